@@ -1,0 +1,46 @@
+// The contract of a transport: a listener accepts streams, a stream carries bytes both ways. The session layer sees TCP, TLS,
+// WebSocket or a pipe in memory only through these types.
+
+/** Whoever a stream belongs to; called by the stream, never re-entered while one of its calls runs. */
+export interface StreamSink {
+  /** Bytes arrived in `chunk[0..length)`. They are borrowed: they die when this returns. */
+  onData(chunk: Uint8Array, length: number): void;
+  /** The write that `write` or `writeAll` left unfinished is done: its bytes are free, the next may follow. */
+  onWritten(): void;
+  /** The peer sends no more; it may still read. */
+  onEnd(): void;
+  /** The stream is gone; called once, last, and never from within a call of ours into the stream. */
+  onClose(error: Error | null): void;
+}
+
+export interface Stream {
+  /** `tcp`, `memory`, … for logs and metrics */
+  readonly transport: string;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Bytes handed over that the kernel does not have yet; used to see progress. */
+  readonly unsentBytes: number;
+  /** Starts reading. Called once. */
+  open(sink: StreamSink): void;
+  /**
+   * Writes `bytes`; nothing may be written before an unfinished write is done.
+   * True: the bytes are free at once. False: unfinished, `onWritten` will follow, unless the stream closes.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** The same for several pieces in one system call. */
+  writeAll(pieces: readonly Uint8Array[]): boolean;
+  pause(): void;
+  resume(): void;
+  /** Ends the sending side once everything is written; the peer may close then. */
+  end(): void;
+  /** Closes at once; what is not written is lost. */
+  destroy(): void;
+}
+
+/** Accepts streams at one address. */
+export interface Listener {
+  /** Resolves with the bound address; rejects if it cannot be had, and leaves nothing open. */
+  listen(accept: (stream: Stream) => void): Promise<{ host: string; port: number }>;
+  /** Refuses new streams from now on; those accepted live on. Resolves when the address is free. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,140 @@
+// TCP on node:net. No Nagle, keep-alive probes on, one write per turn from the connection's own buffer: the socket never
+// queues more than the one unfinished write.
+
+import net from 'node:net';
+import type { Listener, Stream, StreamSink } from './stream.ts';
+
+/** Node's default of 511 is too few for a fleet that comes back at once. */
+const BACKLOG = 4_096;
+
+interface WithWriteQueueSize {
+  readonly _handle?: { readonly writeQueueSize?: number } | null;
+}
+
+export class TcpStream implements Stream {
+  readonly transport = 'tcp';
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly #socket: net.Socket;
+  #sink: StreamSink | null = null;
+  #isWriting = false;
+  #error: Error | null = null;
+  readonly #onWritten = (error?: Error | null): void => {
+    if (!this.#isWriting || error) return;
+    this.#isWriting = false;
+    this.#sink?.onWritten();
+  };
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remotePort = socket.remotePort ?? 0;
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+  }
+
+  get unsentBytes(): number {
+    // What libuv still holds shrinks with every partial write; `writableLength` only when a write is done.
+    const handle = (this.#socket as unknown as WithWriteQueueSize)._handle;
+    return handle?.writeQueueSize ?? this.#socket.writableLength;
+  }
+
+  open(sink: StreamSink): void {
+    this.#sink = sink;
+    const socket = this.#socket;
+    if (socket.destroyed) {
+      queueMicrotask(() => this.#closed());
+      return;
+    }
+    socket.on('data', (chunk: Uint8Array) => sink.onData(chunk, chunk.length));
+    socket.on('end', () => sink.onEnd());
+    socket.on('close', () => this.#closed());
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.#isWriting = true;
+    this.#socket.write(bytes, this.#onWritten);
+    return this.#isDone();
+  }
+
+  writeAll(pieces: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    const last = pieces.length - 1;
+    this.#isWriting = true;
+    socket.cork();
+    for (let i = 0; i < last; i++) socket.write(pieces[i]);
+    socket.write(pieces[last], this.#onWritten);
+    socket.uncork();
+    return this.#isDone();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** libuv tries to write at once: when it could, nothing is left in the socket and the buffer is free. */
+  #isDone(): boolean {
+    if (this.#socket.writableLength > 0) return false;
+    this.#isWriting = false;
+    return true;
+  }
+
+  #closed(): void {
+    const sink = this.#sink;
+    this.#sink = null;
+    sink?.onClose(this.#error);
+  }
+}
+
+export class TcpListener implements Listener {
+  readonly #host: string;
+  readonly #port: number;
+  #server: net.Server | null = null;
+
+  constructor(host: string, port: number) {
+    this.#host = host;
+    this.#port = port;
+  }
+
+  listen(accept: (stream: Stream) => void): Promise<{ host: string; port: number }> {
+    const server = net.createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
+      accept(new TcpStream(socket)),
+    );
+    this.#server = server;
+    return new Promise((resolve, reject) => {
+      server.once('error', (error) => {
+        this.#server = null;
+        reject(error);
+      });
+      server.listen({ host: this.#host, port: this.#port, backlog: BACKLOG }, () => {
+        server.removeAllListeners('error');
+        // An error of accept() (no file descriptors left) must not end the process.
+        server.on('error', () => {});
+        const address = server.address() as net.AddressInfo;
+        resolve({ host: address.address, port: address.port });
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server === null) return Promise.resolve();
+    // Its callback waits for every connection to end: what counts here is that the address is free, which is at once.
+    server.close();
+    return Promise.resolve();
+  }
+}
