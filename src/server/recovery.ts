@@ -1,0 +1,81 @@
+// Sessions and retained messages as the store hands them back at start: every session disconnected, its timers running on with
+// what is left of them.
+
+import { parseTopicFilter } from '../protocol/filter.ts';
+import type { Message } from '../protocol/message.ts';
+import { SharedGroup } from '../router/shared-subscription.ts';
+import { OutboundMessage } from '../session/outbound-message.ts';
+import type { Context } from '../session/context.ts';
+import { Session } from '../session/session.ts';
+import { Will } from '../session/will.ts';
+import type { RecoveredSession, Recovery, StoredDelivery } from '../storage/storage.ts';
+
+/** Seconds that clients have to come back after a crash before their wills are published. */
+const WILL_GRACE = 30;
+
+export class SessionRecovery implements Recovery {
+  readonly #context: Context;
+  #sessions = 0;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  get sessions(): number {
+    return this.#sessions;
+  }
+
+  onSession(recovered: RecoveredSession): void {
+    const context = this.#context;
+    const { session: stored } = recovered;
+    const session = new Session(context, {
+      clientId: stored.clientId,
+      username: stored.username,
+      protocolVersion: stored.protocolVersion,
+      remoteAddress: '',
+    });
+    if (!context.registry.add(session)) return;
+    this.#sessions++;
+    session.expiryInterval = stored.sessionExpiryInterval;
+    session.record.number = stored.number;
+    context.commits?.skipTo(0, stored.number);
+    for (const subscription of recovered.subscriptions) {
+      const { topicFilter, shareName } = parseTopicFilter(subscription.topicFilter, context.limits);
+      session.subscriptions.restore(subscription, topicFilter, shareName);
+    }
+    for (const delivery of recovered.deliveries) session.outbound.restore(this.#outbound(delivery));
+    if (recovered.inboundPacketIds.length > 0) {
+      session.inboundPacketIds = new Set(recovered.inboundPacketIds);
+    }
+    // A session that was connected at a crash counts as disconnected at this start.
+    const elapsedMs =
+      stored.disconnectedAtMs === null ? 0 : context.clock.wallNow() - stored.disconnectedAtMs;
+    const will =
+      recovered.will === null ? null : new Will(recovered.will.message, recovered.will.delayInterval);
+    session.restore(Math.max(0, elapsedMs / 1_000), will, Math.max(will?.delayInterval ?? 0, WILL_GRACE));
+  }
+
+  onRetained(message: Message): void {
+    this.#context.retained.set(message);
+  }
+
+  #outbound(stored: StoredDelivery): OutboundMessage {
+    this.#context.commits?.skipTo(stored.sequence, 0);
+    let group: SharedGroup | null = null;
+    if (stored.sharedFilter !== null) {
+      const parsed = parseTopicFilter(stored.sharedFilter, this.#context.limits);
+      group = new SharedGroup(parsed.shareName ?? '', parsed.topicFilter);
+    }
+    const entry = new OutboundMessage(
+      stored.message,
+      stored.qos,
+      stored.retain,
+      stored.subscriptionIdentifiers,
+      group,
+    );
+    entry.sequence = stored.sequence;
+    entry.packetId = stored.packetId;
+    entry.state = stored.state;
+    return entry;
+  }
+}

@@ -1,0 +1,278 @@
+// The orchestrator: it builds what all share, opens the store, starts the brokers and stops everything in one order. Nothing of
+// MQTT happens here.
+
+import type { Authenticator, Authorizer } from '../auth/auth.ts';
+import { BufferPool } from '../core/buffer-pool.ts';
+import { Commits } from '../core/commits.ts';
+import { DROP_REASON_NAMES, Drops } from '../core/drop.ts';
+import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
+import { type Logger, SILENT } from '../core/logger.ts';
+import { Metrics } from '../core/metrics.ts';
+import { Tick } from '../core/tick.ts';
+import { type Cancellable, type Clock, SYSTEM_CLOCK } from '../lib/clock.ts';
+import { type Ids, RANDOM_IDS } from '../lib/ids.ts';
+import { TimerWheel } from '../lib/timer-wheel.ts';
+import { Message } from '../protocol/message.ts';
+import { Delivery } from '../protocol/publish-encoder.ts';
+import { PublishView } from '../protocol/publish-view.ts';
+import type { ReasonCode } from '../protocol/reason-code.ts';
+import { Topic, TopicTable } from '../protocol/topic.ts';
+import { RetainedStore } from '../router/retained.ts';
+import { Router } from '../router/router.ts';
+import { SHARED_STRATEGIES, type SharedStrategyName } from '../router/shared-subscription.ts';
+import type { Context } from '../session/context.ts';
+import { EncodeOnce } from '../session/encode-once.ts';
+import type { Storage } from '../storage/storage.ts';
+import { MemoryListener } from '../transport/memory.ts';
+import type { Stream } from '../transport/stream.ts';
+import { TcpListener } from '../transport/tcp.ts';
+import { type Admission, Broker } from './broker.ts';
+import type { ServerStats } from './contract.ts';
+import { SessionRecovery } from './recovery.ts';
+import { Registry } from './registry.ts';
+import { shutDown } from './shutdown.ts';
+
+export interface ListenerOptions {
+  /** Name or address to bind. */
+  readonly host: string;
+  /** 0 = any free one */
+  readonly port: number;
+}
+
+export interface ServerOptions {
+  /** Default: none; clients come by `connect()`. */
+  readonly listeners?: readonly ListenerOptions[];
+  readonly limits?: Partial<Limits>;
+  /** Default: says nothing. */
+  readonly logger?: Logger;
+  /** Default: everybody is let in. */
+  readonly authenticator?: Authenticator;
+  /** Default: everybody may do everything. */
+  readonly authorizer?: Authorizer;
+  /** Default: state lives in memory only. */
+  readonly storage?: Storage;
+  /** Who of a shared subscription gets a message; default `round_robin`. */
+  readonly sharedStrategy?: SharedStrategyName;
+  readonly clock?: Clock;
+  readonly ids?: Ids;
+}
+
+/** Where a client is sent by `disconnectClient`. MQTT 5 §4.11 */
+export interface DisconnectOptions {
+  readonly reasonString?: string;
+  readonly serverReference?: string;
+}
+
+/** Expired retained messages are looked for this often, so many visits at a time. */
+const SWEEP_MS = 1_000;
+const SWEEP_VISITS_MAX = 10_000;
+
+type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
+
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #context: Context;
+  readonly #registry: Registry;
+  readonly #admission: Admission = { connections: 0 };
+  readonly #abort = new AbortController();
+  readonly #brokers: Broker[] = [];
+  readonly #door = new MemoryListener();
+  #addresses: { host: string; port: number }[] = [];
+  #state: State = 'new';
+  #stopped: Promise<void> | null = null;
+  #sweep: Cancellable | null = null;
+
+  constructor(options: ServerOptions = {}) {
+    this.#options = options;
+    const limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits });
+    this.#registry = new Registry(limits.sessionsMax);
+    this.#context = buildContext(options, limits, this.#registry);
+  }
+
+  /** Where clients reach it, in the order of the listeners, ports resolved. */
+  get addresses(): readonly { host: string; port: number }[] {
+    return this.#addresses;
+  }
+
+  /** Counters of the message path. */
+  get metrics(): Metrics {
+    return this.#context.metrics;
+  }
+
+  /** Lost messages by reason. */
+  get drops(): Drops {
+    return this.#context.drops;
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  /** Opens the store and all listeners; rejects with the system's error and leaves nothing open if one cannot be had. */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error('a server starts once; make a new one');
+    this.#state = 'starting';
+    try {
+      await this.#open();
+    } catch (error) {
+      this.#state = 'stopped';
+      await this.#release();
+      throw error;
+    }
+    this.#state = 'running';
+  }
+
+  /** A client's end of a pipe into this server: the same as a socket, without one. */
+  connect(): Stream {
+    if (this.#state !== 'running') throw new Error('the server is not running');
+    return this.#door.connect();
+  }
+
+  /** Ends a client's connection with a reason; false if it is not connected. */
+  disconnectClient(
+    clientId: string,
+    reasonCode: ReasonCode,
+    options: DisconnectOptions = {},
+  ): boolean {
+    const connection = this.#registry.get(clientId)?.connection ?? null;
+    if (connection === null) return false;
+    connection.disconnect(reasonCode, options.reasonString, options.serverReference);
+    return true;
+  }
+
+  /** Recounts everything from the structures themselves. */
+  stats(): ServerStats {
+    const { retained, router, drops } = this.#context;
+    let sessionsConnected = 0;
+    let queuedMessages = 0;
+    let queuedBytes = 0;
+    let inflightMessages = 0;
+    for (const session of { [Symbol.iterator]: () => this.#registry[Symbol.iterator]() }) {
+      if (session.connection !== null) sessionsConnected++;
+      queuedMessages += session.outbound.queuedMessages;
+      queuedBytes += session.outbound.queuedBytes;
+      inflightMessages += session.outbound.inflightCount;
+    }
+    const halfConnected = this.#brokers.reduce((sum, broker) => sum + broker.halfConnected, 0);
+    return {
+      connections: halfConnected + this.#brokers.reduce((sum, broker) => sum + broker.connected, 0),
+      halfConnected,
+      sessions: this.#registry.size,
+      sessionsConnected,
+      subscriptions: router.subscriptionCount,
+      sharedSubscriptions: router.sharedSubscriptionCount,
+      retainedMessages: retained.count,
+      retainedBytes: retained.bytes,
+      queuedMessages,
+      queuedBytes,
+      inflightMessages,
+      dropped: Object.fromEntries(DROP_REASON_NAMES.map((name, i) => [name, drops.counts[i]])),
+    };
+  }
+
+  /**
+   * Stops gracefully: no new streams, nothing more read, what was promised is committed and sent, DISCONNECT 0x8B, the end.
+   * After `shutdownTimeoutMs` what is left is cut off. Never rejects; calling it again waits for the same stop.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** Stops at once: everything is cut off, what was not committed is not acknowledged. */
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  async #open(): Promise<void> {
+    const { commits, logger } = this.#context;
+    if (commits !== null) {
+      const recovery = new SessionRecovery(this.#context);
+      await commits.storage.open(recovery);
+      logger.info(
+        { sessions: recovery.sessions, retained: this.#context.retained.count },
+        'store opened',
+      );
+    }
+    const { signal } = this.#abort;
+    const door = new Broker(this.#context, this.#door, 'memory', this.#admission, signal);
+    this.#brokers.push(door);
+    await door.listen();
+    for (const { host, port } of this.#options.listeners ?? []) {
+      const broker = new Broker(
+        this.#context,
+        new TcpListener(host, port),
+        `tcp://${host}:${port}`,
+        this.#admission,
+        signal,
+      );
+      this.#brokers.push(broker);
+      const address = await broker.listen();
+      broker.name = `tcp://${address.host}:${address.port}`;
+      this.#addresses.push(address);
+    }
+    this.#sweep = this.#context.clock.every(SWEEP_MS, () =>
+      this.#context.retained.sweepExpired(this.#context.clock.now(), SWEEP_VISITS_MAX),
+    );
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#state === 'running') {
+      this.#state = 'stopping';
+      await shutDown(this.#context, this.#brokers, this.#abort);
+    }
+    if (this.#state === 'stopped') return;
+    this.#state = 'stopped';
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
+    this.#abort.abort();
+    this.#sweep?.cancel();
+    for (const broker of this.#brokers) {
+      await broker.refuse();
+      broker.dispose();
+    }
+    this.#addresses = [];
+    const { commits, logger, wheel } = this.#context;
+    try {
+      await commits?.close();
+    } catch (error) {
+      logger.error({ error: String(error) }, 'the store could not be closed');
+    }
+    wheel.close();
+  }
+}
+
+function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  const logger = options.logger ?? SILENT;
+  const wheel = new TimerWheel(clock);
+  const tick = new Tick();
+  const metrics = new Metrics();
+  const drops = new Drops();
+  const topics = new TopicTable(limits);
+  const { storage } = options;
+  return {
+    limits,
+    clock,
+    ids: options.ids ?? RANDOM_IDS,
+    wheel,
+    tick,
+    pool: new BufferPool(),
+    topics,
+    router: new Router(drops, { strategy: SHARED_STRATEGIES[options.sharedStrategy ?? 'round_robin'] }),
+    retained: new RetainedStore(limits),
+    drops,
+    metrics,
+    logger,
+    registry,
+    authenticator: options.authenticator ?? null,
+    authorizer: options.authorizer ?? null,
+    commits: storage === undefined ? null : new Commits(storage, tick, wheel, metrics, logger),
+    encodeOnce: new EncodeOnce(),
+    publishView: new PublishView(),
+    message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),
+    delivery: new Delivery(),
+  };
+}

@@ -1,0 +1,59 @@
+// The graceful stop, in the one order that loses nothing: refuse, stop reading, commit, release, drain, say goodbye, close.
+// A deadline ends it, and so does an abort from outside.
+
+import { ReasonCode } from '../protocol/reason-code.ts';
+import type { Context } from '../session/context.ts';
+import type { Broker } from './broker.ts';
+
+/** How often the outputs are looked at while they drain. */
+const DRAIN_LOOK_MS = 10;
+/** Share of the deadline that clients who do not read may take. */
+const DRAIN_SHARE = 0.5;
+
+/** Resolves when every connection is gone; never rejects. */
+export async function shutDown(
+  context: Context,
+  brokers: readonly Broker[],
+  abort: AbortController,
+): Promise<void> {
+  const { limits, logger } = context;
+  const { signal } = abort;
+  const deadline = setTimeout(() => {
+    logger.warn({ timeoutMs: limits.shutdownTimeoutMs }, 'the stop took too long: the rest is cut off');
+    abort.abort();
+  }, limits.shutdownTimeoutMs);
+  try {
+    for (const broker of brokers) await broker.refuse();
+    for (const broker of brokers) broker.stopReading();
+    await untilAborted(context.commits?.settle() ?? Promise.resolve(), signal);
+    await drain(brokers, signal, limits.shutdownTimeoutMs * DRAIN_SHARE);
+    for (const broker of brokers) await broker.disconnectAll(ReasonCode.ServerShuttingDown);
+    await untilAborted(context.commits?.settle() ?? Promise.resolve(), signal); // wills
+    await Promise.all(brokers.map((broker) => broker.whenEmpty()));
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+/** Waits until every output is with its socket, or the time is up. */
+async function drain(brokers: readonly Broker[], signal: AbortSignal, timeMs: number): Promise<void> {
+  const end = performance.now() + timeMs;
+  // The last turn's output first.
+  await new Promise((resolve) => setImmediate(resolve));
+  while (!signal.aborted && performance.now() < end) {
+    if (brokers.every((broker) => broker.pendingBytes === 0)) return;
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+  }
+}
+
+function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    promise.then(done, done);
+  });
+}

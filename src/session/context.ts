@@ -1,0 +1,66 @@
+// Everything the session layer reaches, as one object that the Server builds. No container, no injection: fields.
+
+import type { Authenticator, Authorizer } from '../auth/auth.ts';
+import type { BufferPool } from '../core/buffer-pool.ts';
+import type { Commits } from '../core/commits.ts';
+import type { Drops } from '../core/drop.ts';
+import type { Limits } from '../core/limits.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Tick } from '../core/tick.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import type { TimerWheel } from '../lib/timer-wheel.ts';
+import type { Message } from '../protocol/message.ts';
+import type { Delivery } from '../protocol/publish-encoder.ts';
+import type { PublishView } from '../protocol/publish-view.ts';
+import type { TopicTable } from '../protocol/topic.ts';
+import type { RetainedStore } from '../router/retained.ts';
+import type { Router } from '../router/router.ts';
+import type { Connection } from './connection.ts';
+import type { EncodeOnce } from './encode-once.ts';
+import type { Session } from './session.ts';
+
+/** All sessions by client id; implemented by the server. */
+export interface SessionRegistry {
+  readonly size: number;
+  get(clientId: string): Session | undefined;
+  /** False when there are as many sessions as allowed. */
+  add(session: Session): boolean;
+  remove(session: Session): void;
+}
+
+/** The listener a connection came in by; implemented by the server's Broker. */
+export interface ConnectionOwner {
+  /** for logs and limits */
+  readonly name: string;
+  /** CONNECT was accepted: the connection is no longer half-connected. */
+  onConnected(connection: Connection): void;
+  /** The network connection is gone. */
+  onClosed(connection: Connection): void;
+}
+
+export interface Context {
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly wheel: TimerWheel;
+  readonly tick: Tick;
+  readonly pool: BufferPool;
+  readonly topics: TopicTable;
+  readonly router: Router;
+  readonly retained: RetainedStore;
+  readonly drops: Drops;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly registry: SessionRegistry;
+  readonly authenticator: Authenticator | null;
+  readonly authorizer: Authorizer | null;
+  /** null: nothing is stored, nothing waits. */
+  readonly commits: Commits | null;
+  readonly encodeOnce: EncodeOnce;
+  /** Scratch objects of the message path, filled anew for each packet. */
+  readonly publishView: PublishView;
+  readonly message: Message;
+  readonly delivery: Delivery;
+}

@@ -1,0 +1,64 @@
+// One run of an enhanced authentication, at CONNECT or later (re-authentication). MQTT 5 §4.12.
+
+import type { AuthExchange, AuthStep, Proven, Refused } from '../auth/auth.ts';
+import { PacketType } from '../protocol/packet.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import type { Connection } from './connection.ts';
+
+export class EnhancedAuthentication {
+  readonly method: string;
+  #exchange: AuthExchange | null;
+  readonly #connection: Connection;
+  readonly #onProven: (step: Proven) => ReasonCode;
+  readonly #onRefused: (step: Refused) => ReasonCode;
+
+  constructor(
+    connection: Connection,
+    method: string,
+    exchange: AuthExchange,
+    onProven: (step: Proven) => ReasonCode,
+    onRefused: (step: Refused) => ReasonCode,
+  ) {
+    this.#connection = connection;
+    this.method = method;
+    this.#exchange = exchange;
+    this.#onProven = onProven;
+    this.#onRefused = onRefused;
+  }
+
+  get isRunning(): boolean {
+    return this.#exchange !== null;
+  }
+
+  /** Hands the client's data over; a step that must think parks the connection. */
+  step(data: Uint8Array | null): ReasonCode {
+    const exchange = this.#exchange;
+    if (exchange === null) return ReasonCode.ProtocolError;
+    const step = exchange.step(data);
+    if (!(step instanceof Promise)) return this.#take(step);
+    this.#connection.park(step, (result) => this.#take(result));
+    return ReasonCode.Success;
+  }
+
+  /** The connection ends before the exchange does. */
+  abort(): void {
+    this.#exchange?.abort?.();
+    this.#exchange = null;
+  }
+
+  #take(step: AuthStep): ReasonCode {
+    if (step.reasonCode === ReasonCode.ContinueAuthentication && 'data' in step) {
+      this.#connection.send({
+        type: PacketType.Auth,
+        reasonCode: ReasonCode.ContinueAuthentication, // [MQTT-4.12.0-2]
+        properties: {
+          authenticationMethod: this.method, // [MQTT-4.12.0-5]
+          authenticationData: step.data ?? undefined,
+        },
+      });
+      return ReasonCode.Success;
+    }
+    this.#exchange = null;
+    return 'username' in step ? this.#onProven(step) : this.#onRefused(step as Refused);
+  }
+}

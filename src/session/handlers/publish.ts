@@ -1,0 +1,196 @@
+// PUBLISH from a client, in two halves: may it, and what follows. An authorizer that must think parks the connection between
+// them; everybody else goes straight through. MQTT 5 §3.3.4.
+
+import { DropReason } from '../../core/drop.ts';
+import type { Framer } from '../../protocol/framer.ts';
+import type { Message } from '../../protocol/message.ts';
+import { PacketType, type QoS } from '../../protocol/packet.ts';
+import { ProtocolError } from '../../protocol/protocol-error.ts';
+import type { PublishView } from '../../protocol/publish-view.ts';
+import { ReasonCode } from '../../protocol/reason-code.ts';
+import type { Topic } from '../../protocol/topic.ts';
+import { checkUtf8 } from '../../protocol/utf8.ts';
+import type { Subscriber } from '../../router/subscription.ts';
+import type { Connection } from '../connection.ts';
+import type { Context } from '../context.ts';
+import { distribute } from '../distribute.ts';
+import { Session } from '../session.ts';
+
+/** A v3 client that cannot be refused while the store fails is closed after this long. */
+const STORE_FAILING_CLOSE_MS = 5_000;
+
+export function onPublish(connection: Connection, session: Session, framer: Framer): ReasonCode {
+  const { context } = connection;
+  const { authorizer, limits, message, metrics, publishView: view } = context;
+  view.read(
+    framer.header,
+    framer.bytes,
+    framer.start,
+    framer.end,
+    connection.version,
+    limits.userPropertiesMax,
+  );
+  metrics.publishReceived[view.qos]++;
+  const topic = topicOf(connection, view);
+  if (view.qos > limits.qosMax) return ReasonCode.QoSNotSupported; // [MQTT-3.2.2-11]
+  if (view.retain && !limits.retainAvailable) return ReasonCode.RetainNotSupported; // [MQTT-3.2.2-14]
+  if (view.qos > 0) {
+    if (view.qos === 2 && session.inboundPacketIds?.has(view.packetId) === true) {
+      repeat(connection, session, view.packetId);
+      return ReasonCode.Success;
+    }
+    if (connection.version === 5 && connection.unacknowledged >= limits.receiveMaximum) {
+      return ReasonCode.ReceiveMaximumExceeded; // [MQTT-3.3.4-7]
+    }
+  }
+  message.borrow(view, topic, session.publisher, connection.lastReceivedMs);
+  if (limits.checkPayloadFormat && view.payloadFormatIndicator === 1 && !isUtf8(message)) {
+    return refuse(connection, session, message, view.packetId, ReasonCode.PayloadFormatInvalid);
+  }
+  const { packetId } = view;
+  if (authorizer === null) return take(connection, session, message, packetId);
+  const decision = authorizer.authorizePublish(session.client, topic.name, view.qos, view.retain);
+  if (typeof decision === 'number') {
+    return decision < ReasonCode.UnspecifiedError
+      ? take(connection, session, message, packetId)
+      : refuse(connection, session, message, packetId, decision);
+  }
+  const owned = message.own();
+  connection.park(decision, (code) =>
+    code < ReasonCode.UnspecifiedError
+      ? take(connection, session, owned, packetId)
+      : refuse(connection, session, owned, packetId, code),
+  );
+  return ReasonCode.Success;
+}
+
+/** The topic by name or by alias, which it may also set. MQTT 5 §3.3.2.3.4 */
+function topicOf(connection: Connection, view: PublishView): Topic {
+  const { limits, topics } = connection.context;
+  const alias = view.topicAlias;
+  if (alias === 0) return topics.intern(view.bytes, view.topicStart, view.topicEnd);
+  if (alias > limits.topicAliasMax || connection.inboundAliases === null) {
+    throw new ProtocolError(
+      ReasonCode.TopicAliasInvalid,
+      'MQTT-3.3.2-9',
+      `topic alias ${alias} is above the maximum of ${limits.topicAliasMax}`,
+    );
+  }
+  if (view.topicEnd > view.topicStart) {
+    const topic = topics.intern(view.bytes, view.topicStart, view.topicEnd);
+    connection.inboundAliases.set(alias, topic); // [MQTT-3.3.2-12]
+    return topic;
+  }
+  const topic = connection.inboundAliases.get(alias);
+  if (topic === undefined) {
+    throw new ProtocolError(
+      ReasonCode.ProtocolError,
+      'MQTT-3.3.2-7',
+      `topic alias ${alias} stands for nothing on this connection`,
+    );
+  }
+  return topic;
+}
+
+/** The client may: everybody gets it, and the client its acknowledgement once what it promises is durable. */
+function take(
+  connection: Connection,
+  session: Session,
+  message: Message,
+  packetId: number,
+): ReasonCode {
+  const { context } = connection;
+  const { commits } = context;
+  const { qos } = message;
+  if (commits !== null && commits.isFailing && needsStore(context, session, message)) {
+    return refuseForStore(connection, message, packetId);
+  }
+  const recordsBefore = commits === null ? 0 : commits.records;
+  if (qos === 2) session.addInboundPacketId(packetId); // [MQTT-4.3.3-10]
+  const delivered = distribute(context, message, message.receivedAtMs);
+  if (qos === 0 || connection.session !== session) return ReasonCode.Success;
+  const commit = commits === null || commits.records === recordsBefore ? 0 : commits.gathering;
+  const reasonCode = delivered === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success;
+  connection.unacknowledged++;
+  if (qos === 1) connection.sendAck(PacketType.Puback, packetId, reasonCode, commit, true);
+  else connection.sendAck(PacketType.Pubrec, packetId, reasonCode, commit, false);
+  return ReasonCode.Success;
+}
+
+/** A QoS 2 PUBLISH that came before: PUBREC again, not before the commit that holds the first. [MQTT-4.3.3-10] */
+function repeat(connection: Connection, session: Session, packetId: number): void {
+  connection.sendAck(PacketType.Pubrec, packetId, ReasonCode.Success, session.record.commit, false);
+}
+
+/** It may not: v5 is told, v3 gets its acknowledgement and the message is dropped. */
+function refuse(
+  connection: Connection,
+  session: Session,
+  message: Message,
+  packetId: number,
+  reasonCode: ReasonCode,
+): ReasonCode {
+  const { drops } = connection.context;
+  const reason = reasonCode === ReasonCode.NotAuthorized ? DropReason.NotAuthorized : DropReason.Limit;
+  drops.drop(reason, session.clientId, message.topic.name);
+  acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
+  return ReasonCode.Success;
+}
+
+function acknowledgeRefused(
+  connection: Connection,
+  session: Session,
+  qos: QoS,
+  packetId: number,
+  reasonCode: ReasonCode,
+): void {
+  if (qos === 0) return;
+  if (qos === 1) {
+    connection.sendAck(PacketType.Puback, packetId, reasonCode, 0, false);
+    return;
+  }
+  if (connection.version !== 5) {
+    // The handshake must run to its end for a client that cannot be told.
+    session.addInboundPacketId(packetId);
+    connection.unacknowledged++;
+  }
+  connection.sendAck(PacketType.Pubrec, packetId, reasonCode, 0, false);
+}
+
+/** Whether taking the message would have to record something. */
+function needsStore(context: Context, session: Session, message: Message): boolean {
+  if (message.retain) return true;
+  if (message.qos === 0) return false;
+  if (message.qos === 2 && session.record.isStored) return true;
+  for (const subscription of context.router.matching(message.topic.name)) {
+    const subscriber: Subscriber = subscription.subscriber;
+    if (subscription.qos > 0 && subscriber instanceof Session && subscriber.record.isStored) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** The store fails: refused before anybody gets it. v3 has no word for that and is closed after a while. */
+function refuseForStore(connection: Connection, message: Message, packetId: number): ReasonCode {
+  const { drops } = connection.context;
+  drops.drop(DropReason.StoreFailing, connection.client?.clientId ?? null, message.topic.name);
+  if (message.qos === 0) return ReasonCode.Success;
+  if (connection.version !== 5) {
+    connection.closeLater(STORE_FAILING_CLOSE_MS, 'the store cannot be written');
+    return ReasonCode.Success;
+  }
+  const type = message.qos === 1 ? PacketType.Puback : PacketType.Pubrec;
+  connection.sendAck(type, packetId, ReasonCode.QuotaExceeded, 0, false);
+  return ReasonCode.Success;
+}
+
+function isUtf8(message: Message): boolean {
+  try {
+    checkUtf8(message.bytes, message.payloadStart, message.payloadEnd, '§3.3.2.3.2');
+    return true;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}

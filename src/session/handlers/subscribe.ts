@@ -1,0 +1,142 @@
+// SUBSCRIBE: each filter is judged by itself, then all that are granted take effect at once, SUBACK follows, and the retained
+// messages follow it. MQTT 5 §3.8.
+
+import { parseTopicFilter } from '../../protocol/filter.ts';
+import type { Framer } from '../../protocol/framer.ts';
+import { PacketType, type SubscribePacket, type SubscriptionRequest } from '../../protocol/packet.ts';
+import { decodeSubscribe } from '../../protocol/packets/subscribe.ts';
+import { ProtocolError } from '../../protocol/protocol-error.ts';
+import { ReasonCode } from '../../protocol/reason-code.ts';
+import { subackReturnCodeV3 } from '../../protocol/reason-codes-v3.ts';
+import type { Subscription } from '../../router/subscription.ts';
+import type { Connection } from '../connection.ts';
+import type { Session } from '../session.ts';
+
+/** One filter on its way to a reason code. */
+interface Judged {
+  readonly request: SubscriptionRequest;
+  /** without `$share/<name>/` */
+  readonly innerFilter: string;
+  readonly shareName: string | null;
+  readonly verdict: ReasonCode | Promise<ReasonCode>;
+}
+
+export function onSubscribe(connection: Connection, session: Session, framer: Framer): ReasonCode {
+  const { limits } = connection.context;
+  const { header, bytes, start, end } = framer;
+  const packet = decodeSubscribe(header, bytes, start, end, connection.version, limits);
+  if (
+    packet.properties.subscriptionIdentifiers !== undefined &&
+    !limits.subscriptionIdentifiersAvailable
+  ) {
+    return ReasonCode.SubscriptionIdentifiersNotSupported;
+  }
+  const judged: Judged[] = [];
+  let mustWait = false;
+  for (const request of packet.subscriptions) {
+    const one = judge(connection, session, request);
+    if (typeof one.verdict !== 'number') mustWait = true;
+    judged.push(one);
+  }
+  if (!mustWait) {
+    const verdicts: ReasonCode[] = [];
+    for (const { verdict } of judged) if (typeof verdict === 'number') verdicts.push(verdict);
+    return subscribe(connection, session, packet, judged, verdicts);
+  }
+  connection.park(Promise.all(judged.map((one) => one.verdict)), (verdicts) =>
+    subscribe(connection, session, packet, judged, verdicts),
+  );
+  return ReasonCode.Success;
+}
+
+/** Success, or why not; a promise if the authorizer must think. Throws ProtocolError for what ends the connection. */
+function judge(connection: Connection, session: Session, request: SubscriptionRequest): Judged {
+  const { authorizer, limits } = connection.context;
+  let innerFilter = request.topicFilter;
+  let shareName: string | null = null;
+  let verdict: ReasonCode | Promise<ReasonCode> = ReasonCode.Success;
+  try {
+    const parsed = parseTopicFilter(request.topicFilter, limits);
+    innerFilter = parsed.topicFilter;
+    shareName = parsed.shareName;
+    if (parsed.hasWildcard && !limits.wildcardSubscriptionAvailable) {
+      verdict = ReasonCode.WildcardSubscriptionsNotSupported;
+    }
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return { request, innerFilter, shareName, verdict: error.reasonCode };
+  }
+  if (shareName !== null) {
+    if (request.noLocal && connection.version === 5) {
+      throw new ProtocolError(
+        ReasonCode.ProtocolError,
+        'MQTT-3.8.3-4',
+        'No Local is set on a shared subscription',
+      );
+    }
+    if (!limits.sharedSubscriptionAvailable) verdict = ReasonCode.SharedSubscriptionsNotSupported;
+  }
+  if (verdict === ReasonCode.Success && authorizer !== null) {
+    verdict = authorizer.authorizeSubscribe(session.client, innerFilter, request.qos, shareName);
+  }
+  return { request, innerFilter, shareName, verdict };
+}
+
+function subscribe(
+  connection: Connection,
+  session: Session,
+  packet: SubscribePacket,
+  judged: readonly Judged[],
+  verdicts: readonly ReasonCode[],
+): ReasonCode {
+  const { limits } = connection.context;
+  const subscriptionIdentifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0;
+  const reasonCodes: number[] = [];
+  const withRetained: { subscription: Subscription; innerFilter: string }[] = [];
+  for (let i = 0; i < judged.length; i++) {
+    const { innerFilter, shareName } = judged[i];
+    let request = judged[i].request;
+    const existing = session.subscriptions.get(request.topicFilter);
+    let verdict: ReasonCode = verdicts[i];
+    const isFull = session.subscriptions.count >= limits.subscriptionsPerClientMax;
+    if (verdict < ReasonCode.UnspecifiedError && existing === undefined && isFull) {
+      verdict = ReasonCode.QuotaExceeded;
+    }
+    if (verdict >= ReasonCode.UnspecifiedError) {
+      reasonCodes.push(refusal(connection, request, verdict)); // [MQTT-3.8.4-7]
+      continue;
+    }
+    if (connection.isBridge) request = { ...request, noLocal: true, retainAsPublished: true };
+    const subscription = session.subscriptions.set(
+      request,
+      innerFilter,
+      shareName,
+      subscriptionIdentifier,
+    );
+    reasonCodes.push(request.qos);
+    const { retainHandling } = request;
+    const wantsRetained = retainHandling === 0 || (retainHandling === 1 && existing === undefined);
+    if (shareName === null && wantsRetained) withRetained.push({ subscription, innerFilter });
+  }
+  connection.sendWhenDurable(
+    { type: PacketType.Suback, packetId: packet.packetId, reasonCodes, properties: {} },
+    session.record.commit,
+    () => {
+      const nowMs = connection.context.clock.now();
+      for (const { subscription, innerFilter } of withRetained) {
+        session.startRetained(subscription, innerFilter, nowMs);
+      }
+    },
+  );
+  return ReasonCode.Success;
+}
+
+/** How a refused filter reads in this version: 3.1 has no failure and is told the QoS it asked for. */
+function refusal(
+  connection: Connection,
+  request: SubscriptionRequest,
+  reasonCode: ReasonCode,
+): number {
+  if (connection.version === 5) return reasonCode;
+  return connection.version === 4 ? subackReturnCodeV3(reasonCode) : request.qos;
+}

@@ -1,0 +1,30 @@
+// UNSUBSCRIBE. Only filters that are spelt alike go; what is in flight runs to its end. MQTT 5 §3.10.
+
+import type { Framer } from '../../protocol/framer.ts';
+import { PacketType } from '../../protocol/packet.ts';
+import { decodeUnsubscribe } from '../../protocol/packets/unsubscribe.ts';
+import { ReasonCode } from '../../protocol/reason-code.ts';
+import type { Connection } from '../connection.ts';
+import type { Session } from '../session.ts';
+
+export function onUnsubscribe(connection: Connection, session: Session, framer: Framer): ReasonCode {
+  const { limits } = connection.context;
+  const { header, bytes, start, end } = framer;
+  const packet = decodeUnsubscribe(header, bytes, start, end, connection.version, limits);
+  const reasonCodes: ReasonCode[] = [];
+  for (const topicFilter of packet.topicFilters) {
+    const existed = session.subscriptions.delete(topicFilter); // [MQTT-3.10.4-1]
+    session.stopRetained(topicFilter);
+    reasonCodes.push(existed ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted);
+  }
+  connection.sendWhenDurable(
+    {
+      type: PacketType.Unsuback,
+      packetId: packet.packetId, // [MQTT-3.10.4-5]
+      reasonCodes: connection.version === 5 ? reasonCodes : [],
+      properties: {},
+    },
+    session.record.commit,
+  );
+  return ReasonCode.Success;
+}

@@ -1,0 +1,323 @@
+// Everything on its way from the server to one client: the in-flight window, the queue behind it, and after a reconnect what
+// must be sent again. It decides between sending, queueing and dropping; nothing is lost but through `drop`.
+
+import { DropReason } from '../core/drop.ts';
+import { RingBuffer } from '../lib/ring-buffer.ts';
+import type { Message } from '../protocol/message.ts';
+import { PacketType, type QoS } from '../protocol/packet.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import type { SharedGroup } from '../router/shared-subscription.ts';
+import { DeliveryState } from '../storage/storage.ts';
+import type { Context } from './context.ts';
+import { Inflight } from './inflight.ts';
+import { OutboundMessage } from './outbound-message.ts';
+import { Queue } from './queue.ts';
+import type { Session } from './session.ts';
+
+export class Outbound {
+  readonly #context: Context;
+  readonly #session: Session;
+  #inflight: Inflight | null = null;
+  #queue: Queue | null = null;
+  /** In flight, but not sent yet on this connection. */
+  #resend: RingBuffer<OutboundMessage> | null = null;
+
+  constructor(context: Context, session: Session) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  get queuedMessages(): number {
+    return this.#queue === null ? 0 : this.#queue.length;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue === null ? 0 : this.#queue.bytes;
+  }
+
+  get inflightCount(): number {
+    return this.#inflight === null ? 0 : this.#inflight.count;
+  }
+
+  get hasQueueRoom(): boolean {
+    return this.#queue === null || this.#queue.hasRoom(this.#context.limits);
+  }
+
+  /** What is unacknowledged on this connection stays below the client's Receive Maximum. [MQTT-3.3.4-9] */
+  get hasWindowRoom(): boolean {
+    const connection = this.#session.connection;
+    if (connection === null) return false;
+    const inflight = this.#inflight;
+    if (inflight === null) return true;
+    const unsent = this.#resend === null ? 0 : this.#resend.length;
+    return inflight.count - unsent < connection.sendWindow;
+  }
+
+  /** A QoS 1 or 2 message would go out at once. */
+  get canSendNow(): boolean {
+    const connection = this.#session.connection;
+    return (
+      connection !== null &&
+      connection.isReady &&
+      connection.hasOutputRoom &&
+      this.#resend === null &&
+      (this.#queue === null || this.#queue.length === 0) &&
+      this.hasWindowRoom
+    );
+  }
+
+  deliverQos0(
+    message: Message,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    nowMs: number,
+  ): void {
+    const connection = this.#session.connection;
+    if (connection !== null && connection.isReady) {
+      if (!connection.hasOutputRoom) {
+        this.#session.countDropped(DropReason.OutputFull, message);
+      } else if (
+        !connection.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
+      ) {
+        this.#session.countDropped(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
+      }
+      return;
+    }
+    if (this.#context.limits.queueQos0) {
+      this.#enqueue(
+        new OutboundMessage(message.own(), 0, retain, subscriptionIdentifiers, null),
+      );
+    } else {
+      this.#session.countDropped(DropReason.Offline, message);
+    }
+  }
+
+  /** QoS 1 and 2: sent at once if nothing waits and the window has room, else queued. */
+  deliver(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    group: SharedGroup | null,
+    nowMs: number,
+  ): void {
+    const entry = new OutboundMessage(message.own(), qos, retain, subscriptionIdentifiers, group);
+    if (!this.canSendNow) {
+      this.#enqueue(entry);
+      return;
+    }
+    this.#takePacketId(entry);
+    this.#session.record.enqueue(entry);
+    this.#send(entry, false, nowMs);
+  }
+
+  /**
+   * Sends what waits as far as window and output allow; true when nothing waits any more.
+   * Messages that have a packet id do not expire: they must be sent again. [MQTT-4.3.3-7]
+   */
+  pump(nowMs: number): boolean {
+    const connection = this.#session.connection;
+    if (connection === null || !connection.isReady) return false;
+    if (this.#resend !== null && !this.#pumpResend(nowMs)) return false;
+    const queue = this.#queue;
+    if (queue === null) return true;
+    while (queue.length > 0) {
+      const entry = queue.peek();
+      if (entry === undefined || !connection.isReady || !connection.hasOutputRoom) return false;
+      if (entry.message.isExpired(nowMs)) {
+        queue.shift();
+        this.#session.countDropped(DropReason.Expired, entry.message); // [MQTT-3.3.2-5]
+        this.#session.record.dequeue(entry);
+      } else if (entry.qos === 0) {
+        queue.shift();
+        this.#session.record.dequeue(entry);
+        this.deliverQos0(entry.message, entry.retain, entry.subscriptionIdentifiers, nowMs);
+      } else {
+        if (!this.hasWindowRoom) return false; // [MQTT-4.9.0-2]
+        queue.shift();
+        this.#takePacketId(entry);
+        this.#session.record.updateDelivery(entry);
+        this.#send(entry, false, nowMs);
+      }
+    }
+    this.#queue = null;
+    return true;
+  }
+
+  /** PUBACK. MQTT 5 §4.3.2 */
+  onPuback(packetId: number, reasonCode: number, nowMs: number): ReasonCode {
+    const entry = this.#inflight === null ? null : this.#inflight.get(packetId);
+    if (entry === null) return ReasonCode.Success; // late, or never sent: nothing to do
+    if (entry.qos !== 1) return ReasonCode.ProtocolError;
+    this.#finish(entry, reasonCode, nowMs);
+    return ReasonCode.Success;
+  }
+
+  /** PUBREC. MQTT 5 §4.3.3 */
+  onPubrec(packetId: number, reasonCode: number, nowMs: number): ReasonCode {
+    const connection = this.#session.connection;
+    const entry = this.#inflight === null ? null : this.#inflight.get(packetId);
+    if (connection === null) return ReasonCode.Success;
+    if (entry === null) {
+      if (reasonCode < ReasonCode.UnspecifiedError) {
+        connection.sendAck(PacketType.Pubrel, packetId, ReasonCode.PacketIdentifierNotFound, 0, false);
+      }
+      return ReasonCode.Success;
+    }
+    if (entry.qos !== 2) return ReasonCode.ProtocolError;
+    if (reasonCode >= ReasonCode.UnspecifiedError) {
+      this.#finish(entry, reasonCode, nowMs); // [MQTT-4.4.0-2]
+      return ReasonCode.Success;
+    }
+    entry.state = DeliveryState.Released;
+    this.#session.record.updateDelivery(entry);
+    connection.sendAck(
+      PacketType.Pubrel, // [MQTT-4.3.3-4]
+      packetId,
+      ReasonCode.Success,
+      entry.sequence === 0 ? 0 : this.#session.record.commit,
+      false,
+    );
+    return ReasonCode.Success;
+  }
+
+  /** PUBCOMP. MQTT 5 §4.3.3 */
+  onPubcomp(packetId: number, nowMs: number): ReasonCode {
+    const entry = this.#inflight === null ? null : this.#inflight.get(packetId);
+    if (entry === null) return ReasonCode.Success;
+    if (entry.qos !== 2) return ReasonCode.ProtocolError;
+    this.#finish(entry, ReasonCode.Success, nowMs);
+    return ReasonCode.Success;
+  }
+
+  /** A new connection: everything in flight must be sent again on it, in order. [MQTT-4.4.0-1] */
+  attach(): void {
+    this.#resend = null;
+    if (this.#inflight === null || this.#inflight.count === 0) return;
+    const resend = new RingBuffer<OutboundMessage>();
+    for (const entry of this.#inflight.inOrder()) resend.push(entry);
+    this.#resend = resend;
+  }
+
+  detach(): void {
+    this.#resend = null;
+  }
+
+  /** Messages of shared subscriptions that have no packet id yet go to other members, if there are any. */
+  redistributeQueue(nowMs: number): void {
+    const queue = this.#queue;
+    if (queue === null || queue.length === 0) return;
+    for (const entry of queue.drain()) {
+      if (entry.group !== null && this.#redistribute(entry, nowMs)) this.#session.record.dequeue(entry);
+      else queue.restore(entry);
+    }
+  }
+
+  /** The session ends: shared QoS 1 messages move, [MQTT-4.8.2-5] all others are lost. */
+  end(nowMs: number): void {
+    const entries = this.#inflight === null ? [] : this.#inflight.inOrder();
+    if (this.#queue !== null) entries.push(...this.#queue.drain());
+    this.#inflight = null;
+    this.#queue = null;
+    this.#resend = null;
+    for (const entry of entries) {
+      if (entry.state === DeliveryState.Released) continue;
+      const mayMove = entry.group !== null && (entry.packetId === 0 || entry.qos === 1);
+      if (mayMove && this.#redistribute(entry, nowMs)) continue;
+      this.#session.countDropped(DropReason.SessionEnded, entry.message);
+    }
+  }
+
+  /** Back from the store. */
+  restore(entry: OutboundMessage): void {
+    if (entry.packetId === 0) {
+      this.#queue ??= new Queue();
+      this.#queue.restore(entry);
+    } else {
+      this.#inflight ??= new Inflight();
+      this.#inflight.restore(entry);
+    }
+  }
+
+  /** Hands everything to the store: the session just became durable. */
+  saveAll(): void {
+    if (this.#inflight !== null) {
+      for (const entry of this.#inflight.inOrder()) this.#session.record.enqueue(entry);
+    }
+    if (this.#queue === null) return;
+    for (let i = 0; i < this.#queue.length; i++) {
+      const entry = this.#queue.at(i);
+      if (entry !== undefined) this.#session.record.enqueue(entry);
+    }
+  }
+
+  #takePacketId(entry: OutboundMessage): void {
+    this.#inflight ??= new Inflight();
+    this.#inflight.add(entry);
+    entry.state = DeliveryState.Published;
+  }
+
+  /** The entry has its packet id. A QoS 2 PUBLISH waits until the store has it too. */
+  #send(entry: OutboundMessage, dup: boolean, nowMs: number): void {
+    const connection = this.#session.connection;
+    if (connection === null) return;
+    const commit = entry.qos === 2 && entry.sequence !== 0 && !dup ? this.#session.record.commit : 0;
+    const isSent = connection.sendPublish(
+      entry.message,
+      entry.qos,
+      entry.retain,
+      dup,
+      entry.packetId,
+      entry.subscriptionIdentifiers,
+      nowMs,
+      commit,
+    );
+    if (isSent) return;
+    this.#session.countDropped(DropReason.PacketTooLarge, entry.message); // [MQTT-3.1.2-25]
+    this.#inflight?.remove(entry);
+    this.#session.record.dequeue(entry);
+  }
+
+  #pumpResend(nowMs: number): boolean {
+    const resend = this.#resend;
+    const connection = this.#session.connection;
+    if (resend === null || connection === null) return true;
+    while (resend.length > 0) {
+      if (!connection.isReady || !connection.hasOutputRoom || !this.hasWindowRoom) return false;
+      const entry = resend.shift();
+      if (entry === undefined || this.#inflight?.get(entry.packetId) !== entry) continue;
+      if (entry.state === DeliveryState.Released) {
+        connection.sendAck(PacketType.Pubrel, entry.packetId, ReasonCode.Success, 0, false);
+      } else {
+        this.#send(entry, true, nowMs); // [MQTT-3.3.1-1]
+      }
+    }
+    this.#resend = null;
+    return true;
+  }
+
+  #finish(entry: OutboundMessage, reasonCode: number, nowMs: number): void {
+    if (reasonCode >= ReasonCode.UnspecifiedError) {
+      this.#session.countDropped(DropReason.Refused, entry.message);
+    }
+    this.#inflight?.remove(entry);
+    this.#session.record.dequeue(entry);
+    this.#session.pump(nowMs);
+  }
+
+  #redistribute(entry: OutboundMessage, nowMs: number): boolean {
+    return (
+      entry.group !== null &&
+      this.#context.router.redistribute(entry.group, entry.message, this.#session, nowMs)
+    );
+  }
+
+  #enqueue(entry: OutboundMessage): void {
+    this.#queue ??= new Queue();
+    const { drops, limits } = this.#context;
+    const { record, clientId } = this.#session;
+    const outcome = this.#queue.push(entry, limits, drops, clientId, record);
+    if (outcome === 'queued') record.enqueue(entry);
+    else if (outcome === 'disconnect') this.#session.overflow();
+  }
+}

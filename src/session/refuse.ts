@@ -1,0 +1,43 @@
+// A CONNECT that is not accepted: CONNACK in the form its sender understands, then the end. MQTT 5 §3.1.4, §3.2.2.2.
+
+import { connackReturnCodeV3, ConnectReturnCode } from '../protocol/reason-codes-v3.ts';
+import { PacketType } from '../protocol/packet.ts';
+import { isLegalReasonCode } from '../protocol/reason-code-table.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import type { Connection } from './connection.ts';
+
+/** `serverReference` goes with UseAnotherServer and ServerMoved. [MQTT-3.2.2-7] */
+export function refuseConnect(
+  connection: Connection,
+  reasonCode: ReasonCode,
+  reasonString: string,
+  serverReference?: string,
+): void {
+  if (!connection.isOpen) return;
+  if (connection.isConnect) {
+    if (connection.version === 5) {
+      connection.send({
+        type: PacketType.Connack,
+        sessionPresent: false, // [MQTT-3.2.2-6]
+        reasonCode: isLegalReasonCode(PacketType.Connack, reasonCode)
+          ? reasonCode
+          : ReasonCode.UnspecifiedError, // [MQTT-3.2.2-8]
+        properties: { reasonString, serverReference },
+      });
+    } else if (!isMalformed(reasonCode)) {
+      const returnCode = connackReturnCodeV3(reasonCode);
+      connection.send({
+        type: PacketType.Connack,
+        sessionPresent: false,
+        reasonCode: returnCode === 0 ? ConnectReturnCode.ServerUnavailable : returnCode,
+        properties: {},
+      });
+    }
+  }
+  connection.close(reasonString);
+}
+
+/** v3 has no return code for a CONNECT that breaks the protocol: the connection is closed without one. 3.1.1 §3.1.4. */
+function isMalformed(reasonCode: ReasonCode): boolean {
+  return reasonCode === ReasonCode.MalformedPacket || reasonCode === ReasonCode.ProtocolError;
+}

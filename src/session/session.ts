@@ -1,0 +1,267 @@
+// Session State of the specification (MQTT 5 §4.1): subscriptions, what is in flight both ways, the queue, the will, and when all
+// that ends. It may outlive many connections. The router knows it by its internal id only. What a session does towards its
+// client goes into the buffer of its connection; it never waits for anything.
+
+import type { Client } from '../auth/auth.ts';
+import { DropReason } from '../core/drop.ts';
+import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
+import { Message, type Publisher } from '../protocol/message.ts';
+import type { ProtocolVersion, QoS } from '../protocol/packet.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import { Availability, type Subscriber, type Subscription } from '../router/subscription.ts';
+import type { Connection } from './connection.ts';
+import type { Context } from './context.ts';
+import { Outbound } from './outbound.ts';
+import { RetainedDelivery } from './retained-delivery.ts';
+import { SessionRecord } from './session-record.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { publishWill, type Will } from './will.ts';
+
+/** The session never expires. MQTT 5 §3.1.2.11.2 */
+export const NEVER = 0xffff_ffff;
+
+export class Session implements Subscriber, TimerOwner {
+  readonly id: string;
+  readonly clientId: string;
+  publisher: Publisher;
+  /** The current network connection, or null. */
+  connection: Connection | null = null;
+  /** Who it acts as when no connection is there to ask: set by each connection. */
+  client: Client;
+  /** seconds; 0 = ends with its connection */
+  expiryInterval = 0;
+  /** monotonic milliseconds; meaningful while not connected */
+  disconnectedAtMs = 0;
+  hasEnded = false;
+  readonly subscriptions: Subscriptions;
+  readonly outbound: Outbound;
+  /** Packet ids of inbound QoS 2 messages between PUBLISH and PUBREL. MQTT 5 §4.3.3 */
+  inboundPacketIds: Set<number> | null = null;
+  /** What the store knows of it. */
+  readonly record: SessionRecord;
+  readonly #context: Context;
+  #will: Will | null = null;
+  #retained: RetainedDelivery | null = null;
+  #expiryTimer: Timer | null = null;
+  #willTimer: Timer | null = null;
+
+  constructor(context: Context, client: Client) {
+    this.#context = context;
+    this.clientId = client.clientId;
+    this.client = client;
+    this.id = `__client_${client.clientId}`;
+    this.publisher = { sessionId: this.id, clientId: client.clientId, username: client.username };
+    this.record = new SessionRecord(context, this);
+    this.subscriptions = new Subscriptions(context, this);
+    this.outbound = new Outbound(context, this);
+  }
+
+  get version(): ProtocolVersion {
+    return this.client.protocolVersion;
+  }
+
+  /** Outlives its connection. */
+  get isDurable(): boolean {
+    return this.expiryInterval > 0;
+  }
+
+  get will(): Will | null {
+    return this.#will;
+  }
+
+  get queuedMessages(): number {
+    return this.outbound.queuedMessages;
+  }
+
+  get hasWindowRoom(): boolean {
+    return this.outbound.hasWindowRoom;
+  }
+
+  availability(): Availability {
+    if (this.hasEnded) return Availability.None;
+    const connection = this.connection;
+    if (connection !== null && connection.isReady) {
+      if (this.outbound.canSendNow) return Availability.Window;
+      return this.outbound.hasQueueRoom ? Availability.Queue : Availability.None;
+    }
+    return this.outbound.hasQueueRoom ? Availability.Offline : Availability.None;
+  }
+
+  deliver(message: Message, subscription: Subscription, nowMs: number): void {
+    if (this.hasEnded) return;
+    const qos = message.qos < subscription.qos ? message.qos : subscription.qos; // [MQTT-3.8.4-8]
+    const retain = subscription.retainAsPublished && message.retain; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    if (qos === 0) {
+      this.outbound.deliverQos0(message, retain, subscription.subscriptionIdentifiers, nowMs);
+    } else {
+      this.outbound.deliver(
+        message,
+        qos,
+        retain,
+        subscription.subscriptionIdentifiers,
+        subscription.group,
+        nowMs,
+      );
+    }
+  }
+
+  /** A retained message for a new subscription; the caller has checked that there is room. */
+  deliverRetained(message: Message, qos: QoS, identifiers: readonly number[], nowMs: number): void {
+    if (qos === 0) this.outbound.deliverQos0(message, true, identifiers, nowMs);
+    else this.outbound.deliver(message, qos, true, identifiers, null, nowMs);
+  }
+
+  /** Sends the retained messages that match a subscription just made. */
+  startRetained(subscription: Subscription, topicFilter: string, nowMs: number): void {
+    if (this.hasEnded || !this.subscriptions.has(subscription)) return;
+    this.#retained ??= new RetainedDelivery(this, this.#context);
+    this.#retained.add(subscription, topicFilter);
+    this.pump(nowMs);
+  }
+
+  /** Stops sending retained messages for a filter. */
+  stopRetained(topicFilter: string): void {
+    this.#retained?.remove(topicFilter);
+  }
+
+  /** Sends what waits as far as window and output allow: first what is sent again, then the queue, then retained messages. */
+  pump(nowMs: number): void {
+    if (!this.outbound.pump(nowMs) || this.#retained === null) return;
+    this.#retained.pump(nowMs);
+    if (this.#retained.isDone) this.#retained = null;
+  }
+
+  /** Gives the session to a connection. The connection calls `resume` when its CONNACK is out. MQTT 5 §3.1.4 */
+  attach(connection: Connection, client: Client, will: Will | null, expiryInterval: number): void {
+    const { wheel } = this.#context;
+    if (this.#expiryTimer !== null) wheel.cancel(this.#expiryTimer);
+    if (this.#willTimer !== null) wheel.cancel(this.#willTimer); // [MQTT-3.1.3-9]
+    this.connection = connection;
+    this.client = client;
+    if (this.publisher.username !== client.username) {
+      this.publisher = { sessionId: this.id, clientId: this.clientId, username: client.username };
+    }
+    this.expiryInterval = expiryInterval;
+    this.outbound.attach();
+    this.record.update();
+    this.#setWill(will); // [MQTT-3.1.2-7]
+  }
+
+  /** CONNACK is out: unfinished deliveries go again, then the queue. [MQTT-4.4.0-1] */
+  resume(nowMs: number): void {
+    this.pump(nowMs);
+  }
+
+  /** The connection is gone; `sayGoodbye` is false after a normal DISCONNECT, which removes the will. [MQTT-3.1.2-10] */
+  detach(connection: Connection, publishesWill: boolean): void {
+    if (this.connection !== connection) return;
+    const { clock, wheel } = this.#context;
+    this.connection = null;
+    this.disconnectedAtMs = clock.now();
+    this.outbound.detach();
+    if (!publishesWill) this.#setWill(null); // [MQTT-3.14.4-3]
+    if (!this.isDurable) {
+      this.end();
+      return;
+    }
+    this.record.update();
+    this.outbound.redistributeQueue(this.disconnectedAtMs);
+    if (this.#will !== null) {
+      const delay = this.#will.delayInterval;
+      if (delay === 0) this.#publishWill();
+      else {
+        this.#willTimer ??= new Timer(this);
+        wheel.arm(this.#willTimer, Math.min(delay, this.expiryInterval) * 1_000);
+      }
+    }
+    this.#armExpiry(this.expiryInterval);
+  }
+
+  /** Another expiry for a session whose client just said so in DISCONNECT. MQTT 5 §3.14.2.2.2 */
+  changeExpiry(expiryInterval: number): void {
+    this.expiryInterval = expiryInterval;
+    this.record.update();
+  }
+
+  /** Starts counting, with what is left of the interval: also for a session that came back from the store. */
+  #armExpiry(seconds: number): void {
+    if (this.expiryInterval === NEVER) return;
+    this.#expiryTimer ??= new Timer(this);
+    this.#context.wheel.arm(this.#expiryTimer, seconds * 1_000);
+  }
+
+  /** Back from the store, not connected. */
+  restore(elapsedSeconds: number, will: Will | null, willDelaySeconds: number): void {
+    this.disconnectedAtMs = this.#context.clock.now() - elapsedSeconds * 1_000;
+    this.#will = will;
+    if (will !== null) {
+      this.#willTimer = new Timer(this);
+      this.#context.wheel.arm(this.#willTimer, willDelaySeconds * 1_000);
+    }
+    this.#armExpiry(Math.max(0, this.expiryInterval - elapsedSeconds));
+  }
+
+  onTimer(timer: Timer): void {
+    if (this.connection !== null || this.hasEnded) return;
+    if (timer === this.#willTimer) {
+      this.#publishWill();
+      return;
+    }
+    this.#context.metrics.sessionsExpired++;
+    this.end(); // [MQTT-4.1.0-2]
+  }
+
+  /** The end of all state; the caller has taken care of a connection. A will that is still there is published. [MQTT-3.1.2-8] */
+  end(): void {
+    if (this.hasEnded) return;
+    const { metrics, registry, wheel, clock } = this.#context;
+    this.hasEnded = true;
+    metrics.sessionsEnded++;
+    if (this.#expiryTimer !== null) wheel.cancel(this.#expiryTimer);
+    if (this.#willTimer !== null) wheel.cancel(this.#willTimer);
+    registry.remove(this);
+    this.subscriptions.end();
+    this.outbound.end(clock.now());
+    this.#retained = null;
+    this.record.remove();
+    if (this.#will !== null) this.#publishWill();
+  }
+
+  /** The queue policy wants this client gone. */
+  overflow(): void {
+    this.connection?.disconnect(ReasonCode.QuotaExceeded, 'the queue of this session is full');
+  }
+
+  /** Takes the packet id of an inbound QoS 2 message; false if it was there already. */
+  addInboundPacketId(packetId: number): boolean {
+    this.inboundPacketIds ??= new Set();
+    if (this.inboundPacketIds.has(packetId)) return false;
+    this.inboundPacketIds.add(packetId);
+    this.record.addInboundPacketId(packetId);
+    return true;
+  }
+
+  /** Its PUBREL came; false if the id is not known. */
+  removeInboundPacketId(packetId: number): boolean {
+    if (this.inboundPacketIds === null || !this.inboundPacketIds.delete(packetId)) return false;
+    this.record.removeInboundPacketId(packetId);
+    return true;
+  }
+
+  countDropped(reason: DropReason, message: Message): void {
+    this.#context.drops.drop(reason, this.clientId, message.topic.name);
+  }
+
+  #setWill(will: Will | null): void {
+    if (this.#will === null && will === null) return;
+    this.#will = will;
+    this.record.saveWill(will);
+  }
+
+  #publishWill(): void {
+    const will = this.#will;
+    if (will === null) return;
+    this.#setWill(null); // never twice [MQTT-3.1.2-10]
+    publishWill(this.#context, this, will);
+  }
+}

@@ -1,0 +1,88 @@
+// The subscriptions of one session, by the filter as its client wrote it. The router holds them too; this is the side that
+// knows which the client made and that takes them all back when the session ends.
+
+import { parseTopicFilter } from '../protocol/filter.ts';
+import { Subscription } from '../router/subscription.ts';
+import type { SubscriptionRequest } from '../protocol/packet.ts';
+import type { StoredSubscription } from '../storage/storage.ts';
+import type { Context } from './context.ts';
+import type { Session } from './session.ts';
+
+export class Subscriptions {
+  readonly #context: Context;
+  readonly #session: Session;
+  #byFilter: Map<string, Subscription> | null = null;
+
+  constructor(context: Context, session: Session) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  get count(): number {
+    return this.#byFilter === null ? 0 : this.#byFilter.size;
+  }
+
+  /** Whether this very subscription is in force, not one that replaced it. */
+  has(subscription: Subscription): boolean {
+    return this.#byFilter !== null && this.#byFilter.get(subscription.topicFilter) === subscription;
+  }
+
+  get(topicFilter: string): Subscription | undefined {
+    return this.#byFilter?.get(topicFilter);
+  }
+
+  [Symbol.iterator](): Iterator<Subscription> {
+    return (this.#byFilter ?? new Map<string, Subscription>()).values();
+  }
+
+  /** Makes or replaces a subscription. [MQTT-3.8.4-3] The filter is valid: `innerFilter` is it without `$share/<name>/`. */
+  set(
+    request: SubscriptionRequest,
+    innerFilter: string,
+    shareName: string | null,
+    subscriptionIdentifier: number,
+  ): Subscription {
+    const subscription = new Subscription(
+      this.#session,
+      request.topicFilter,
+      request.qos,
+      request.noLocal,
+      request.retainAsPublished,
+      request.retainHandling,
+      subscriptionIdentifier,
+    );
+    this.#byFilter ??= new Map();
+    this.#byFilter.set(request.topicFilter, subscription);
+    this.#context.router.subscribe(subscription, innerFilter, shareName);
+    this.#session.record.saveSubscription(subscription);
+    return subscription;
+  }
+
+  /** Back from the store. */
+  restore(stored: StoredSubscription, innerFilter: string, shareName: string | null): void {
+    this.set(stored, innerFilter, shareName, stored.subscriptionIdentifier);
+  }
+
+  /** False if there was none; only the identically spelt filter counts. [MQTT-3.10.4-1] */
+  delete(topicFilter: string): boolean {
+    const subscription = this.#byFilter?.get(topicFilter);
+    if (subscription === undefined) return false;
+    this.#byFilter?.delete(topicFilter);
+    this.#unroute(subscription);
+    this.#session.record.removeSubscription(topicFilter);
+    return true;
+  }
+
+  /** The session ends: takes everything out of the router; the store forgets the session as a whole. */
+  end(): void {
+    if (this.#byFilter === null) return;
+    for (const subscription of this.#byFilter.values()) this.#unroute(subscription);
+    this.#byFilter = null;
+  }
+
+  #unroute(subscription: Subscription): void {
+    const { limits, router } = this.#context;
+    const { topicFilter, shareName } = parseTopicFilter(subscription.topicFilter, limits);
+    router.unsubscribe(subscription, topicFilter, shareName);
+  }
+}

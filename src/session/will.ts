@@ -1,0 +1,82 @@
+// The will of a session: what is published when its client goes without saying goodbye. MQTT 5 §3.1.2.5.
+
+import { DropReason } from '../core/drop.ts';
+import { Message, NO_EXPIRY, type Publisher } from '../protocol/message.ts';
+import { PacketType, type Properties, type Will as WillFields } from '../protocol/packet.ts';
+import { Reader, Writer } from '../protocol/primitives.ts';
+import { writeProperties } from '../protocol/properties.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import type { Context } from './context.ts';
+import { distribute } from './distribute.ts';
+import type { Session } from './session.ts';
+
+export class Will {
+  /** Its time of receipt is set when it is published. */
+  readonly message: Message;
+  /** seconds after the connection is gone; at most until the session ends. MQTT 5 §3.1.3.2.2 */
+  readonly delayInterval: number;
+
+  constructor(message: Message, delayInterval: number) {
+    this.message = message;
+    this.delayInterval = delayInterval;
+  }
+
+  /** Throws ProtocolError when its topic is not valid or past the limits. */
+  static of(context: Context, fields: WillFields, publisher: Publisher): Will {
+    const topic = context.topics.of(fields.topicName);
+    const properties = forwardedProperties(fields.properties); // [MQTT-3.1.3-10]
+    const bytes = new Uint8Array(properties.length + fields.payload.length);
+    bytes.set(properties);
+    bytes.set(fields.payload, properties.length);
+    const message = new Message(topic, fields.qos, fields.retain, bytes, properties.length);
+    message.messageExpiryInterval = fields.properties.messageExpiryInterval ?? NO_EXPIRY;
+    message.publisher = publisher;
+    return new Will(message, fields.properties.willDelayInterval ?? 0);
+  }
+}
+
+/** Publishes a will that is due, if its client may still publish there. [MQTT-3.1.2-8] */
+export function publishWill(context: Context, session: Session, will: Will): void {
+  const { authorizer, logger } = context;
+  if (authorizer === null) {
+    send(context, will);
+    return;
+  }
+  const { message } = will;
+  Promise.resolve(
+    authorizer.authorizePublish(session.client, message.topic.name, message.qos, message.retain),
+  ).then(
+    (code) => {
+      if (code < ReasonCode.UnspecifiedError) send(context, will);
+      else context.drops.drop(DropReason.NotAuthorized, session.clientId, message.topic.name);
+    },
+    (error: unknown) => {
+      context.drops.drop(DropReason.NotAuthorized, session.clientId, message.topic.name);
+      logger.error({ clientId: session.clientId, error: String(error) }, 'the authorizer failed on a will');
+    },
+  );
+}
+
+function send(context: Context, will: Will): void {
+  const nowMs = context.clock.now();
+  will.message.receivedAtMs = nowMs;
+  context.metrics.willsPublished++;
+  distribute(context, will.message, nowMs);
+}
+
+/** The properties that its subscribers get, as PUBLISH carries them; expiry and delay are the server's business. */
+function forwardedProperties(properties: Properties): Uint8Array {
+  const writer = new Writer();
+  writeProperties(writer, PacketType.Publish, {
+    payloadFormatIndicator: properties.payloadFormatIndicator,
+    contentType: properties.contentType,
+    responseTopic: properties.responseTopic,
+    correlationData: properties.correlationData,
+    userProperties: properties.userProperties,
+  });
+  const bytes = writer.finish(0);
+  const reader = new Reader('will', bytes, 1, bytes.length);
+  reader.variableByteInteger('length', '§1.5.5'); // of the packet
+  reader.variableByteInteger('length', '§1.5.5'); // of the properties
+  return bytes.subarray(bytes.length - reader.remaining);
+}
