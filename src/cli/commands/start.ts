@@ -1,0 +1,88 @@
+// `iothub start`: runs the server until a signal ends it. The first SIGINT or SIGTERM stops it gracefully, the second at once.
+
+import type { Config, ListenerConfig } from '../../config/config.ts';
+import type { Logger } from '../../core/logger.ts';
+import { Server } from '../../server/server.ts';
+import { ExitCode } from '../exit-code.ts';
+import { greet } from '../greeting.ts';
+
+/** Time for the last lines of the log to get out, once everything is closed. */
+const LINGER_MS = 1_000;
+
+/** Runs the server; settles when it has stopped, with the exit code. */
+export async function start(config: Config, logger: Logger, version: string): Promise<ExitCode> {
+  const server = new Server({ listeners: config.listeners, limits: config.limits, logger });
+  const stopRequested = listenToSignals(server, logger);
+  endOnSurprise(server, logger);
+  logger.info({ version, node: process.version, pid: process.pid }, `IoTHub ${version} starts`);
+  try {
+    await server.start();
+  } catch (error) {
+    const reason = describeBindError(error, config.listeners);
+    if (reason === null) throw error;
+    process.stderr.write(`${reason}\n`);
+    return ExitCode.Unavailable;
+  }
+  greet(server.addresses, logger, version);
+  await stopRequested;
+  await server.stop();
+  logger.info({}, 'Stopped');
+  return ExitCode.Ok;
+}
+
+/** Resolves at the first signal that asks to stop; the second ends the process. */
+function listenToSignals(server: Server, logger: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const onSignal = (signal: 'SIGINT' | 'SIGTERM', exitCode: ExitCode): void => {
+      if (isStopping) {
+        server.abort();
+        process.exit(exitCode);
+      }
+      isStopping = true;
+      logger.info({ signal }, 'Stopping; the same signal again stops at once');
+      resolve();
+    };
+    process.on('SIGINT', () => onSignal('SIGINT', ExitCode.Interrupted));
+    process.on('SIGTERM', () => onSignal('SIGTERM', ExitCode.Terminated));
+    process.on('SIGHUP', () => {
+      logger.info(
+        {},
+        'SIGHUP: there is nothing to reload; restart to apply a changed configuration',
+      );
+    });
+  });
+}
+
+/** A mistake of ours that nobody caught: said in the log, then the process ends, since its state is unknown. */
+function endOnSurprise(server: Server, logger: Logger): void {
+  process.on('uncaughtException', (err) => {
+    logger.error({ err }, 'An error nobody expected ends the server');
+    process.exitCode = ExitCode.Runtime;
+    server.abort();
+    setTimeout(() => process.exit(ExitCode.Runtime), LINGER_MS).unref();
+  });
+}
+
+/** One sentence for an address that cannot be listened on, or null when the error is another. */
+function describeBindError(error: unknown, listeners: readonly ListenerConfig[]): string | null {
+  const { code, address, port } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+  };
+  const host = address ?? listeners[0].host;
+  const number = port ?? listeners[0].port;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${number} on ${host} is in use: stop the program that listens there, or choose another with --port.`;
+    case 'EACCES':
+      return `Port ${number} on ${host} may not be used by this user: choose one above 1023 with --port.`;
+    case 'EADDRNOTAVAIL':
+      return `The address ${host} is not one of this machine: choose another with --host.`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `The host name ${host} has no address: choose another with --host.`;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,19 @@
+// What the exit code of `iothub` says. The numbers follow sysexits.h where it has one.
+
+export const ExitCode = {
+  /** Stopped as asked, or answered a question such as --version. */
+  Ok: 0,
+  /** Something failed while running. */
+  Runtime: 1,
+  /** The command line is wrong. */
+  Usage: 2,
+  /** An address cannot be listened on: in use, not allowed, not of this machine. */
+  Unavailable: 69,
+  /** The configuration is wrong. */
+  Config: 78,
+  /** Stopped at once by a second SIGINT. */
+  Interrupted: 130,
+  /** Stopped at once by a second SIGTERM. */
+  Terminated: 143,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];

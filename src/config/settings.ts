@@ -1,0 +1,128 @@
+// Every setting there is: a row each, with its range and its meaning. The tables of limits are typed by `Limits`, so a limit
+// without a row does not compile. The reference (docs/config.md) is generated from here.
+
+import type { Limits } from '../core/limits.ts';
+import type { ListenerConfig, LogConfig } from './config.ts';
+import {
+  choice,
+  count,
+  durationMs,
+  durationSeconds,
+  flag,
+  host,
+  type Setting,
+  size,
+} from './setting.ts';
+
+type Settings<T> = { readonly [K in keyof T]: Setting<T[K]> };
+
+const TIB = 1_099_511_627_776;
+const HOUR_MS = 3_600_000;
+/** Session Expiry Interval of a session that never ends. MQTT 5 §3.1.2.11.2 */
+const NEVER = 0xffff_ffff;
+
+export const LISTENER_SETTINGS: Settings<ListenerConfig> = {
+  host: host('Where it listens. Beyond loopback anybody who can reach it may connect.'),
+  port: count(0, 65_535, 'TCP port; 0 lets the system choose a free one.'),
+};
+
+export const LOG_SETTINGS: Settings<LogConfig> = {
+  level: choice(['debug', 'info', 'warn', 'error', 'silent'], 'The least important lines shown.'),
+  format: choice(
+    ['auto', 'pretty', 'json'],
+    'Lines for people or JSON, one object a line; `auto` is pretty on a terminal and JSON elsewhere.',
+  ),
+};
+
+export const LIMIT_SETTINGS: Settings<Limits> = {
+  packetSizeMax: size(
+    64,
+    268_435_460,
+    'One inbound control packet, fixed header included; announced as Maximum Packet Size (v5).',
+  ),
+  topicLengthMax: size(1, 65_535, 'A topic name or filter.'),
+  topicLevelsMax: count(1, 65_535, 'Levels of a topic name or filter.'),
+  userPropertiesMax: count(0, 65_535, 'User properties in one inbound packet.'),
+  connectionsMax: count(1, 10_000_000, 'Connections, half-connected ones included.'),
+  halfConnectedMax: count(
+    1,
+    10_000_000,
+    'Connections of one listener whose CONNECT is not in yet.',
+  ),
+  connectTimeoutMs: durationMs(
+    1,
+    HOUR_MS,
+    'Time until CONNECT must be accepted, authentication included.',
+  ),
+  keepAliveMax: durationSeconds(
+    0,
+    65_535,
+    'A client that asks for more (or for none) is told this as Server Keep Alive; v3 clients are held to it. 0 sets no limit.',
+  ),
+  sessionExpiryMax: durationSeconds(
+    0,
+    NEVER,
+    'A longer session expiry is cut to this, also `never`, and that of v3 sessions with clean session 0.',
+    NEVER,
+  ),
+  sessionsMax: count(1, 100_000_000, 'Sessions, connected or not.'),
+  subscriptionsPerClientMax: count(1, 10_000_000, 'Subscriptions of one session.'),
+  filtersPerPacketMax: count(1, 1_000_000, 'Topic filters in one SUBSCRIBE or UNSUBSCRIBE.'),
+  inflightMessagesMax: count(
+    1,
+    65_535,
+    'QoS 1 and 2 messages in flight to one client, at most its Receive Maximum.',
+  ),
+  receiveMaximum: count(
+    1,
+    65_535,
+    'QoS 1 and 2 messages a v5 client may have unacknowledged; announced as Receive Maximum.',
+  ),
+  topicAliasMax: count(
+    0,
+    65_535,
+    'Highest topic alias accepted from a client; announced as Topic Alias Maximum.',
+  ),
+  topicAliasOutboundMax: count(
+    0,
+    65_535,
+    'Highest topic alias used towards a client, at most what it allows.',
+  ),
+  queueMessagesMax: count(
+    1,
+    100_000_000,
+    'Messages waiting behind one session’s in-flight window.',
+  ),
+  queueBytesMax: size(1, TIB, 'Bytes of those messages.'),
+  queuePolicy: choice(
+    ['drop-new', 'drop-oldest', 'disconnect'],
+    'What happens when a session’s queue is full.',
+  ),
+  queueQos0: flag('Whether QoS 0 messages are queued for sessions that are not connected.'),
+  outputBytesMax: size(
+    4_096,
+    TIB,
+    'Bytes waiting for one connection’s socket; past it QoS 0 is dropped, QoS 1 and 2 stay queued, and it is not read.',
+  ),
+  writeTimeoutMs: durationMs(
+    1,
+    HOUR_MS,
+    'Time without progress of a pending write until the connection is closed.',
+  ),
+  retainedMessagesMax: count(1, 100_000_000, 'Retained messages.'),
+  retainedBytesMax: size(1, TIB, 'Bytes of all retained messages.'),
+  qosMax: choice([0, 1, 2], 'Highest QoS accepted in PUBLISH; announced as Maximum QoS (v5).'),
+  retainAvailable: flag('Whether messages may be retained.'),
+  wildcardSubscriptionAvailable: flag('Whether topic filters may have wildcards.'),
+  sharedSubscriptionAvailable: flag('Whether `$share/…` filters may be used.'),
+  subscriptionIdentifiersAvailable: flag('Whether subscriptions may have identifiers (v5).'),
+  checkPayloadFormat: flag(
+    'Whether payloads that claim to be UTF-8 are checked (reason code 0x99).',
+  ),
+  shutdownTimeoutMs: durationMs(1, HOUR_MS, 'Time that a graceful stop may take.'),
+};
+
+/** A limit's name in the file: snake_case, without the unit, which is part of the value there. */
+export function limitKey(name: keyof Limits): string {
+  return name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,75 @@
+// Runs the built command as people and service managers do: `node dist/cli/main.js`.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+export const ROOT = path.resolve(import.meta.dirname, '../..');
+const ENTRY = path.join(ROOT, 'dist/cli/main.js');
+
+export interface Outcome {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program of Node's to its end. */
+export async function runNode(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Outcome> {
+  const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += String(chunk);
+  });
+  const [exitCode] = (await once(child, 'close')) as [number | null];
+  return { exitCode, stdout, stderr };
+}
+
+/** Runs the command to its end. */
+export function iothub(...args: string[]): Promise<Outcome> {
+  return runNode([ENTRY, ...args]);
+}
+
+/** A server that runs in a process of its own, on a port that the system chose. */
+export class RunningServer {
+  readonly lines: string[] = [];
+  readonly child: ChildProcess;
+  readonly exit: Promise<number | null>;
+  readonly #reader: AsyncIterableIterator<string>;
+
+  constructor(...args: string[]) {
+    const child = spawn(process.execPath, [ENTRY, '--port', '0', ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.child = child;
+    this.exit = once(child, 'exit').then(([exitCode]) => exitCode as number | null);
+    this.#reader = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Reads the log up to the first line that matches. */
+  async line(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const { value, done } = await this.#reader.next();
+      if (done) throw new Error(`no line matched ${pattern}:\n${this.lines.join('\n')}`);
+      this.lines.push(value);
+      const match = pattern.exec(value);
+      if (match !== null) return match;
+    }
+  }
+
+  /** Waits until it serves; returns the port. */
+  async port(): Promise<number> {
+    return Number((await this.line(/serves MQTT .* on .*:(\d+)/))[1]);
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+}

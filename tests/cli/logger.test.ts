@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { createLogger, type LogOutput } from '../../src/cli/logger.ts';
+import { prettyLine } from '../../src/cli/pretty.ts';
+
+/** Holds what is written; a test sets how much of it waits, and whether the reader has gone. */
+class FakeOutput implements LogOutput {
+  readonly text: string[] = [];
+  isTTY = false;
+  writableLength = 0;
+  fail: (error: Error) => void = () => {};
+
+  write(text: string): boolean {
+    this.text.push(text);
+    return true;
+  }
+
+  on(_: 'error', listener: (error: Error) => void): void {
+    this.fail = listener;
+  }
+}
+
+describe('the JSON log', () => {
+  test('writes one object a line: level, time, fields, message', () => {
+    const output = new FakeOutput();
+    createLogger({ level: 'info', format: 'json' }, output)
+      .child({ listener: 'tcp' })
+      .info({ clientId: 'c' }, 'hello');
+    expect(output.text).toHaveLength(1);
+    expect(JSON.parse(output.text[0])).toEqual({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      listener: 'tcp',
+      clientId: 'c',
+      msg: 'hello',
+    });
+  });
+
+  test('escapes what would steer a terminal, and still means the same', () => {
+    const output = new FakeOutput();
+    const clientId = 'a\n\u001b[31m\u009b1m\u202egnp.exe\u2028\u200b';
+    createLogger({ level: 'info', format: 'json' }, output).info({ clientId }, 'hello');
+    expect(output.text[0]).toMatch(/^[\x20-\x7e]*\n$/);
+    expect(JSON.parse(output.text[0]).clientId).toBe(clientId);
+  });
+
+  test('holds back what is below the level', () => {
+    const output = new FakeOutput();
+    const logger = createLogger({ level: 'warn', format: 'json' }, output);
+    logger.info({}, 'no');
+    logger.warn({}, 'yes');
+    expect(output.text).toHaveLength(1);
+    expect(logger.isLevelEnabled?.('info')).toBe(false);
+  });
+
+  test('loses lines rather than memory when nobody reads, and says how many', () => {
+    const output = new FakeOutput();
+    const logger = createLogger({ level: 'info', format: 'json' }, output);
+    output.writableLength = 1_048_576;
+    logger.info({}, 'still taken');
+    output.writableLength = 1_048_577;
+    logger.info({}, 'lost');
+    logger.info({}, 'lost');
+    output.writableLength = 0;
+    logger.info({}, 'taken again');
+    expect(output.text.map((line) => JSON.parse(line).msg)).toEqual([
+      'still taken',
+      'log lines were lost because they were not read in time',
+      'taken again',
+    ]);
+    expect(JSON.parse(output.text[1]).lostLines).toBe(2);
+  });
+
+  test('falls silent when its reader has gone', () => {
+    const output = new FakeOutput();
+    const logger = createLogger({ level: 'info', format: 'json' }, output);
+    output.fail(new Error('EPIPE'));
+    logger.info({}, 'to nobody');
+    expect(output.text).toEqual([]);
+  });
+});
+
+describe('the log for people', () => {
+  test('is chosen on a terminal and by the configuration', () => {
+    const output = new FakeOutput();
+    createLogger({ level: 'info', format: 'pretty' }, output).info({ port: 1883 }, 'hello');
+    expect(output.text[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}hello {2}port=1883\n$/);
+    output.isTTY = true;
+    createLogger({ level: 'info', format: 'auto' }, output).info({}, 'hello');
+    expect(output.text[1]).toMatch(/INFO.*hello\n$/);
+    createLogger({ level: 'info', format: 'json' }, output).info({}, 'hello');
+    expect(() => JSON.parse(output.text[2])).not.toThrow();
+  });
+
+  test('lets no client write a line of its own or steer the terminal', () => {
+    const line = prettyLine(
+      JSON.stringify({
+        level: 'warn',
+        time: '2026-01-02T03:04:05.678Z',
+        clientId: 'a"\n03:04:05.678 INFO  forged\u001b[2J\u009b\u202e',
+        msg: 'refused',
+      }),
+      false,
+    );
+    expect(line).toBe(
+      '03:04:05.678 WARN  refused  clientId="a\\"\\n03:04:05.678 INFO  forged\\u001b[2J\\u009b\\u202e"\n',
+    );
+  });
+
+  test('shows plain values bare and others quoted', () => {
+    const entry = {
+      level: 'info',
+      time: '',
+      topic: 'a/b/#',
+      name: 'a b',
+      list: [1, 2],
+      none: null,
+    };
+    expect(prettyLine(JSON.stringify({ ...entry, msg: 'm' }), false)).toBe(
+      ' INFO  m  topic=a/b/#  name="a b"  list=[1,2]  none=null\n',
+    );
+  });
+
+  test('shows the stack of an error below its line, indented', () => {
+    const output = new FakeOutput();
+    const err = new Error('first\nsecond');
+    createLogger({ level: 'info', format: 'pretty' }, output).error({ err }, 'it failed');
+    const lines = output.text[0].trimEnd().split('\n');
+    expect(lines[0]).toMatch(/ERROR it failed$/);
+    expect(lines[1]).toBe('    Error: first');
+    for (const line of lines.slice(1)) expect(line).toMatch(/^ {4}\S/);
+  });
+});

@@ -1,0 +1,90 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { iothub, ROOT } from './command.ts';
+
+describe('the command line', () => {
+  test('--version prints the version of package.json', async () => {
+    const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+    expect(await iothub('--version')).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  test('--help names every flag and every exit code', async () => {
+    const { exitCode, stdout } = await iothub('--help');
+    expect(exitCode).toBe(0);
+    for (const word of [
+      '--host',
+      '--port',
+      '--config',
+      '--test-config',
+      '--log-level',
+      '--version',
+      '--help',
+    ]) {
+      expect(stdout).toContain(word);
+    }
+    for (const code of [0, 1, 2, 69, 78, 130, 143]) expect(stdout).toMatch(`${code} `);
+  });
+
+  test.each([
+    [['--bogus'], "unknown option '--bogus'"],
+    [['strat'], "'strat' is invalid"],
+    [['start', 'now'], 'too many arguments'],
+    [['--port'], 'argument missing'],
+    [['--port', '65536'], 'A port is a whole number from 0 to 65535'],
+    [['--port', '-1'], 'A port is a whole number from 0 to 65535'],
+    [['--port', '1e3'], 'A port is a whole number from 0 to 65535'],
+    [['--host', 'tcp://x'], 'is not an address'],
+    [['--log-level', 'loud'], 'Allowed choices are debug'],
+  ])('%j is refused in one sentence, with exit code 2', async (args, sentence) => {
+    const { exitCode, stdout, stderr } = await iothub(...args);
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(sentence);
+    expect(stderr).toMatch(/^iothub: .* See iothub --help\.\n$/);
+  });
+});
+
+describe('--test-config', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'iothub-cli-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  function fileWith(content: string): string {
+    const file = path.join(folder, 'f.toml');
+    writeFileSync(file, content);
+    return file;
+  }
+
+  test('says ok to a configuration that is right, and starts nothing', async () => {
+    const file = fileWith('[limits]\nqos_max = 1');
+    const ok = { exitCode: 0, stdout: 'ok\n', stderr: '' };
+    expect(await iothub('--config', file, '--test-config')).toEqual(ok);
+    expect(await iothub('start', '-c', file, '-t')).toEqual(ok);
+  });
+
+  test('lists everything that is wrong, with exit code 78', async () => {
+    const file = fileWith('[limits]\nqos_max = 3\nqueue = 1\n[log]\nlevel = "loud"');
+    const { exitCode, stdout, stderr } = await iothub('--config', file, '--test-config');
+    expect(exitCode).toBe(78);
+    expect(stdout).toBe('');
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toBe(`${file}:2: limits.qos_max: 3 is not one of 0, 1, 2`);
+    expect(lines[1]).toContain(`${file}:3: limits.queue: unknown key`);
+    expect(lines[2]).toContain(`${file}:5: log.level: "loud" is not one of`);
+  });
+
+  test('a wrong or missing configuration is not started with either', async () => {
+    expect(await iothub('--config', fileWith('a = '))).toMatchObject({ exitCode: 78, stdout: '' });
+    const missing = path.join(folder, 'nowhere.toml');
+    expect(await iothub('--config', missing)).toEqual({
+      exitCode: 78,
+      stdout: '',
+      stderr: `${missing}: there is no such file\n`,
+    });
+  });
+});
