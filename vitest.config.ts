@@ -1,0 +1,16 @@
+// Tests run against the sources; only those of the command line start the built entry, which `npm test` builds first.
+
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    testTimeout: 15_000,
+    hookTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: ['src/**'],
+      reporter: ['text-summary', 'html'],
+    },
+  },
+});
