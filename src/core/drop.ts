@@ -1,0 +1,78 @@
+// The only way to lose a message. One enumeration of reasons, used by logs, metrics, API and hooks alike; every message that
+// somebody was entitled to and did not get passes through `Drops.drop`.
+
+export const DropReason = {
+  /** Nobody subscribes to its topic. */
+  NoSubscriber: 0,
+  /** The only matching subscription of its publisher says No Local. [MQTT-3.8.3-3] */
+  NoLocal: 1,
+  /** The session's queue is full (policy drop-new). */
+  QueueFull: 2,
+  /** The session's queue was full and newer messages came (policy drop-oldest). */
+  QueueOldest: 3,
+  /** QoS 0, and the client does not read fast enough. */
+  OutputFull: 4,
+  /** QoS 0, and the session is not connected. */
+  Offline: 5,
+  /** Its Message Expiry Interval passed. [MQTT-3.3.2-5] */
+  Expired: 6,
+  /** Larger than the client's Maximum Packet Size. [MQTT-3.1.2-25] */
+  PacketTooLarge: 7,
+  /** The publisher may not publish there. */
+  NotAuthorized: 8,
+  /** A retained message beyond the number or bytes allowed. */
+  RetainedLimit: 9,
+  /** Its session ended while it waited. */
+  SessionEnded: 10,
+  /** The client answered it with a failure. [MQTT-4.4.0-2] */
+  Refused: 11,
+  /** No member of the shared subscription could take it. */
+  NoSharedMember: 12,
+  /** The store is failing, and the message would have to be stored. */
+  StoreFailing: 13,
+  /** The publisher's packet was refused for a limit: QoS, retain, payload format. */
+  Limit: 14,
+} as const;
+export type DropReason = (typeof DropReason)[keyof typeof DropReason];
+
+/** Names for logs, metrics and the API, by reason. */
+export const DROP_REASON_NAMES: readonly string[] = [
+  'no_subscriber',
+  'no_local',
+  'queue_full',
+  'queue_oldest',
+  'output_full',
+  'offline',
+  'expired',
+  'packet_too_large',
+  'not_authorized',
+  'retained_limit',
+  'session_ended',
+  'refused',
+  'no_shared_member',
+  'store_failing',
+  'limit',
+];
+
+/** Counts what is lost, by reason, and tells whoever listens. */
+export class Drops {
+  readonly counts: number[] = new Array<number>(DROP_REASON_NAMES.length).fill(0);
+  /** Set by whoever wants to see each one; null while nobody does. */
+  listener: DropListener | null = null;
+
+  /** `clientId` is who would have got it, or who sent it when nobody would have; `count` messages at once. */
+  drop(reason: DropReason, clientId: string | null, topicName: string, count = 1): void {
+    this.counts[reason] += count;
+    if (this.listener !== null) this.listener.onDrop(reason, clientId, topicName, count);
+  }
+
+  get total(): number {
+    let total = 0;
+    for (const count of this.counts) total += count;
+    return total;
+  }
+}
+
+export interface DropListener {
+  onDrop(reason: DropReason, clientId: string | null, topicName: string, count: number): void;
+}

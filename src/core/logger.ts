@@ -1,0 +1,29 @@
+// What the server needs to say to people: four levels, fields first, then a sentence. pino fits it as it is; so does anything
+// with these five methods. Text that a client chose goes into the fields, never into the message, so that no client can
+// write a log line of its own making.
+
+/** Where log lines go. The message path asks `isLevelEnabled` before it builds fields for `debug`. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  /** A logger that adds these fields to every line. */
+  child(fields: object): Logger;
+  /** Whether a line of this level would be written at all; absent means yes. */
+  isLevelEnabled?(level: string): boolean;
+}
+
+function ignore(): void {
+  // Says nothing, on purpose.
+}
+
+/** Says nothing: the default of the library, whose embedder decides. */
+export const SILENT: Logger = Object.freeze({
+  debug: ignore,
+  info: ignore,
+  warn: ignore,
+  error: ignore,
+  child: () => SILENT,
+  isLevelEnabled: () => false,
+});

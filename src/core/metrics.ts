@@ -1,0 +1,27 @@
+// Plain counters on the message path. Gauges are not here: they are derived from the structures when somebody asks.
+
+export class Metrics {
+  /** Control packets by type, index 1 to 15. */
+  readonly packetsReceived: number[] = new Array<number>(16).fill(0);
+  readonly packetsSent: number[] = new Array<number>(16).fill(0);
+  bytesReceived = 0;
+  bytesSent = 0;
+  /** PUBLISH by QoS. */
+  readonly publishReceived: number[] = [0, 0, 0];
+  readonly publishSent: number[] = [0, 0, 0];
+  connectionsOpened = 0;
+  connectionsClosed = 0;
+  /** Streams refused before a byte was read, for a limit. */
+  connectionsRefused = 0;
+  protocolErrors = 0;
+  /** Broken assertions: our own mistakes. */
+  assertionFailures = 0;
+  sessionsCreated = 0;
+  sessionsResumed = 0;
+  sessionsTakenOver = 0;
+  sessionsEnded = 0;
+  sessionsExpired = 0;
+  willsPublished = 0;
+  commits = 0;
+  commitFailures = 0;
+}

@@ -1,0 +1,69 @@
+// Copying and comparing bytes without allocating: below a few dozen bytes a loop beats `set` with a `subarray`.
+
+const LOOP_MAX = 96;
+
+/** Copies `source[start..end)` to `target[at..)`; returns the position after it. */
+export function copyBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  const length = end - start;
+  if (length <= LOOP_MAX) {
+    let to = at;
+    for (let from = start; from < end; from++) target[to++] = source[from];
+    return to;
+  }
+  target.set(source.subarray(start, end), at);
+  return at + length;
+}
+
+/** Whether `a[start..end)` holds the same bytes as `b[at..at + length)`. The caller knows that the lengths agree. */
+export function sameBytes(
+  a: Uint8Array,
+  start: number,
+  end: number,
+  b: Uint8Array,
+  at: number,
+): boolean {
+  let other = at;
+  for (let i = start; i < end; i++) if (a[i] !== b[other++]) return false;
+  return true;
+}
+
+/** Writes a two-byte big-endian integer; returns the position after it. MQTT 5 §1.5.2. */
+export function writeUint16(target: Uint8Array, at: number, value: number): number {
+  target[at] = value >>> 8;
+  target[at + 1] = value & 0xff;
+  return at + 2;
+}
+
+/** Writes a four-byte big-endian integer; returns the position after it. MQTT 5 §1.5.3. */
+export function writeUint32(target: Uint8Array, at: number, value: number): number {
+  target[at] = value >>> 24;
+  target[at + 1] = (value >>> 16) & 0xff;
+  target[at + 2] = (value >>> 8) & 0xff;
+  target[at + 3] = value & 0xff;
+  return at + 4;
+}
+
+/** Bytes that `value` takes as a variable byte integer, 1 to 4. MQTT 5 §1.5.5. */
+export function variableByteIntegerLength(value: number): number {
+  if (value < 128) return 1;
+  if (value < 16_384) return 2;
+  return value < 2_097_152 ? 3 : 4;
+}
+
+/** Writes a variable byte integer in its shortest form; returns the position after it. MQTT 5 §1.5.5. */
+export function writeVariableByteInteger(target: Uint8Array, at: number, value: number): number {
+  let rest = value; // [MQTT-1.5.5-1]
+  let position = at;
+  while (rest > 127) {
+    target[position++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  target[position++] = rest;
+  return position;
+}

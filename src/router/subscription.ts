@@ -1,0 +1,68 @@
+// One subscription of one session, and at the same time the shape in which the router hands a matched message to a session:
+// where several subscriptions of a session match, the router merges them into one that nobody made (§3.3.4).
+
+import type { Message } from '../protocol/message.ts';
+import type { QoS, RetainHandling } from '../protocol/packet.ts';
+import type { SharedGroup } from './shared-subscription.ts';
+
+/** How well a subscriber could take a QoS 1 or 2 message now; lower is better. */
+export const Availability = {
+  /** connected, and its in-flight window has room */
+  Window: 0,
+  /** connected, window full, its queue has room */
+  Queue: 1,
+  /** not connected, its session lives on, its queue has room */
+  Offline: 2,
+  /** cannot take it */
+  None: 3,
+} as const;
+export type Availability = (typeof Availability)[keyof typeof Availability];
+
+/** Whom the router delivers to. Session implements it; the router knows nothing else of sessions. */
+export interface Subscriber {
+  /** internal session id */
+  readonly id: string;
+  availability(): Availability;
+  /** messages waiting in its queue */
+  readonly queuedMessages: number;
+  /**
+   * Takes the message, queues or drops it, and never throws, waits or changes subscriptions of others.
+   * The message is borrowed: what is kept must be `message.own()`.
+   */
+  deliver(message: Message, subscription: Subscription, nowMs: number): void;
+}
+
+const NO_IDENTIFIERS: readonly number[] = [];
+
+export class Subscription {
+  readonly subscriber: Subscriber;
+  /** As the client wrote it, `$share/<name>/` included. */
+  readonly topicFilter: string;
+  qos: QoS;
+  noLocal: boolean;
+  retainAsPublished: boolean;
+  retainHandling: RetainHandling;
+  /** None or one; several in a merged one. [MQTT-3.3.4-3] */
+  subscriptionIdentifiers: readonly number[];
+  /** The group it is a member of, or null. */
+  group: SharedGroup | null = null;
+
+  constructor(
+    subscriber: Subscriber,
+    topicFilter: string,
+    qos: QoS,
+    noLocal = false,
+    retainAsPublished = false,
+    retainHandling: RetainHandling = 0,
+    subscriptionIdentifier = 0,
+  ) {
+    this.subscriber = subscriber;
+    this.topicFilter = topicFilter;
+    this.qos = qos;
+    this.noLocal = noLocal;
+    this.retainAsPublished = retainAsPublished;
+    this.retainHandling = retainHandling;
+    this.subscriptionIdentifiers =
+      subscriptionIdentifier === 0 ? NO_IDENTIFIERS : [subscriptionIdentifier];
+  }
+}
