@@ -39,13 +39,7 @@ export class Commits {
   readonly #retryTimer = new Timer(this);
   #idle: (() => void) | null = null;
 
-  constructor(
-    storage: Storage,
-    tick: Tick,
-    wheel: TimerWheel,
-    metrics: Metrics,
-    logger: Logger,
-  ) {
+  constructor(storage: Storage, tick: Tick, wheel: TimerWheel, metrics: Metrics, logger: Logger) {
     this.storage = storage;
     this.#tick = tick;
     this.#wheel = wheel;

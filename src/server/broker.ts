@@ -1,9 +1,10 @@
 // One listener for one protocol and address: it accepts streams, keeps the half-connected ones until their CONNECT is in, and
 // ends all of its connections when its signal says so, by iterating; a signal per connection would cost more than the connection.
 
-import { reasonCodeName } from '../protocol/reason-code-table.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
-import { Connection, PauseReason } from '../session/connection.ts';
+import { reasonCodeName } from '../protocol/reason-code-table.ts';
+import { Connection } from '../session/connection.ts';
+import { PauseReason } from '../session/connection-state.ts';
 import type { ConnectionOwner, Context } from '../session/context.ts';
 import type { Listener, Stream } from '../transport/stream.ts';
 
@@ -80,10 +81,11 @@ export class Broker implements ConnectionOwner {
       reason: connection.closeReason,
       durationMs: Math.round(clock.now() - connection.openedAtMs),
       bytesReceived: connection.bytesReceived,
-      bytesSent: connection.bytesSent,
+      bytesSent: connection.writer.bytesSent,
     };
     if (client !== null) logger.info(fields, 'client disconnected');
-    else if (connection.bytesReceived > 0) logger.info(fields, 'connection closed before CONNECT was accepted');
+    else if (connection.bytesReceived > 0)
+      logger.info(fields, 'connection closed before CONNECT was accepted');
     else logger.debug(fields, 'connection closed before its first byte');
     if (this.#connected.size + this.#halfConnected.size > 0 || this.#onEmpty === null) return;
     this.#onEmpty();
@@ -99,7 +101,7 @@ export class Broker implements ConnectionOwner {
   /** Bytes of output that wait for their sockets. */
   get pendingBytes(): number {
     let bytes = 0;
-    for (const connection of this.#connected) bytes += connection.output.pendingBytes;
+    for (const connection of this.#connected) bytes += connection.writer.output.pendingBytes;
     return bytes;
   }
 

@@ -4,8 +4,8 @@
 import { parseTopicFilter } from '../protocol/filter.ts';
 import type { Message } from '../protocol/message.ts';
 import { SharedGroup } from '../router/shared-subscription.ts';
-import { OutboundMessage } from '../session/outbound-message.ts';
 import type { Context } from '../session/context.ts';
+import { OutboundMessage } from '../session/outbound-message.ts';
 import { Session } from '../session/session.ts';
 import { Will } from '../session/will.ts';
 import type { RecoveredSession, Recovery, StoredDelivery } from '../storage/storage.ts';
@@ -51,8 +51,14 @@ export class SessionRecovery implements Recovery {
     const elapsedMs =
       stored.disconnectedAtMs === null ? 0 : context.clock.wallNow() - stored.disconnectedAtMs;
     const will =
-      recovered.will === null ? null : new Will(recovered.will.message, recovered.will.delayInterval);
-    session.restore(Math.max(0, elapsedMs / 1_000), will, Math.max(will?.delayInterval ?? 0, WILL_GRACE));
+      recovered.will === null
+        ? null
+        : new Will(recovered.will.message, recovered.will.delayInterval);
+    session.restore(
+      Math.max(0, elapsedMs / 1_000),
+      will,
+      Math.max(will?.delayInterval ?? 0, WILL_GRACE),
+    );
   }
 
   onRetained(message: Message): void {

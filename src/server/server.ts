@@ -261,7 +261,9 @@ function buildContext(options: ServerOptions, limits: Limits, registry: Registry
     tick,
     pool: new BufferPool(),
     topics,
-    router: new Router(drops, { strategy: SHARED_STRATEGIES[options.sharedStrategy ?? 'round_robin'] }),
+    router: new Router(drops, {
+      strategy: SHARED_STRATEGIES[options.sharedStrategy ?? 'round_robin'],
+    }),
     retained: new RetainedStore(limits),
     drops,
     metrics,

@@ -19,7 +19,10 @@ export async function shutDown(
   const { limits, logger } = context;
   const { signal } = abort;
   const deadline = setTimeout(() => {
-    logger.warn({ timeoutMs: limits.shutdownTimeoutMs }, 'the stop took too long: the rest is cut off');
+    logger.warn(
+      { timeoutMs: limits.shutdownTimeoutMs },
+      'the stop took too long: the rest is cut off',
+    );
     abort.abort();
   }, limits.shutdownTimeoutMs);
   try {
@@ -36,7 +39,11 @@ export async function shutDown(
 }
 
 /** Waits until every output is with its socket, or the time is up. */
-async function drain(brokers: readonly Broker[], signal: AbortSignal, timeMs: number): Promise<void> {
+async function drain(
+  brokers: readonly Broker[],
+  signal: AbortSignal,
+  timeMs: number,
+): Promise<void> {
   const end = performance.now() + timeMs;
   // The last turn's output first.
   await new Promise((resolve) => setImmediate(resolve));

@@ -1,11 +1,12 @@
 // Which handler gets a packet. What a client may not send at all, or not now, ends here. A handler returns a reason code: 0x80
 // or more ends the connection with it.
 
-import { decodeAck } from '../protocol/packets/acks.ts';
 import type { Framer } from '../protocol/framer.ts';
 import { PacketType } from '../protocol/packet.ts';
+import { decodeAck } from '../protocol/packets/acks.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
-import { type Connection, ConnectionState } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { ConnectionState } from './connection-state.ts';
 import { onAuth } from './handlers/auth.ts';
 import { onConnect } from './handlers/connect.ts';
 import { onDisconnect } from './handlers/disconnect.ts';

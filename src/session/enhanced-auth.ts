@@ -48,7 +48,7 @@ export class EnhancedAuthentication {
 
   #take(step: AuthStep): ReasonCode {
     if (step.reasonCode === ReasonCode.ContinueAuthentication && 'data' in step) {
-      this.#connection.send({
+      this.#connection.writer.send({
         type: PacketType.Auth,
         reasonCode: ReasonCode.ContinueAuthentication, // [MQTT-4.12.0-2]
         properties: {

@@ -10,13 +10,18 @@ export class HeldPacket {
   /** It acknowledges the end of an inbound QoS 1 or 2 PUBLISH: its slot of the receive window is free when it leaves. */
   readonly freesSlot: boolean;
   /** What follows once it left: retained messages after SUBACK, the queue after CONNACK. */
-  readonly then: (() => void) | null;
+  readonly onReleased: (() => void) | null;
 
-  constructor(commit: number, bytes: Uint8Array, freesSlot: boolean, then: (() => void) | null) {
+  constructor(
+    commit: number,
+    bytes: Uint8Array,
+    freesSlot: boolean,
+    onReleased: (() => void) | null,
+  ) {
     this.commit = commit;
     this.bytes = bytes;
     this.freesSlot = freesSlot;
-    this.then = then;
+    this.onReleased = onReleased;
   }
 }
 

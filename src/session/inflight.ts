@@ -66,7 +66,9 @@ export class Inflight {
 
   #grow(): void {
     const old = this.#slots;
-    const slots = new Array<OutboundMessage | null>(Math.max(CAPACITY_MIN, old.length * 2)).fill(null);
+    const slots = new Array<OutboundMessage | null>(Math.max(CAPACITY_MIN, old.length * 2)).fill(
+      null,
+    );
     for (const entry of old) if (entry !== null) slots[entry.packetId & (slots.length - 1)] = entry;
     this.#slots = slots;
   }

@@ -1,6 +1,6 @@
 // One message on its way to one session, from the queue through the in-flight window to its acknowledgement. MQTT 5 §4.3.
 
-import { Message } from '../protocol/message.ts';
+import type { Message } from '../protocol/message.ts';
 import type { QoS } from '../protocol/packet.ts';
 import type { SharedGroup } from '../router/shared-subscription.ts';
 import { DeliveryState, type StoredDelivery } from '../storage/storage.ts';
@@ -34,8 +34,6 @@ export class OutboundMessage implements StoredDelivery {
   }
 
   get sharedFilter(): string | null {
-    return this.group === null
-      ? null
-      : `$share/${this.group.shareName}/${this.group.topicFilter}`;
+    return this.group === null ? null : `$share/${this.group.shareName}/${this.group.topicFilter}`;
   }
 }

@@ -57,9 +57,8 @@ export class Outbound {
   get canSendNow(): boolean {
     const connection = this.#session.connection;
     return (
-      connection !== null &&
-      connection.isReady &&
-      connection.hasOutputRoom &&
+      connection?.isReady &&
+      connection.writer.hasRoom &&
       this.#resend === null &&
       (this.#queue === null || this.#queue.length === 0) &&
       this.hasWindowRoom
@@ -73,20 +72,27 @@ export class Outbound {
     nowMs: number,
   ): void {
     const connection = this.#session.connection;
-    if (connection !== null && connection.isReady) {
-      if (!connection.hasOutputRoom) {
+    if (connection?.isReady) {
+      if (!connection.writer.hasRoom) {
         this.#session.countDropped(DropReason.OutputFull, message);
       } else if (
-        !connection.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
+        !connection.writer.sendPublish(
+          message,
+          0,
+          retain,
+          false,
+          0,
+          subscriptionIdentifiers,
+          nowMs,
+          0,
+        )
       ) {
         this.#session.countDropped(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
       }
       return;
     }
     if (this.#context.limits.queueQos0) {
-      this.#enqueue(
-        new OutboundMessage(message.own(), 0, retain, subscriptionIdentifiers, null),
-      );
+      this.#enqueue(new OutboundMessage(message.own(), 0, retain, subscriptionIdentifiers, null));
     } else {
       this.#session.countDropped(DropReason.Offline, message);
     }
@@ -123,7 +129,7 @@ export class Outbound {
     if (queue === null) return true;
     while (queue.length > 0) {
       const entry = queue.peek();
-      if (entry === undefined || !connection.isReady || !connection.hasOutputRoom) return false;
+      if (entry === undefined || !connection.isReady || !connection.writer.hasRoom) return false;
       if (entry.message.isExpired(nowMs)) {
         queue.shift();
         this.#session.countDropped(DropReason.Expired, entry.message); // [MQTT-3.3.2-5]
@@ -160,7 +166,13 @@ export class Outbound {
     if (connection === null) return ReasonCode.Success;
     if (entry === null) {
       if (reasonCode < ReasonCode.UnspecifiedError) {
-        connection.sendAck(PacketType.Pubrel, packetId, ReasonCode.PacketIdentifierNotFound, 0, false);
+        connection.writer.sendAck(
+          PacketType.Pubrel,
+          packetId,
+          ReasonCode.PacketIdentifierNotFound,
+          0,
+          false,
+        );
       }
       return ReasonCode.Success;
     }
@@ -171,7 +183,7 @@ export class Outbound {
     }
     entry.state = DeliveryState.Released;
     this.#session.record.updateDelivery(entry);
-    connection.sendAck(
+    connection.writer.sendAck(
       PacketType.Pubrel, // [MQTT-4.3.3-4]
       packetId,
       ReasonCode.Success,
@@ -208,7 +220,8 @@ export class Outbound {
     const queue = this.#queue;
     if (queue === null || queue.length === 0) return;
     for (const entry of queue.drain()) {
-      if (entry.group !== null && this.#redistribute(entry, nowMs)) this.#session.record.dequeue(entry);
+      if (entry.group !== null && this.#redistribute(entry, nowMs))
+        this.#session.record.dequeue(entry);
       else queue.restore(entry);
     }
   }
@@ -261,8 +274,9 @@ export class Outbound {
   #send(entry: OutboundMessage, dup: boolean, nowMs: number): void {
     const connection = this.#session.connection;
     if (connection === null) return;
-    const commit = entry.qos === 2 && entry.sequence !== 0 && !dup ? this.#session.record.commit : 0;
-    const isSent = connection.sendPublish(
+    const commit =
+      entry.qos === 2 && entry.sequence !== 0 && !dup ? this.#session.record.commit : 0;
+    const isSent = connection.writer.sendPublish(
       entry.message,
       entry.qos,
       entry.retain,
@@ -283,11 +297,11 @@ export class Outbound {
     const connection = this.#session.connection;
     if (resend === null || connection === null) return true;
     while (resend.length > 0) {
-      if (!connection.isReady || !connection.hasOutputRoom || !this.hasWindowRoom) return false;
+      if (!connection.isReady || !connection.writer.hasRoom || !this.hasWindowRoom) return false;
       const entry = resend.shift();
       if (entry === undefined || this.#inflight?.get(entry.packetId) !== entry) continue;
       if (entry.state === DeliveryState.Released) {
-        connection.sendAck(PacketType.Pubrel, entry.packetId, ReasonCode.Success, 0, false);
+        connection.writer.sendAck(PacketType.Pubrel, entry.packetId, ReasonCode.Success, 0, false);
       } else {
         this.#send(entry, true, nowMs); // [MQTT-3.3.1-1]
       }

@@ -1,6 +1,6 @@
 // What waits behind a session's in-flight window, bounded in messages and bytes. The policy says who goes when it is full.
 
-import { type Drops, DropReason } from '../core/drop.ts';
+import { DropReason, type Drops } from '../core/drop.ts';
 import type { Limits } from '../core/limits.ts';
 import { RingBuffer } from '../lib/ring-buffer.ts';
 import type { OutboundMessage } from './outbound-message.ts';

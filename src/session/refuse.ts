@@ -1,9 +1,9 @@
 // A CONNECT that is not accepted: CONNACK in the form its sender understands, then the end. MQTT 5 §3.1.4, §3.2.2.2.
 
-import { connackReturnCodeV3, ConnectReturnCode } from '../protocol/reason-codes-v3.ts';
 import { PacketType } from '../protocol/packet.ts';
-import { isLegalReasonCode } from '../protocol/reason-code-table.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
+import { isLegalReasonCode } from '../protocol/reason-code-table.ts';
+import { ConnectReturnCode, connackReturnCodeV3 } from '../protocol/reason-codes-v3.ts';
 import type { Connection } from './connection.ts';
 
 /** `serverReference` goes with UseAnotherServer and ServerMoved. [MQTT-3.2.2-7] */
@@ -16,7 +16,7 @@ export function refuseConnect(
   if (!connection.isOpen) return;
   if (connection.isConnect) {
     if (connection.version === 5) {
-      connection.send({
+      connection.writer.send({
         type: PacketType.Connack,
         sessionPresent: false, // [MQTT-3.2.2-6]
         reasonCode: isLegalReasonCode(PacketType.Connack, reasonCode)
@@ -26,7 +26,7 @@ export function refuseConnect(
       });
     } else if (!isMalformed(reasonCode)) {
       const returnCode = connackReturnCodeV3(reasonCode);
-      connection.send({
+      connection.writer.send({
         type: PacketType.Connack,
         sessionPresent: false,
         reasonCode: returnCode === 0 ? ConnectReturnCode.ServerUnavailable : returnCode,

@@ -81,9 +81,8 @@ export class RetainedDelivery implements Waiting {
     const session = this.#session;
     const connection = session.connection;
     return (
-      connection !== null &&
-      connection.isReady &&
-      connection.output.pendingBytes < OUTPUT_BYTES_MAX &&
+      connection?.isReady &&
+      connection.writer.output.pendingBytes < OUTPUT_BYTES_MAX &&
       session.queuedMessages === 0 &&
       session.hasWindowRoom
     );

@@ -1,11 +1,11 @@
 // What the store is told of one session. Every method does nothing while there is no store, or the session ends with its
 // connection: the traffic of a clean session costs no storage at all.
 
+import type { Subscription } from '../router/subscription.ts';
 import type { Storage, StoredDelivery } from '../storage/storage.ts';
 import type { Context } from './context.ts';
 import type { OutboundMessage } from './outbound-message.ts';
 import type { Session } from './session.ts';
-import type { Subscription } from '../router/subscription.ts';
 import type { Will } from './will.ts';
 
 export class SessionRecord {

@@ -3,9 +3,9 @@
 // client goes into the buffer of its connection; it never waits for anything.
 
 import type { Client } from '../auth/auth.ts';
-import { DropReason } from '../core/drop.ts';
+import type { DropReason } from '../core/drop.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
-import { Message, type Publisher } from '../protocol/message.ts';
+import type { Message, Publisher } from '../protocol/message.ts';
 import type { ProtocolVersion, QoS } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { Availability, type Subscriber, type Subscription } from '../router/subscription.ts';
@@ -80,7 +80,7 @@ export class Session implements Subscriber, TimerOwner {
   availability(): Availability {
     if (this.hasEnded) return Availability.None;
     const connection = this.connection;
-    if (connection !== null && connection.isReady) {
+    if (connection?.isReady) {
       if (this.outbound.canSendNow) return Availability.Window;
       return this.outbound.hasQueueRoom ? Availability.Queue : Availability.None;
     }

@@ -2,8 +2,8 @@
 // knows which the client made and that takes them all back when the session ends.
 
 import { parseTopicFilter } from '../protocol/filter.ts';
-import { Subscription } from '../router/subscription.ts';
 import type { SubscriptionRequest } from '../protocol/packet.ts';
+import { Subscription } from '../router/subscription.ts';
 import type { StoredSubscription } from '../storage/storage.ts';
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';

@@ -52,7 +52,10 @@ export function publishWill(context: Context, session: Session, will: Will): voi
     },
     (error: unknown) => {
       context.drops.drop(DropReason.NotAuthorized, session.clientId, message.topic.name);
-      logger.error({ clientId: session.clientId, error: String(error) }, 'the authorizer failed on a will');
+      logger.error(
+        { clientId: session.clientId, error: String(error) },
+        'the authorizer failed on a will',
+      );
     },
   );
 }

@@ -110,8 +110,9 @@ export class TcpListener implements Listener {
   }
 
   listen(accept: (stream: Stream) => void): Promise<{ host: string; port: number }> {
-    const server = net.createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
-      accept(new TcpStream(socket)),
+    const server = net.createServer(
+      { noDelay: true, keepAlive: true, allowHalfOpen: true },
+      (socket) => accept(new TcpStream(socket)),
     );
     this.#server = server;
     return new Promise((resolve, reject) => {

@@ -14,7 +14,10 @@ export function onAuth(connection: Connection, framer: Framer): ReasonCode {
   const { authentication } = connection;
   // [MQTT-4.12.0-7] and [MQTT-4.12.0-5], [MQTT-4.12.1-1]: only with the method of CONNECT
   if (authentication === null || packet.properties.authenticationMethod !== authentication.method) {
-    connection.fail(ReasonCode.ProtocolError, 'AUTH must name the Authentication Method of CONNECT');
+    connection.fail(
+      ReasonCode.ProtocolError,
+      'AUTH must name the Authentication Method of CONNECT',
+    );
     return ReasonCode.Success;
   }
   const data = packet.properties.authenticationData ?? null;
@@ -46,7 +49,7 @@ function reAuthenticate(
     previous.method,
     exchange,
     (proven) => {
-      connection.send({
+      connection.writer.send({
         type: PacketType.Auth,
         reasonCode: ReasonCode.Success,
         properties: { authenticationMethod: previous.method, authenticationData: proven.data },

@@ -6,7 +6,8 @@ import { type ConnectPacket, PacketType, type Properties } from '../../protocol/
 import { connectVersion, decodeConnect } from '../../protocol/packets/connect.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
-import { type Connection, ConnectionState } from '../connection.ts';
+import type { Connection } from '../connection.ts';
+import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
 import { refuseConnect } from '../refuse.ts';
@@ -21,7 +22,7 @@ export function onConnect(connection: Connection, framer: Framer): ReasonCode {
   const { nameIsValid, level } = connectVersion(bytes, start, end);
   if (nameIsValid) {
     connection.isConnect = true;
-    connection.version = level >= 5 ? 5 : level === 3 ? 3 : 4;
+    connection.writer.version = level >= 5 ? 5 : level === 3 ? 3 : 4;
   }
   if ((framer.header & 15) !== 0) {
     throw new ProtocolError(
@@ -31,10 +32,11 @@ export function onConnect(connection: Connection, framer: Framer): ReasonCode {
     );
   }
   const packet = decodeConnect(bytes, start, end, limits);
-  connection.version = packet.protocolVersion;
+  connection.writer.version = packet.protocolVersion;
   connection.isBridge = packet.isBridge;
   connection.requestProblemInformation = packet.properties.requestProblemInformation !== false;
-  connection.maximumPacketSize = packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+  connection.writer.maximumPacketSize =
+    packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
   const fault = check(connection.context, packet);
   if (fault !== null) {
     refuseConnect(connection, fault.reasonCode, fault.reasonString ?? '');
@@ -176,11 +178,14 @@ function enter(
   }
   if (resumed === null) metrics.sessionsCreated++;
   else metrics.sessionsResumed++;
-  const will = packet.will === null ? null : Will.of(context, packet.will, {
-    sessionId: session.id,
-    clientId,
-    username: client.username,
-  });
+  const will =
+    packet.will === null
+      ? null
+      : Will.of(context, packet.will, {
+          sessionId: session.id,
+          clientId,
+          username: client.username,
+        });
   connection.sendWindow = Math.min(
     packet.properties.receiveMaximum ?? RECEIVE_MAXIMUM_DEFAULT,
     limits.inflightMessagesMax,
@@ -202,14 +207,18 @@ function enter(
     },
     'client connected',
   );
-  connection.sendWhenDurable(
+  connection.writer.sendWhenDurable(
     {
       type: PacketType.Connack,
       sessionPresent: resumed !== null && packet.protocolVersion !== 3, // 3.1 has no such flag
       reasonCode: ReasonCode.Success, // [MQTT-3.1.4-5]
       properties:
         packet.protocolVersion === 5
-          ? { ...connackProperties(context, packet, request, keepAlive, expiryInterval), ...responseInformation(packet, accepted), ...properties }
+          ? {
+              ...connackProperties(context, packet, request, keepAlive, expiryInterval),
+              ...responseInformation(packet, accepted),
+              ...properties,
+            }
           : {},
     },
     session.record.commit,
@@ -245,7 +254,9 @@ function expiryOf(packet: ConnectPacket, sessionExpiryMax: number): number {
 /** Only v5 clients can be told another keep-alive than their own. MQTT 5 §3.2.2.3.14 */
 function keepAliveOf(packet: ConnectPacket, keepAliveMax: number): number {
   if (keepAliveMax === 0 || packet.protocolVersion !== 5) return packet.keepAlive;
-  return packet.keepAlive === 0 || packet.keepAlive > keepAliveMax ? keepAliveMax : packet.keepAlive;
+  return packet.keepAlive === 0 || packet.keepAlive > keepAliveMax
+    ? keepAliveMax
+    : packet.keepAlive;
 }
 
 /** Only a client that asked for it gets it. [MQTT-3.1.2-28] */

@@ -11,6 +11,6 @@ import type { Connection } from '../connection.ts';
 export function onPingreq(connection: Connection, framer: Framer): ReasonCode {
   decodePingreq(framer.header, framer.start, framer.end);
   connection.context.metrics.packetsSent[PacketType.Pingresp]++;
-  connection.append(PINGRESP);
+  connection.writer.append(PINGRESP);
   return ReasonCode.Success;
 }

@@ -39,7 +39,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
       repeat(connection, session, view.packetId);
       return ReasonCode.Success;
     }
-    if (connection.version === 5 && connection.unacknowledged >= limits.receiveMaximum) {
+    if (connection.version === 5 && connection.writer.unacknowledged >= limits.receiveMaximum) {
       return ReasonCode.ReceiveMaximumExceeded; // [MQTT-3.3.4-7]
     }
   }
@@ -102,7 +102,7 @@ function take(
   const { context } = connection;
   const { commits } = context;
   const { qos } = message;
-  if (commits !== null && commits.isFailing && needsStore(context, session, message)) {
+  if (commits?.isFailing && needsStore(context, session, message)) {
     return refuseForStore(connection, message, packetId);
   }
   const recordsBefore = commits === null ? 0 : commits.records;
@@ -111,15 +111,21 @@ function take(
   if (qos === 0 || connection.session !== session) return ReasonCode.Success;
   const commit = commits === null || commits.records === recordsBefore ? 0 : commits.gathering;
   const reasonCode = delivered === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success;
-  connection.unacknowledged++;
-  if (qos === 1) connection.sendAck(PacketType.Puback, packetId, reasonCode, commit, true);
-  else connection.sendAck(PacketType.Pubrec, packetId, reasonCode, commit, false);
+  connection.writer.unacknowledged++;
+  if (qos === 1) connection.writer.sendAck(PacketType.Puback, packetId, reasonCode, commit, true);
+  else connection.writer.sendAck(PacketType.Pubrec, packetId, reasonCode, commit, false);
   return ReasonCode.Success;
 }
 
 /** A QoS 2 PUBLISH that came before: PUBREC again, not before the commit that holds the first. [MQTT-4.3.3-10] */
 function repeat(connection: Connection, session: Session, packetId: number): void {
-  connection.sendAck(PacketType.Pubrec, packetId, ReasonCode.Success, session.record.commit, false);
+  connection.writer.sendAck(
+    PacketType.Pubrec,
+    packetId,
+    ReasonCode.Success,
+    session.record.commit,
+    false,
+  );
 }
 
 /** It may not: v5 is told, v3 gets its acknowledgement and the message is dropped. */
@@ -131,7 +137,8 @@ function refuse(
   reasonCode: ReasonCode,
 ): ReasonCode {
   const { drops } = connection.context;
-  const reason = reasonCode === ReasonCode.NotAuthorized ? DropReason.NotAuthorized : DropReason.Limit;
+  const reason =
+    reasonCode === ReasonCode.NotAuthorized ? DropReason.NotAuthorized : DropReason.Limit;
   drops.drop(reason, session.clientId, message.topic.name);
   acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
   return ReasonCode.Success;
@@ -146,15 +153,15 @@ function acknowledgeRefused(
 ): void {
   if (qos === 0) return;
   if (qos === 1) {
-    connection.sendAck(PacketType.Puback, packetId, reasonCode, 0, false);
+    connection.writer.sendAck(PacketType.Puback, packetId, reasonCode, 0, false);
     return;
   }
   if (connection.version !== 5) {
     // The handshake must run to its end for a client that cannot be told.
     session.addInboundPacketId(packetId);
-    connection.unacknowledged++;
+    connection.writer.unacknowledged++;
   }
-  connection.sendAck(PacketType.Pubrec, packetId, reasonCode, 0, false);
+  connection.writer.sendAck(PacketType.Pubrec, packetId, reasonCode, 0, false);
 }
 
 /** Whether taking the message would have to record something. */
@@ -181,7 +188,7 @@ function refuseForStore(connection: Connection, message: Message, packetId: numb
     return ReasonCode.Success;
   }
   const type = message.qos === 1 ? PacketType.Puback : PacketType.Pubrec;
-  connection.sendAck(type, packetId, ReasonCode.QuotaExceeded, 0, false);
+  connection.writer.sendAck(type, packetId, ReasonCode.QuotaExceeded, 0, false);
   return ReasonCode.Success;
 }
 

@@ -17,7 +17,7 @@ export function onPubrel(connection: Connection, session: Session, framer: Frame
     packetId = decodeAck(PacketType.Pubrel, header, bytes, start, end, version, limits).packetId;
   }
   const isKnown = session.removeInboundPacketId(packetId); // [MQTT-4.3.3-12]
-  connection.sendAck(
+  connection.writer.sendAck(
     PacketType.Pubcomp, // [MQTT-4.3.3-11]
     packetId,
     isKnown ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound,

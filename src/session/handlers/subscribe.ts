@@ -3,7 +3,11 @@
 
 import { parseTopicFilter } from '../../protocol/filter.ts';
 import type { Framer } from '../../protocol/framer.ts';
-import { PacketType, type SubscribePacket, type SubscriptionRequest } from '../../protocol/packet.ts';
+import {
+  PacketType,
+  type SubscribePacket,
+  type SubscriptionRequest,
+} from '../../protocol/packet.ts';
 import { decodeSubscribe } from '../../protocol/packets/subscribe.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
@@ -118,7 +122,7 @@ function subscribe(
     const wantsRetained = retainHandling === 0 || (retainHandling === 1 && existing === undefined);
     if (shareName === null && wantsRetained) withRetained.push({ subscription, innerFilter });
   }
-  connection.sendWhenDurable(
+  connection.writer.sendWhenDurable(
     { type: PacketType.Suback, packetId: packet.packetId, reasonCodes, properties: {} },
     session.record.commit,
     () => {

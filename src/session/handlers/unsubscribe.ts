@@ -7,7 +7,11 @@ import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { Connection } from '../connection.ts';
 import type { Session } from '../session.ts';
 
-export function onUnsubscribe(connection: Connection, session: Session, framer: Framer): ReasonCode {
+export function onUnsubscribe(
+  connection: Connection,
+  session: Session,
+  framer: Framer,
+): ReasonCode {
   const { limits } = connection.context;
   const { header, bytes, start, end } = framer;
   const packet = decodeUnsubscribe(header, bytes, start, end, connection.version, limits);
@@ -17,7 +21,7 @@ export function onUnsubscribe(connection: Connection, session: Session, framer: 
     session.stopRetained(topicFilter);
     reasonCodes.push(existed ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted);
   }
-  connection.sendWhenDurable(
+  connection.writer.sendWhenDurable(
     {
       type: PacketType.Unsuback,
       packetId: packet.packetId, // [MQTT-3.10.4-5]
