@@ -57,7 +57,7 @@ export class Outbound {
   get canSendNow(): boolean {
     const connection = this.#session.connection;
     return (
-      connection?.isReady &&
+      connection?.isReady === true &&
       connection.writer.hasRoom &&
       this.#resend === null &&
       (this.#queue === null || this.#queue.length === 0) &&

@@ -81,7 +81,7 @@ export class RetainedDelivery implements Waiting {
     const session = this.#session;
     const connection = session.connection;
     return (
-      connection?.isReady &&
+      connection?.isReady === true &&
       connection.writer.output.pendingBytes < OUTPUT_BYTES_MAX &&
       session.queuedMessages === 0 &&
       session.hasWindowRoom
