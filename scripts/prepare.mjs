@@ -90,15 +90,19 @@ function run(root, command, args) {
   return result.status === 0 ? null : `exit code ${result.status}`;
 }
 
-function install(root) {
-  const lock = readJson(root, 'package-lock.json');
-  const verb = lock === null ? 'install' : 'ci';
+/** Why `npm install` has to run, or null. */
+function staleness(root) {
   const installed = readJson(root, 'node_modules/.package-lock.json');
-  const reason =
-    lock === null && installed !== null ? null : installReason(lock || { packages: {} }, installed);
+  return installReason(readJson(root, 'package-lock.json') || { packages: {} }, installed);
+}
+
+// Not `npm ci`: npm 11 refuses a lock file when the registry at hand lacks a package that only another platform needs.
+// `--no-save` leaves the lock file as it is, and what was installed is compared with it afterwards.
+function install(root) {
+  const reason = staleness(root);
   if (reason === null) return;
-  process.stderr.write(`Installing packages (npm ${verb}): ${reason}.\n`);
-  const args = [verb, '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  process.stderr.write(`Installing packages (npm install): ${reason}.\n`);
+  const args = ['install', '--no-save', '--include=dev', '--include=optional', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   const problem =
     npm && /npm-cli\.c?js$/.test(npm)
@@ -106,9 +110,12 @@ function install(root) {
       : run(root, 'npm', args);
   if (problem !== null) {
     throw new Error(
-      `npm ${verb} failed (${problem}): see its lines above; the network or the package registry may be out of reach.`,
+      `npm install failed (${problem}): see its lines above; the package registry may be out of reach.`,
     );
   }
+  const left = staleness(root);
+  if (left === null) return;
+  throw new Error(`npm install did not help: ${left}; remove node_modules and try again.`);
 }
 
 /** Removes what an earlier build left in dist for sources that are gone. */

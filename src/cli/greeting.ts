@@ -30,7 +30,7 @@ export function greet(addresses: readonly Address[], logger: Logger, version: st
 }
 
 /** Whether an address leads to this machine only. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.');
   return host === 'localhost' || host === '::1' || host.startsWith('::ffff:127.');
 }

@@ -41,11 +41,13 @@ function parseWithUnit(value: unknown, units: Readonly<Record<string, number>>):
 
 /** The shortest exact form with a unit: 604,800,000 → `7d`. */
 export function formatDuration(milliseconds: number): string {
+  if (milliseconds === 0) return '0s';
   return formatWithUnit(milliseconds, DURATION_MS, ['d', 'h', 'm', 's', 'ms']);
 }
 
 /** The shortest exact form with a unit: 8,388,608 → `8MiB`. */
 export function formatSize(bytes: number): string {
+  if (bytes === 0) return '0B';
   const units = ['GiB', 'MiB', 'KiB', 'GB', 'MB', 'KB', 'B'];
   return formatWithUnit(bytes, SIZE_BYTES, units);
 }
@@ -55,8 +57,6 @@ function formatWithUnit(
   units: Readonly<Record<string, number>>,
   order: readonly string[],
 ): string {
-  const smallest = order[order.length - 1];
-  if (value === 0) return `0${smallest}`;
   for (const unit of order) if (value % units[unit] === 0) return `${value / units[unit]}${unit}`;
-  return `${value}${smallest}`;
+  return `${value}${order[order.length - 1]}`;
 }

@@ -37,7 +37,7 @@ describe('a duration', () => {
 
   test('is shown with the largest unit that fits', () => {
     expect([0, 1, 1_500, 60_000, 90_000, 604_800_000].map(formatDuration)).toEqual([
-      '0ms',
+      '0s',
       '1ms',
       '1500ms',
       '1m',
