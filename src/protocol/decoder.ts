@@ -57,7 +57,7 @@ export function decodePacket(
     case PacketType.Pubrec:
     case PacketType.Pubrel:
     case PacketType.Pubcomp:
-      return decodeAck(type, header, bytes, start, end, version, limits);
+      return decodeAck(header, bytes, start, end, version, limits);
     case PacketType.Subscribe:
       return decodeSubscribe(header, bytes, start, end, version, limits);
     case PacketType.Suback:
@@ -67,9 +67,9 @@ export function decodePacket(
     case PacketType.Unsuback:
       return decodeUnsuback(header, bytes, start, end, version, limits);
     case PacketType.Pingreq:
-      return decodePingreq(header, start, end);
+      return decodePingreq(header, bytes, start, end);
     case PacketType.Pingresp:
-      return decodePingresp(header, start, end);
+      return decodePingresp(header, bytes, start, end);
     case PacketType.Disconnect:
       return decodeDisconnect(header, bytes, start, end, version, limits, role);
     case PacketType.Auth:

@@ -113,7 +113,8 @@ export class Framer {
         }
       }
       const packetLength = position - this.#position + remaining;
-      if (packetLength > this.maximumPacketSize) throw tooLarge(packetLength, this.maximumPacketSize);
+      if (packetLength > this.maximumPacketSize)
+        throw tooLarge(packetLength, this.maximumPacketSize);
       if (position + remaining > limit) return this.#slowHeader();
       this.header = header;
       this.bytes = chunk;
@@ -146,7 +147,8 @@ export class Framer {
         continue;
       }
       const packetLength = this.#headerBytes + this.#remaining;
-      if (packetLength > this.maximumPacketSize) throw tooLarge(packetLength, this.maximumPacketSize);
+      if (packetLength > this.maximumPacketSize)
+        throw tooLarge(packetLength, this.maximumPacketSize);
       this.packetLength = packetLength;
       this.#headerBytes = 0;
       this.#body = new Uint8Array(Math.min(this.#remaining, ALLOCATE_AT_ONCE_MAX));

@@ -14,7 +14,7 @@ import { ReasonCode } from './reason-code.ts';
 import { decodeUtf8, utf8Length, writeUtf8 } from './utf8.ts';
 
 /** The largest variable byte integer, and so the largest Remaining Length. MQTT 5 §1.5.5 */
-export const VARIABLE_BYTE_INTEGER_MAX = 268_435_455;
+const VARIABLE_BYTE_INTEGER_MAX = 268_435_455;
 /** The longest fixed header: a type byte and four bytes of length. MQTT 5 §2.1.1 */
 const FIXED_HEADER_MAX = 5;
 

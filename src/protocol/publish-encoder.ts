@@ -1,7 +1,13 @@
 // PUBLISH as the server writes it, straight from a Message into an output buffer. The caller asks for the size first, makes
 // room, then writes: nothing is allocated here. MQTT 5 §3.3.
 
-import { copyBytes, variableByteIntegerLength, writeUint16, writeUint32, writeVariableByteInteger } from './bytes.ts';
+import {
+  copyBytes,
+  variableByteIntegerLength,
+  writeUint16,
+  writeUint32,
+  writeVariableByteInteger,
+} from './bytes.ts';
 import { type Message, NO_EXPIRY } from './message.ts';
 import type { ProtocolVersion, QoS } from './packet.ts';
 
@@ -40,7 +46,9 @@ function propertiesLength(message: Message, delivery: Delivery): number {
 /** The packet's Remaining Length. */
 export function publishRemainingLength(message: Message, delivery: Delivery): number {
   let length =
-    (delivery.withTopic ? message.topic.wire.length : 2) + message.payloadEnd - message.payloadStart;
+    (delivery.withTopic ? message.topic.wire.length : 2) +
+    message.payloadEnd -
+    message.payloadStart;
   if (delivery.qos > 0) length += 2;
   if (delivery.version === 5) {
     const properties = propertiesLength(message, delivery);

@@ -54,6 +54,8 @@ export class PublishView {
   payloadEnd = 0;
   /** Bytes of alias and expiry in the section */
   #stripped = 0;
+  /** Properties read so far that may stand only once */
+  #seen = 0;
 
   /**
    * Reads the PUBLISH in `bytes[start..end)` whose first header byte is `header`.
@@ -141,7 +143,8 @@ export class PublishView {
     let length = 0;
     let factor = 1;
     for (;;) {
-      if (position >= end) throw malformed('MQTT-2.2.2-1', 'PUBLISH ends before its property length');
+      if (position >= end)
+        throw malformed('MQTT-2.2.2-1', 'PUBLISH ends before its property length');
       const byte = bytes[position++];
       length += (byte & 127) * factor;
       if (byte < 128) break;
@@ -154,96 +157,113 @@ export class PublishView {
     if (propertiesEnd > end) throw malformed('§2.2.2.1', 'PUBLISH ends within its properties');
     this.propertiesStart = position;
     this.propertiesEnd = propertiesEnd;
-    let seen = 0;
+    this.#seen = 0;
     let userProperties = 0;
     while (position < propertiesEnd) {
-      const identifier = bytes[position++];
-      switch (identifier) {
-        case Property.PayloadFormatIndicator: {
-          seen = once(seen, SEEN_FORMAT, 'Payload Format Indicator');
-          need(position, 1, propertiesEnd);
-          const value = bytes[position++];
-          if (value > 1) {
-            throw protocolError('§3.3.2.3.2', `Payload Format Indicator is ${value}; 0 and 1 are defined`);
-          }
-          this.payloadFormatIndicator = value;
-          break;
-        }
-        case Property.MessageExpiryInterval:
-          seen = once(seen, SEEN_EXPIRY, 'Message Expiry Interval');
-          need(position, 4, propertiesEnd);
-          this.messageExpiryInterval =
-            ((bytes[position] << 24) |
-              (bytes[position + 1] << 16) |
-              (bytes[position + 2] << 8) |
-              bytes[position + 3]) >>>
-            0;
-          position += 4;
-          this.mustStrip = true;
-          this.#stripped += 5;
-          break;
-        case Property.TopicAlias:
-          seen = once(seen, SEEN_ALIAS, 'Topic Alias');
-          need(position, 2, propertiesEnd);
-          this.topicAlias = (bytes[position] << 8) | bytes[position + 1];
-          if (this.topicAlias === 0) {
-            throw new ProtocolError(
-              ReasonCode.TopicAliasInvalid,
-              'MQTT-3.3.2-8',
-              'PUBLISH has Topic Alias 0',
-            );
-          }
-          position += 2;
-          this.mustStrip = true;
-          this.#stripped += 3;
-          break;
-        case Property.ContentType:
-          seen = once(seen, SEEN_CONTENT_TYPE, 'Content Type');
-          position = this.#skipString(position, propertiesEnd, 'MQTT-3.3.2-19');
-          break;
-        case Property.ResponseTopic: {
-          seen = once(seen, SEEN_RESPONSE_TOPIC, 'Response Topic');
-          const next = this.#skipString(position, propertiesEnd, 'MQTT-3.3.2-13');
-          checkResponseTopic(bytes, position + 2, next);
-          position = next;
-          break;
-        }
-        case Property.CorrelationData: {
-          seen = once(seen, SEEN_CORRELATION, 'Correlation Data');
-          need(position, 2, propertiesEnd);
-          const size = (bytes[position] << 8) | bytes[position + 1];
-          need(position, 2 + size, propertiesEnd);
-          position += 2 + size;
-          break;
-        }
-        case Property.UserProperty:
-          if (++userProperties > userPropertiesMax) {
-            throw new ProtocolError(
-              ReasonCode.QuotaExceeded,
-              'limit user_properties_max',
-              `PUBLISH has more than ${userPropertiesMax} user properties`,
-            );
-          }
-          position = this.#skipString(position, propertiesEnd, 'MQTT-1.5.7-1');
-          position = this.#skipString(position, propertiesEnd, 'MQTT-1.5.7-1');
-          break;
-        case Property.SubscriptionIdentifier:
-          throw protocolError('MQTT-3.3.4-6', 'a client’s PUBLISH carries a Subscription Identifier');
-        default:
-          throw malformed(
-            '§2.2.2.2',
-            `property 0x${identifier.toString(16).padStart(2, '0')} does not belong in PUBLISH`,
-          );
+      if (bytes[position] === Property.UserProperty && ++userProperties > userPropertiesMax) {
+        throw new ProtocolError(
+          ReasonCode.QuotaExceeded,
+          'limit user_properties_max',
+          `PUBLISH has more than ${userPropertiesMax} user properties`,
+        );
       }
+      position = this.#readProperty(bytes[position], position + 1, propertiesEnd);
     }
     return position;
+  }
+
+  /** Reads the value at `position`; returns the position after it. */
+  #readProperty(identifier: number, position: number, end: number): number {
+    switch (identifier) {
+      case Property.PayloadFormatIndicator:
+        return this.#readPayloadFormat(position, end);
+      case Property.MessageExpiryInterval:
+        return this.#readExpiry(position, end);
+      case Property.TopicAlias:
+        return this.#readAlias(position, end);
+      case Property.ContentType:
+        this.#once(SEEN_CONTENT_TYPE, 'Content Type');
+        return this.#skipString(position, end, 'MQTT-3.3.2-19');
+      case Property.ResponseTopic: {
+        this.#once(SEEN_RESPONSE_TOPIC, 'Response Topic');
+        const next = this.#skipString(position, end, 'MQTT-3.3.2-13');
+        checkResponseTopic(this.bytes, position + 2, next);
+        return next;
+      }
+      case Property.CorrelationData: {
+        this.#once(SEEN_CORRELATION, 'Correlation Data');
+        need(position, 2, end);
+        const size = (this.bytes[position] << 8) | this.bytes[position + 1];
+        need(position, 2 + size, end);
+        return position + 2 + size;
+      }
+      case Property.UserProperty: {
+        const second = this.#skipString(position, end, 'MQTT-1.5.7-1');
+        return this.#skipString(second, end, 'MQTT-1.5.7-1');
+      }
+      case Property.SubscriptionIdentifier:
+        throw protocolError('MQTT-3.3.4-6', 'a client’s PUBLISH carries a Subscription Identifier');
+      default:
+        throw malformed(
+          '§2.2.2.2',
+          `property 0x${identifier.toString(16).padStart(2, '0')} does not belong in PUBLISH`,
+        );
+    }
+  }
+
+  #readPayloadFormat(position: number, end: number): number {
+    this.#once(SEEN_FORMAT, 'Payload Format Indicator');
+    need(position, 1, end);
+    const value = this.bytes[position];
+    if (value > 1) {
+      throw protocolError(
+        '§3.3.2.3.2',
+        `Payload Format Indicator is ${value}; 0 and 1 are defined`,
+      );
+    }
+    this.payloadFormatIndicator = value;
+    return position + 1;
+  }
+
+  #readExpiry(position: number, end: number): number {
+    this.#once(SEEN_EXPIRY, 'Message Expiry Interval');
+    need(position, 4, end);
+    const { bytes } = this;
+    const high = (bytes[position] << 8) | bytes[position + 1];
+    const low = (bytes[position + 2] << 8) | bytes[position + 3];
+    this.messageExpiryInterval = ((high << 16) | low) >>> 0;
+    this.mustStrip = true;
+    this.#stripped += 5;
+    return position + 4;
+  }
+
+  #readAlias(position: number, end: number): number {
+    this.#once(SEEN_ALIAS, 'Topic Alias');
+    need(position, 2, end);
+    this.topicAlias = (this.bytes[position] << 8) | this.bytes[position + 1];
+    if (this.topicAlias === 0) {
+      throw new ProtocolError(
+        ReasonCode.TopicAliasInvalid,
+        'MQTT-3.3.2-8',
+        'PUBLISH has Topic Alias 0',
+      );
+    }
+    this.mustStrip = true;
+    this.#stripped += 3;
+    return position + 2;
+  }
+
+  #once(bit: number, name: string): void {
+    if ((this.#seen & bit) !== 0) throw protocolError('§3.3.2.3', `PUBLISH has ${name} twice`);
+    this.#seen |= bit;
   }
 
   #skipString(position: number, end: number, clause: string): number {
     need(position, 2, end);
     const start = position + 2;
     const next = start + ((this.bytes[position] << 8) | this.bytes[position + 1]);
-    if (next > end) throw malformed(clause, 'a string property is longer than the property section');
+    if (next > end)
+      throw malformed(clause, 'a string property is longer than the property section');
     checkUtf8(this.bytes, start, next, clause);
     return next;
   }
@@ -251,7 +271,11 @@ export class PublishView {
 
 function checkResponseTopic(bytes: Uint8Array, start: number, end: number): void {
   if (start === end) {
-    throw new ProtocolError(ReasonCode.TopicNameInvalid, 'MQTT-4.7.3-1', 'the Response Topic is empty');
+    throw new ProtocolError(
+      ReasonCode.TopicNameInvalid,
+      'MQTT-4.7.3-1',
+      'the Response Topic is empty',
+    );
   }
   for (let i = start; i < end; i++) {
     if (bytes[i] === 0x2b || bytes[i] === 0x23) {
@@ -281,11 +305,6 @@ function skipProperty(bytes: Uint8Array, position: number): number {
     default:
       return value + 2 + ((bytes[value] << 8) | bytes[value + 1]);
   }
-}
-
-function once(seen: number, bit: number, name: string): number {
-  if ((seen & bit) !== 0) throw protocolError('§3.3.2.3', `PUBLISH has ${name} twice`);
-  return seen | bit;
 }
 
 function need(position: number, length: number, end: number): void {

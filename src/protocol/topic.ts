@@ -5,7 +5,7 @@
 import { copyBytes, sameBytes, writeUint16 } from './bytes.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { ReasonCode } from './reason-code.ts';
-import { decodeUtf8 } from './utf8.ts';
+import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
 const PLUS = 0x2b;
 const HASH = 0x23;
@@ -99,7 +99,7 @@ export class TopicTable {
 
   /** The topic of that name; for wills and the server's own messages. Throws like `intern`. */
   of(name: string): Topic {
-    const bytes = new TextEncoder().encode(name);
+    const bytes = encodeUtf8(name);
     return this.intern(bytes, 0, bytes.length);
   }
 

@@ -15,7 +15,7 @@ import {
 const SIZE_MAX = 16_384;
 
 /** One encoded form of the current message. */
-export class EncodedForm {
+class EncodedForm {
   sequence = 0;
   messageExpiryInterval = 0;
   /** Bytes of the packet; 0 until a second subscriber asked for it. */

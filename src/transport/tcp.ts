@@ -18,9 +18,12 @@ export class TcpStream implements Stream {
   readonly #socket: net.Socket;
   #sink: StreamSink | null = null;
   #isWriting = false;
+  /** Writes whose callback has not come: also for one that was done at once it comes later, maybe after the next began. */
+  #callbacksDue = 0;
   #error: Error | null = null;
   readonly #onWritten = (error?: Error | null): void => {
-    if (!this.#isWriting || error) return;
+    // Of a destroyed socket the callback has no error, but the bytes did not go.
+    if (--this.#callbacksDue > 0 || !this.#isWriting || error || this.#socket.destroyed) return;
     this.#isWriting = false;
     this.#sink?.onWritten();
   };
@@ -54,6 +57,7 @@ export class TcpStream implements Stream {
 
   write(bytes: Uint8Array): boolean {
     this.#isWriting = true;
+    this.#callbacksDue++;
     this.#socket.write(bytes, this.#onWritten);
     return this.#isDone();
   }
@@ -62,6 +66,7 @@ export class TcpStream implements Stream {
     const socket = this.#socket;
     const last = pieces.length - 1;
     this.#isWriting = true;
+    this.#callbacksDue++;
     socket.cork();
     for (let i = 0; i < last; i++) socket.write(pieces[i]);
     socket.write(pieces[last], this.#onWritten);

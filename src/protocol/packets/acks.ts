@@ -21,9 +21,8 @@ const CODE_CLAUSES = {
   7: 'MQTT-3.7.2-1',
 } as const;
 
-/** Reads the body of an acknowledgement of this type. Throws ProtocolError. */
+/** Reads the body of the acknowledgement whose first byte is `header`. Throws ProtocolError. */
 export function decodeAck(
-  type: AckType,
   header: number,
   bytes: Uint8Array,
   start: number,
@@ -31,6 +30,7 @@ export function decodeAck(
   version: ProtocolVersion,
   limits: DecodeLimits = NO_LIMITS,
 ): AckPacket {
+  const type = (header >> 4) as AckType; // who calls has looked
   const name = NAMES[type];
   if (type === PacketType.Pubrel) checkFixedFlags(name, header, 2, version, 'MQTT-3.6.1-1');
   else checkFixedFlags(name, header, 0);

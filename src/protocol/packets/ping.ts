@@ -8,14 +8,24 @@ const PINGREQ: PingreqPacket = Object.freeze({ type: PacketType.Pingreq });
 const PINGRESP: PingrespPacket = Object.freeze({ type: PacketType.Pingresp });
 
 /** Checks that a PINGREQ is empty. Throws ProtocolError. */
-export function decodePingreq(header: number, start: number, end: number): PingreqPacket {
+export function decodePingreq(
+  header: number,
+  _bytes: Uint8Array,
+  start: number,
+  end: number,
+): PingreqPacket {
   checkFixedFlags('PINGREQ', header, 0);
   if (start < end) throw malformed('§3.12.1', 'PINGREQ has a body');
   return PINGREQ;
 }
 
 /** Checks that a PINGRESP is empty. Throws ProtocolError. */
-export function decodePingresp(header: number, start: number, end: number): PingrespPacket {
+export function decodePingresp(
+  header: number,
+  _bytes: Uint8Array,
+  start: number,
+  end: number,
+): PingrespPacket {
   checkFixedFlags('PINGRESP', header, 0);
   if (start < end) throw malformed('§3.13.1', 'PINGRESP has a body');
   return PINGRESP;

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Stream } from '../../src/transport/stream.ts';
+import { TcpListener, TcpStream } from '../../src/transport/tcp.ts';
+import { streamContract } from '../contracts/stream.contract.ts';
+
+async function pair(): Promise<[Stream, Stream]> {
+  const listener = new TcpListener('127.0.0.1', 0);
+  let accepted: ((stream: Stream) => void) | null = null;
+  const server = new Promise<Stream>((resolve) => {
+    accepted = resolve;
+  });
+  const { port } = await listener.listen((stream) => accepted?.(stream));
+  const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  const streams: [Stream, Stream] = [new TcpStream(socket), await server];
+  await listener.close();
+  return streams;
+}
+
+streamContract('TCP', pair);
+
+test('a port in use is refused with the system’s error, and the listener can be closed', async () => {
+  const first = new TcpListener('127.0.0.1', 0);
+  const { port } = await first.listen((stream) => stream.destroy());
+  onTestFinished(() => first.close());
+  const second = new TcpListener('127.0.0.1', port);
+  await expect(second.listen(() => {})).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await second.close();
+});
+
+test('a closed listener leaves its address free while its streams live on', async () => {
+  const first = new TcpListener('127.0.0.1', 0);
+  const accepted: Stream[] = [];
+  const { port } = await first.listen((stream) => accepted.push(stream));
+  const socket = net.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  await first.close();
+  const second = new TcpListener('127.0.0.1', port);
+  await expect(second.listen(() => {})).resolves.toMatchObject({ port });
+  await second.close();
+  socket.destroy();
+  for (const stream of accepted) stream.destroy();
+});
