@@ -82,7 +82,7 @@ function dispatchAck(
   let packetId = isShort ? (bytes[start] << 8) | bytes[start + 1] : 0;
   if (packetId === 0) {
     const { limits } = connection.context;
-    const packet = decodeAck(type, framer.header, bytes, start, end, connection.version, limits);
+    const packet = decodeAck(framer.header, bytes, start, end, connection.version, limits);
     packetId = packet.packetId;
     reasonCode = packet.reasonCode;
   }

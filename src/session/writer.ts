@@ -47,6 +47,8 @@ export class Writer implements Dirty, Holder, TimerOwner {
   /** Inbound QoS 1 and 2 messages that are not acknowledged to their end. */
   unacknowledged = 0;
   bytesSent = 0;
+  /** Output that is written before the turn ends. */
+  readonly #flushBytes: number;
   readonly #context: Context;
   readonly #stream: Stream;
   readonly #owner: WriterOwner;
@@ -63,6 +65,7 @@ export class Writer implements Dirty, Holder, TimerOwner {
     this.#stream = stream;
     this.#owner = owner;
     this.output = new Output(context.pool);
+    this.#flushBytes = Math.min(LARGE, context.limits.outputBytesMax);
   }
 
   /** CONNACK waits for its commit, and nothing may pass it. */
@@ -258,7 +261,8 @@ export class Writer implements Dirty, Holder, TimerOwner {
   #appended(size: number): void {
     const { tick } = this.#context;
     tick.outputBytes += size;
-    if (this.output.length >= LARGE && !this.output.isWriting) this.flush();
+    // So that whoever finds no room finds a write unfinished, too: when it is done everything goes on.
+    if (!this.output.isWriting && this.output.unwrittenBytes >= this.#flushBytes) this.flush();
     if (this.#isDirty) return;
     this.#isDirty = true;
     tick.markDirty(this);

@@ -204,18 +204,15 @@ describe('RetainedScan', () => {
     }
   });
 
-  it('pauses after 1,000 topics in vain and goes on from there', () => {
-    const store = storeOf();
-    for (let i = 0; i < 999; i++) store.set(retained(`${1_000 + i}/y`, 'x'));
-    store.set(retained('z/x', 'x'));
-    // each of them costs one visit to see that it does not match, and one more to leap over it
-    const scan = store.scan('+/x');
-    expect(scan.next(0)).toBe(RetainedScan.Pause);
-    const message = scan.next(0);
-    expect(message === RetainedScan.Pause || message === null ? null : message.topic.name).toBe(
-      'z/x',
-    );
-    expect(scan.next(0)).toBeNull();
+  it('finds what lies behind 999 topics in vain at once, and pauses after 1,000', () => {
+    for (const inVain of [999, 1_000]) {
+      const store = storeOf('z/x');
+      for (let i = 0; i < inVain; i++) store.set(retained(`${1_000 + i}/y`, 'x'));
+      const scan = store.scan('+/x');
+      if (inVain === 1_000) expect(scan.next(0)).toBe(RetainedScan.Pause);
+      expect(scan.next(0)).toBe(store.get('z/x', 0));
+      expect(scan.next(0)).toBeNull();
+    }
   });
 
   it('leaps over what lies below a topic that does not match', () => {

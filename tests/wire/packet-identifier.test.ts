@@ -56,8 +56,8 @@ test('deliveries in flight have packet identifiers of their own, never 0 [MQTT-2
   await client.send("32 07 0001 't' 0009 00 '1' 32 07 0001 't' 0009 00 '2'");
   await client.expect(
     "32 07 0001 't' 0001 00 '1'",
-    "32 07 0001 't' 0002 00 '2'",
     '40 02 0009',
+    "32 07 0001 't' 0002 00 '2'",
     '40 02 0009',
   );
 });

@@ -14,7 +14,7 @@ export function onPubrel(connection: Connection, session: Session, framer: Frame
   if (packetId === 0) {
     const { limits } = connection.context;
     const { version } = connection;
-    packetId = decodeAck(PacketType.Pubrel, header, bytes, start, end, version, limits).packetId;
+    packetId = decodeAck(header, bytes, start, end, version, limits).packetId;
   }
   const isKnown = session.removeInboundPacketId(packetId); // [MQTT-4.3.3-12]
   connection.writer.sendAck(
