@@ -9,7 +9,7 @@ import type { Connection } from '../connection.ts';
 
 /** [MQTT-3.12.4-1] */
 export function onPingreq(connection: Connection, framer: Framer): ReasonCode {
-  decodePingreq(framer.header, framer.start, framer.end);
+  decodePingreq(framer.header, framer.bytes, framer.start, framer.end);
   connection.context.metrics.packetsSent[PacketType.Pingresp]++;
   connection.writer.append(PINGRESP);
   return ReasonCode.Success;
