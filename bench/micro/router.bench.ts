@@ -4,8 +4,8 @@
 //   npx tsc -p tsconfig.json --noEmit false --rootDir . --outDir /tmp/router-build
 //   node --expose-gc /tmp/router-build/bench/micro/router.bench.js [match|memory|churn|shared|retained ...]
 //
-// "hot" asks for the same 1,000 topics at every size: what the algorithm costs. "cold" asks for all topics in random order:
-// that adds what the memory of this machine costs, which no layout avoids, only shrinks.
+// "hot" asks for the same 100 topics at every size: what the algorithm costs. "cold" asks for all topics in no order: that
+// adds the waiting for memory that lies in no cache, which no layout avoids, only shrinks.
 
 import { Drops } from '../../src/core/drop.ts';
 import { Message } from '../../src/protocol/message.ts';
@@ -77,6 +77,11 @@ function subscribeAll(router: Router, count: number, filterOf: Shape[1]): Made[]
   return made;
 }
 
+/** A topic of its own, in no table. */
+function topicNamed(name: string): Topic {
+  return new TopicTable(limits, 1).of(flat(name));
+}
+
 function messageTo(topic: Topic): Message {
   return new Message(topic, 0, false, EMPTY, 0);
 }
@@ -92,6 +97,20 @@ function timed(calls: number, rounds: number, run: () => void): number {
   return best;
 }
 
+/** Messages of one measured slice: short, so that whatever else the machine does disturbs few of them. */
+const SLICE = 1_000;
+
+/** Median of the slices, in nanoseconds per call. */
+function medianOf(slices: number, run: (slice: number) => void): number {
+  const times: number[] = [];
+  for (let i = 0; i < slices; i++) {
+    const start = process.hrtime.bigint();
+    run(i);
+    times.push(Number(process.hrtime.bigint() - start) / SLICE);
+  }
+  return times.sort((a, b) => a - b)[slices >> 1];
+}
+
 function round(value: number): string {
   return value.toFixed(value < 10 ? 1 : 0).padStart(6);
 }
@@ -103,37 +122,37 @@ function benchMatch(): void {
   for (const [name, filterOf, topicOf] of SHAPES) {
     const hots: number[] = [];
     const colds: number[] = [];
-    for (const count of [1_000, 100_000, 1_000_000]) {
+    for (const count of [1_000, 1_000, 100_000, 1_000_000]) {
+      // the first one warms up
       const router = new Router(new Drops());
       subscribeAll(router, count, filterOf);
-      const table = new TopicTable(limits, 262_144);
-      const hot = Array.from({ length: 1_000 }, (_, i) => table.of(topicOf((i * 7_919) % count)));
-      const cold = Array.from({ length: Math.min(count, 200_000) }, (_, i) =>
-        table.of(topicOf((i * 611_953) % count)),
+      // as many topics at every size, so that only the subscriptions differ
+      const hot = Array.from({ length: SLICE }, (_, i) => topicOf(((i % 100) * 7_919) % count)).map(
+        topicNamed,
+      );
+      const cold = Array.from({ length: 200_000 }, (_, i) => topicOf((i * 611_953) % count)).map(
+        topicNamed,
       );
       const hotMessages = hot.map(messageTo);
       const coldMessages = cold.map(messageTo);
-      const routeAll = (messages: readonly Message[], mustFind: boolean) => {
-        for (let i = 0; i < messages.length; i++) {
+      const routeSlice = (messages: readonly Message[], start: number, mustFind: boolean) => {
+        for (let i = start; i < start + SLICE; i++) {
           if (mustFind) messages[i].topic.route = null;
           if (router.route(messages[i], 0) !== 1) throw new Error('not delivered');
         }
       };
-      const repeats = 20;
-      const hotUncached = timed(hot.length * repeats, 15, () => {
-        for (let i = 0; i < repeats; i++) routeAll(hotMessages, true);
+      const hotUncached = medianOf(400, () => routeSlice(hotMessages, 0, true));
+      const cached = medianOf(400, () => routeSlice(hotMessages, 0, false));
+      const coldUncached = medianOf(400, (i) => {
+        routeSlice(coldMessages, (i * SLICE) % coldMessages.length, true);
       });
-      const cached = timed(hot.length * repeats, 15, () => {
-        for (let i = 0; i < repeats; i++) routeAll(hotMessages, false);
-      });
-      const coldUncached = timed(cold.length, 7, () => routeAll(coldMessages, true));
       hots.push(hotUncached);
       colds.push(coldUncached);
       console.log(
         `  ${name.padEnd(38)} ${String(count).padStart(9)} ${round(cached)} | ${round(hotUncached)} | ${round(coldUncached)}`,
       );
     }
-    const ratio = (all: readonly number[]) => (all[2] / all[0]).toFixed(2);
+    const ratio = (all: readonly number[]) => (all[3] / all[1]).toFixed(2);
     console.log(`  1,000,000 : 1,000  hot ${ratio(hots)}  cold ${ratio(colds)}`);
   }
 }
@@ -152,8 +171,8 @@ function benchMemory(): void {
   const count = 1_000_000;
   for (const [name, filterOf] of SHAPES) {
     const router = new Router(new Drops());
-    const start = used();
     const sessions: Map<string, Subscription>[] = [];
+    const start = used();
     let subscriber = new CountingSubscriber('c');
     for (let i = 0; i < count; i++) {
       if (i % 10 === 0) {
@@ -177,8 +196,10 @@ function benchMemory(): void {
       longest = Math.max(longest, performance.now() - begin);
     }
     const emptied = used();
+    const own = sessions.reduce((sum, session) => sum + session.size, 0); // keeps them till here
+    sessions.length = 0;
     console.log(
-      `  ${name.padEnd(38)} ${round((after - before) / count)} | ${round((after - start) / count)} | ${round((emptied - before) / count)} (${emptied - before} bytes in all, ${router.nodeCount} nodes; longest step ${longest.toFixed(1)} ms)`,
+      `  ${name.padEnd(38)} ${round((after - before) / count)} | ${round((after - start) / count)} | ${round((emptied - before) / count)} (${emptied - before} bytes in all, ${router.nodeCount} nodes, ${own} subscriptions of sessions; longest step ${longest.toFixed(1)} ms)`,
     );
   }
 }
@@ -265,20 +286,21 @@ function benchRetained(): void {
   const nameOf = (i: number) => `devices/${i}/state`;
   const payload = new Uint8Array(32);
   const before = used();
+  const made: Message[] = [];
+  for (let i = 0; i < count; i++) {
+    made.push(new Message(table.of(nameOf((i * 611_953) % count)), 1, true, payload, 0));
+  }
   const set = timed(count, 1, () => {
-    for (let i = 0; i < count; i++) {
-      store.set(new Message(table.of(nameOf((i * 611_953) % count)), 1, true, payload, 0));
-    }
+    for (const message of made) store.set(message);
   });
+  const replace = timed(100_000, 3, () => {
+    for (let i = 0; i < 100_000; i++) store.set(made[i]);
+  });
+  made.length = 0;
   const bytes = (used() - before) / count;
   console.log(
-    `  set, random order ${round(set)} ns; ${round(bytes)} bytes of heap each (payload 32)`,
+    `  set, no order ${round(set)} ns; ${round(bytes)} bytes of heap each, topic included`,
   );
-  const replace = timed(100_000, 3, () => {
-    for (let i = 0; i < 100_000; i++) {
-      store.set(new Message(table.of(nameOf(i)), 1, true, payload, 0));
-    }
-  });
   console.log(`  replace ${round(replace)} ns`);
   for (const filter of ['#', 'devices/+/state', 'devices/7/#', '+/7/state', 'devices/+/nothing']) {
     let found = 0;

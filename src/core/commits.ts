@@ -4,12 +4,15 @@
 // is retried before any later one, and everything held stays held.
 
 import { Timer, type TimerWheel } from '../lib/timer-wheel.ts';
+import type { Message } from '../protocol/message.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Tick } from './tick.ts';
 
 const RETRY_MS = 500;
+/** What nobody waits for is written this late at most. */
+const LAZY_MS = 1_000;
 
 /** Holds packets until a batch is durable. */
 export interface Holder {
@@ -37,6 +40,9 @@ export class Commits {
   readonly #metrics: Metrics;
   readonly #logger: Logger;
   readonly #retryTimer = new Timer(this);
+  readonly #lazyTimer = new Timer(this);
+  /** Retained messages by topic name that wait for the next commit; null = the topic has none any more. */
+  readonly #lazy = new Map<string, Message | null>();
   #idle: (() => void) | null = null;
 
   constructor(storage: Storage, tick: Tick, wheel: TimerWheel, metrics: Metrics, logger: Logger) {
@@ -53,6 +59,27 @@ export class Commits {
     this.records++;
     this.#hasRecords = true;
     this.#tick.arm();
+  }
+
+  /** A change of a retained message that somebody waits for; null removes it. Its bytes are its own and never change. */
+  recordRetained(topicName: string, message: Message | null): void {
+    this.#lazy.delete(topicName); // never an older value after a newer
+    this.#putRetained(topicName, message);
+    this.record();
+  }
+
+  /**
+   * The same when nobody waits: it arms no commit but rides the next one, a second from now at most, and of each topic only
+   * the last one does.
+   */
+  recordLazily(topicName: string, message: Message | null): void {
+    this.#lazy.set(topicName, message);
+    if (!this.#lazyTimer.isArmed) this.#wheel.arm(this.#lazyTimer, LAZY_MS);
+  }
+
+  /** A retained message expired by itself; at the next start it would be found to be so again. */
+  onRetainedExpired(topicName: string): void {
+    this.recordLazily(topicName, null);
   }
 
   /** The last batch that has anything in it: once it is durable, so is everything recorded so far. */
@@ -86,6 +113,7 @@ export class Commits {
 
   /** Resolves once nothing is left to commit; stays pending while the store fails. */
   settle(): Promise<void> {
+    if (this.#lazy.size > 0) this.record();
     if (!this.#hasRecords && !this.#isCommitting && !this.isFailing) return Promise.resolve();
     this.#tick.arm();
     return new Promise((resolve) => {
@@ -93,17 +121,20 @@ export class Commits {
     });
   }
 
-  onTimer(): void {
-    this.#commit();
+  onTimer(timer: Timer): void {
+    if (timer === this.#retryTimer) this.#commit();
+    else this.record();
   }
 
   close(): Promise<void> {
     this.#wheel.cancel(this.#retryTimer);
     this.#tick.commit = null;
+    this.#flushLazy();
     return this.storage.close();
   }
 
   #commit(): void {
+    this.#flushLazy();
     const number = this.gathering++;
     this.#hasRecords = false;
     this.#isCommitting = true;
@@ -111,6 +142,17 @@ export class Commits {
       () => this.#onCommitted(number),
       (error: unknown) => this.#onFailed(error),
     );
+  }
+
+  #flushLazy(): void {
+    this.#wheel.cancel(this.#lazyTimer);
+    for (const [topicName, message] of this.#lazy) this.#putRetained(topicName, message);
+    this.#lazy.clear();
+  }
+
+  #putRetained(topicName: string, message: Message | null): void {
+    if (message === null) this.storage.deleteRetained(topicName);
+    else this.storage.saveRetained(message);
   }
 
   #onCommitted(number: number): void {

@@ -10,6 +10,8 @@ import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 const PLUS = 0x2b;
 const HASH = 0x23;
 const SLASH = 0x2f;
+/** Slots that are looked at for one topic: whoever makes up names that collide slows down nobody. */
+const PROBES_MAX = 64;
 
 export interface TopicLimits {
   /** bytes */
@@ -73,7 +75,7 @@ export class TopicTable {
     const mask = this.#mask;
     const wireLength = end - start + 2;
     let index = hash & mask;
-    for (;;) {
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
       const topic = slots[index];
       if (topic === null) break;
       if (
@@ -87,14 +89,24 @@ export class TopicTable {
       index = (index + 1) & mask;
     }
     const topic = this.#create(bytes, start, end, hash);
-    if (this.#count >= this.#capacity) {
-      this.#evict();
-      index = hash & mask;
-      while (this.#slots[index] !== null) index = (index + 1) & mask;
-    }
-    this.#slots[index] = topic;
-    this.#count++;
+    if (this.#count >= this.#capacity) this.#evict();
+    this.#place(topic);
     return topic;
+  }
+
+  /** Puts a topic where `intern` looks for it; when all slots there are taken the first one gives way. */
+  #place(topic: Topic): void {
+    const slots = this.#slots;
+    let index = topic.hash & this.#mask;
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      if (slots[index] === null) {
+        slots[index] = topic;
+        this.#count++;
+        return;
+      }
+      index = (index + 1) & this.#mask;
+    }
+    slots[topic.hash & this.#mask] = topic;
   }
 
   /** The topic of that name; for wills and the server's own messages. Throws like `intern`. */
@@ -132,22 +144,17 @@ export class TopicTable {
     return new Topic(name, wire, hash);
   }
 
-  /** Drops every topic that nobody named since the last sweep; if all were named, every other one. */
+  /** Drops every topic that nobody named since the last sweep; at most half of the capacity stays. */
   #evict(): void {
     const old = this.#slots;
-    const fresh = new Array<Topic | null>(old.length).fill(null);
-    let count = 0;
+    this.#slots = new Array<Topic | null>(old.length).fill(null);
+    this.#count = 0;
     const keepMax = this.#capacity >>> 1;
     for (const topic of old) {
-      if (topic === null || !topic.referenced || count >= keepMax) continue;
+      if (topic === null || !topic.referenced || this.#count >= keepMax) continue;
       topic.referenced = false;
-      let index = topic.hash & this.#mask;
-      while (fresh[index] !== null) index = (index + 1) & this.#mask;
-      fresh[index] = topic;
-      count++;
+      this.#place(topic);
     }
-    this.#slots = fresh;
-    this.#count = count;
   }
 }
 

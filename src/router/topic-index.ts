@@ -12,6 +12,9 @@ const MERGE_MAX = 256;
 export class TopicIndex {
   /** None is empty. */
   readonly #chunks: string[][] = [];
+  /** Where `atOrAfter` last found something, since whoever walks comes for the next one: a chunk in the list, and an index. */
+  #lastChunk: readonly string[] | null = null;
+  #lastPlace = 0;
 
   /** Adds a name; the caller knows that it is not there. */
   add(name: string): void {
@@ -44,19 +47,29 @@ export class TopicIndex {
     const place = lowerBound(chunk, name);
     if (chunk[place] !== name) return;
     chunk.splice(place, 1);
-    if (chunk.length === 0) chunks.splice(at, 1);
+    if (chunk.length === 0) this.#removeChunk(at);
     else if (!this.#mergeNext(at)) this.#mergeNext(at - 1);
   }
 
   /** The first name that is not less than `name`, or null. */
   atOrAfter(name: string): string | null {
+    const last = this.#lastChunk;
+    const next = this.#lastPlace + 1;
+    if (last !== null && next < last.length && last[next - 1] < name && name <= last[next]) {
+      this.#lastPlace = next;
+      return last[next];
+    }
     const chunks = this.#chunks;
-    const at = Math.max(0, this.#chunkOf(name));
+    let at = Math.max(0, this.#chunkOf(name));
     if (at >= chunks.length) return null;
-    const chunk = chunks[at];
-    const place = lowerBound(chunk, name);
-    if (place < chunk.length) return chunk[place];
-    return at + 1 < chunks.length ? chunks[at + 1][0] : null;
+    let place = lowerBound(chunks[at], name);
+    if (place === chunks[at].length) {
+      if (++at === chunks.length) return null;
+      place = 0;
+    }
+    this.#lastChunk = chunks[at];
+    this.#lastPlace = place;
+    return chunks[at][place];
   }
 
   /** Index of the last chunk that begins at or before `name`, or -1. */
@@ -77,9 +90,14 @@ export class TopicIndex {
     const chunks = this.#chunks;
     if (at < 0 || at + 1 >= chunks.length) return false;
     if (chunks[at].length + chunks[at + 1].length > MERGE_MAX) return false;
-    chunks[at] = [...chunks[at], ...chunks[at + 1]];
-    chunks.splice(at + 1, 1);
+    for (const name of chunks[at + 1]) chunks[at].push(name);
+    this.#removeChunk(at + 1);
     return true;
+  }
+
+  #removeChunk(at: number): void {
+    if (this.#chunks[at] === this.#lastChunk) this.#lastChunk = null;
+    this.#chunks.splice(at, 1);
   }
 }
 

@@ -16,6 +16,7 @@ const WILL_GRACE = 30;
 export class SessionRecovery implements Recovery {
   readonly #context: Context;
   #sessions = 0;
+  #cutOff: Session[] = [];
 
   constructor(context: Context) {
     this.#context = context;
@@ -37,7 +38,6 @@ export class SessionRecovery implements Recovery {
     if (!context.registry.add(session)) return;
     this.#sessions++;
     session.expiryInterval = stored.sessionExpiryInterval;
-    session.record.number = stored.number;
     context.commits?.skipTo(0, stored.number);
     for (const subscription of recovered.subscriptions) {
       const { topicFilter, shareName } = parseTopicFilter(subscription.topicFilter, context.limits);
@@ -54,11 +54,22 @@ export class SessionRecovery implements Recovery {
       recovered.will === null
         ? null
         : new Will(recovered.will.message, recovered.will.delayInterval);
+    const wasCutOff = stored.disconnectedAtMs === null;
     session.restore(
       Math.max(0, elapsedMs / 1_000),
+      wasCutOff,
       will,
       Math.max(will?.delayInterval ?? 0, WILL_GRACE),
     );
+    // Only now: nothing that comes from the store is recorded again.
+    session.record.restore(stored.number);
+    if (wasCutOff && session.isDurable) this.#cutOff.push(session);
+  }
+
+  /** The store has handed everything over. Sessions that were connected at a crash begin to expire now, and only once. */
+  finish(): void {
+    for (const session of this.#cutOff) session.record.update();
+    this.#cutOff = [];
   }
 
   onRetained(message: Message): void {

@@ -16,6 +16,7 @@ import { Message } from '../protocol/message.ts';
 import { Delivery } from '../protocol/publish-encoder.ts';
 import { PublishView } from '../protocol/publish-view.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
+import { isServerDisconnectCode } from '../protocol/reason-code-table.ts';
 import { Topic, TopicTable } from '../protocol/topic.ts';
 import { RetainedStore } from '../router/retained.ts';
 import { Router } from '../router/router.ts';
@@ -128,12 +129,18 @@ export class Server {
     return this.#door.connect();
   }
 
-  /** Ends a client's connection with a reason; false if it is not connected. */
+  /**
+   * Ends a client's connection with a reason; false if it is not connected. Throws RangeError for a reason code that a
+   * server's DISCONNECT does not have. [MQTT-3.14.2-1]
+   */
   disconnectClient(
     clientId: string,
     reasonCode: ReasonCode,
     options: DisconnectOptions = {},
   ): boolean {
+    if (!isServerDisconnectCode(reasonCode)) {
+      throw new RangeError(`a server's DISCONNECT has no reason code ${reasonCode}`);
+    }
     const connection = this.#registry.get(clientId)?.connection ?? null;
     if (connection === null) return false;
     connection.disconnect(reasonCode, options.reasonString, options.serverReference);
@@ -187,8 +194,10 @@ export class Server {
   async #open(): Promise<void> {
     const { commits, logger } = this.#context;
     if (commits !== null) {
+      this.#context.retained.listener = commits;
       const recovery = new SessionRecovery(this.#context);
       await commits.storage.open(recovery);
+      recovery.finish();
       logger.info(
         { sessions: recovery.sessions, retained: this.#context.retained.count },
         'store opened',

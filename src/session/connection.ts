@@ -10,12 +10,13 @@ import { Framer } from '../protocol/framer.ts';
 import { PacketType, type ProtocolVersion } from '../protocol/packet.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
+import { reasonCodeName } from '../protocol/reason-code-table.ts';
 import type { Stream, StreamSink } from '../transport/stream.ts';
 import { ConnectionState, PauseReason } from './connection-state.ts';
 import type { ConnectionOwner, Context } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import type { EnhancedAuthentication } from './enhanced-auth.ts';
-import { refuseConnect } from './refuse.ts';
+import { refuseConnect, whyNotConnect } from './refuse.ts';
 import type { Session } from './session.ts';
 import { InboundAliases, OutboundAliases } from './topic-alias.ts';
 import { Writer, type WriterOwner } from './writer.ts';
@@ -95,8 +96,15 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     if (this.state >= ConnectionState.Closing) return;
     const { clock, metrics, tick } = this.context;
     this.lastReceivedMs = clock.now();
+    const isFirst = this.bytesReceived === 0;
     this.bytesReceived += length;
     metrics.bytesReceived += length;
+    const whyNot = isFirst ? whyNotConnect(chunk, length) : null;
+    if (whyNot !== null) {
+      // Now, not after the length that such bytes happen to announce: they may never come.
+      this.close(whyNot); // [MQTT-3.1.0-1]
+      return;
+    }
     if (this.#turn !== tick.turn) {
       this.#turn = tick.turn;
       this.#readThisTurn = 0;
@@ -272,7 +280,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   disconnect(reasonCode: ReasonCode, reasonString?: string, serverReference?: string): void {
     if (this.state >= ConnectionState.Closing) return;
     if (this.state < ConnectionState.Connected) {
-      this.close(reasonString ?? `reason code ${reasonCode}`);
+      this.close(reasonString ?? reasonCodeName(reasonCode));
       return;
     }
     if (this.version === 5 && !this.writer.isConnackHeld) {
@@ -282,7 +290,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
         properties: { reasonString, serverReference },
       });
     }
-    this.close(reasonString ?? `reason code 0x${reasonCode.toString(16)}`, true);
+    this.close(reasonString ?? reasonCodeName(reasonCode), true);
   }
 
   /** Ends it without a word more than what has been appended. `publishesWill` is false after a normal DISCONNECT. */

@@ -4,6 +4,7 @@
 import type { Framer } from '../protocol/framer.ts';
 import { PacketType } from '../protocol/packet.ts';
 import { decodeAck } from '../protocol/packets/acks.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
@@ -44,11 +45,16 @@ export function dispatch(connection: Connection, framer: Framer): ReasonCode {
       return onDisconnect(connection, session, framer);
     case PacketType.Auth:
       if (connection.version === 5) return onAuth(connection, framer);
-      return ReasonCode.ProtocolError;
+      throw unexpected('§2.1.2', 'AUTH, which is a packet of MQTT 5.0 only');
+    case PacketType.Connect:
+      throw unexpected('MQTT-3.1.0-2', 'a second CONNECT');
     default:
-      // A second CONNECT, [MQTT-3.1.0-2] or a packet that only servers send
-      return ReasonCode.ProtocolError;
+      throw unexpected('§2.1.2', `a packet of type ${type}, which no client may send`);
   }
+}
+
+function unexpected(clause: string, what: string): ProtocolError {
+  return new ProtocolError(ReasonCode.ProtocolError, clause, `the client sent ${what}`);
 }
 
 /** Before CONNECT was accepted. */

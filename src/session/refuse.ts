@@ -41,3 +41,16 @@ export function refuseConnect(
 function isMalformed(reasonCode: ReasonCode): boolean {
   return reasonCode === ReasonCode.MalformedPacket || reasonCode === ReasonCode.ProtocolError;
 }
+
+/** Why a stream's first bytes cannot be those of CONNECT, for the operator: mostly it is another protocol; null if they can. */
+export function whyNotConnect(chunk: Uint8Array, length: number): string | null {
+  const first = chunk[0];
+  if (first === 0x16 && length > 1 && chunk[1] === 3) {
+    return 'the client speaks TLS, which this listener does not';
+  }
+  if (first >> 4 === PacketType.Connect) return null;
+  const isText = first >= 0x41 && first <= 0x5a; // GET, POST, SSH-…
+  return isText
+    ? 'the first packet is not CONNECT: the client seems to speak HTTP or another text protocol'
+    : 'the first packet is not CONNECT';
+}

@@ -73,8 +73,10 @@ export class RetainedDelivery implements Waiting {
   }
 
   #send(message: Message, subscription: Subscription, nowMs: number): void {
-    const qos = message.qos < subscription.qos ? message.qos : subscription.qos;
-    this.#session.deliverRetained(message, qos, subscription.subscriptionIdentifiers, nowMs);
+    // It may have been replaced since by one that asked for no retained messages. [MQTT-3.8.4-3]
+    const current = this.#session.subscriptions.get(subscription.topicFilter) ?? subscription;
+    const qos = message.qos < current.qos ? message.qos : current.qos;
+    this.#session.deliverRetained(message, qos, current.subscriptionIdentifiers, nowMs);
   }
 
   #hasRoom(): boolean {

@@ -1,5 +1,6 @@
 // What the store is told of one session. Every method does nothing while there is no store, or the session ends with its
-// connection: the traffic of a clean session costs no storage at all.
+// connection: the traffic of a clean session costs no storage at all. Of such a session only the will is stored, under a
+// record of its own that nobody's packet waits for: after a crash it is still published.
 
 import type { Subscription } from '../router/subscription.ts';
 import type { Storage, StoredDelivery } from '../storage/storage.ts';
@@ -9,8 +10,10 @@ import type { Session } from './session.ts';
 import type { Will } from './will.ts';
 
 export class SessionRecord {
-  /** Its number in the store; 0 while it is not stored. */
-  number = 0;
+  /** Its number in the store; 0 while the store knows nothing of it. */
+  #number = 0;
+  /** The store has all of it, not only its will. */
+  #isStored = false;
   readonly #context: Context;
   readonly #session: Session;
 
@@ -20,29 +23,105 @@ export class SessionRecord {
   }
 
   get isStored(): boolean {
-    return this.number !== 0;
+    return this.#isStored;
   }
 
   /** The batch that holds everything recorded so far; 0 when nothing waits. */
   get commit(): number {
     const { commits } = this.#context;
-    return commits === null || this.number === 0 ? 0 : commits.lastRecorded;
+    return commits === null || !this.#isStored ? 0 : commits.lastRecorded;
+  }
+
+  /** Back from the store, under this number; nothing is recorded. */
+  restore(number: number): void {
+    this.#number = number;
+    this.#isStored = this.#session.isDurable;
   }
 
   /** Writes the session itself; stores all of it when it just became durable, removes it when it ceased to be. */
   update(): void {
-    const { commits, clock } = this.#context;
-    if (commits === null) return;
-    const session = this.#session;
-    if (!session.isDurable) {
+    if (this.#context.commits === null) return;
+    if (!this.#session.isDurable) {
       this.remove();
       return;
     }
-    const isNew = this.number === 0;
-    if (isNew) this.number = commits.nextSessionNumber();
+    const isNew = !this.#isStored;
+    this.#isStored = true;
+    this.#save();
+    if (isNew) this.#saveAll();
+  }
+
+  remove(): void {
+    if (this.#number === 0) return;
+    this.#context.commits?.storage.deleteSession(this.#number);
+    this.#context.commits?.record();
+    this.#number = 0;
+    this.#isStored = false;
+  }
+
+  saveSubscription(subscription: Subscription): void {
+    this.#begin()?.saveSubscription(this.#number, {
+      topicFilter: subscription.topicFilter,
+      qos: subscription.qos,
+      noLocal: subscription.noLocal,
+      retainAsPublished: subscription.retainAsPublished,
+      retainHandling: subscription.retainHandling,
+      subscriptionIdentifier: subscription.subscriptionIdentifiers[0] ?? 0,
+    });
+  }
+
+  removeSubscription(topicFilter: string): void {
+    this.#begin()?.deleteSubscription(this.#number, topicFilter);
+  }
+
+  enqueue(entry: OutboundMessage): void {
+    const { commits } = this.#context;
+    if (commits === null || !this.#isStored) return;
+    entry.sequence = commits.nextSequence();
+    this.#begin()?.enqueue(this.#number, entry);
+  }
+
+  updateDelivery(entry: StoredDelivery): void {
+    if (entry.sequence === 0) return;
+    this.#begin()?.updateDelivery(this.#number, entry);
+  }
+
+  dequeue(entry: OutboundMessage): void {
+    if (entry.sequence === 0) return;
+    this.#begin()?.dequeue(this.#number, entry.sequence);
+    entry.sequence = 0;
+  }
+
+  addInboundPacketId(packetId: number): void {
+    this.#begin()?.saveInboundPacketId(this.#number, packetId);
+  }
+
+  removeInboundPacketId(packetId: number): void {
+    this.#begin()?.deleteInboundPacketId(this.#number, packetId);
+  }
+
+  /** The will of a session that is not stored itself lives and goes with a record that holds nothing else. */
+  saveWill(will: Will | null): void {
+    if (!this.#isStored) {
+      this.remove();
+      if (will === null || this.#context.commits === null) return;
+      this.#save();
+    }
+    const { commits } = this.#context;
+    if (will === null) commits?.storage.deleteWill(this.#number);
+    else commits?.storage.saveWill(this.#number, will);
+    commits?.record();
+  }
+
+  /** The session itself, without what belongs to it. */
+  #save(): void {
+    const { commits, clock } = this.#context;
+    if (commits === null) return;
+    if (this.#number === 0) this.#number = commits.nextSessionNumber();
+    const session = this.#session;
     const elapsedMs = clock.now() - session.disconnectedAtMs;
     commits.storage.saveSession({
-      number: this.number,
+      number: this.#number,
       clientId: session.clientId,
       username: session.client.username,
       protocolVersion: session.version,
@@ -50,64 +129,6 @@ export class SessionRecord {
       disconnectedAtMs: session.connection === null ? clock.wallNow() - elapsedMs : null,
     });
     commits.record();
-    if (isNew) this.#saveAll();
-  }
-
-  remove(): void {
-    if (this.number === 0) return;
-    this.#put((storage) => storage.deleteSession(this.number));
-    this.number = 0;
-  }
-
-  saveSubscription(subscription: Subscription): void {
-    this.#put((storage) =>
-      storage.saveSubscription(this.number, {
-        topicFilter: subscription.topicFilter,
-        qos: subscription.qos,
-        noLocal: subscription.noLocal,
-        retainAsPublished: subscription.retainAsPublished,
-        retainHandling: subscription.retainHandling,
-        subscriptionIdentifier: subscription.subscriptionIdentifiers[0] ?? 0,
-      }),
-    );
-  }
-
-  removeSubscription(topicFilter: string): void {
-    this.#put((storage) => storage.deleteSubscription(this.number, topicFilter));
-  }
-
-  enqueue(entry: OutboundMessage): void {
-    const { commits } = this.#context;
-    if (commits === null || this.number === 0) return;
-    entry.sequence = commits.nextSequence();
-    commits.storage.enqueue(this.number, entry);
-    commits.record();
-  }
-
-  updateDelivery(entry: StoredDelivery): void {
-    if (entry.sequence === 0) return;
-    this.#put((storage) => storage.updateDelivery(this.number, entry));
-  }
-
-  dequeue(entry: OutboundMessage): void {
-    if (entry.sequence === 0) return;
-    this.#put((storage) => storage.dequeue(this.number, entry.sequence));
-    entry.sequence = 0;
-  }
-
-  addInboundPacketId(packetId: number): void {
-    this.#put((storage) => storage.saveInboundPacketId(this.number, packetId));
-  }
-
-  removeInboundPacketId(packetId: number): void {
-    this.#put((storage) => storage.deleteInboundPacketId(this.number, packetId));
-  }
-
-  saveWill(will: Will | null): void {
-    this.#put((storage) => {
-      if (will === null) storage.deleteWill(this.number);
-      else storage.saveWill(this.number, will);
-    });
   }
 
   #saveAll(): void {
@@ -120,10 +141,11 @@ export class SessionRecord {
     if (session.will !== null) this.saveWill(session.will);
   }
 
-  #put(put: (storage: Storage) => void): void {
+  /** Where to record something of a stored session; null when it is not stored. */
+  #begin(): Storage | null {
     const { commits } = this.#context;
-    if (commits === null || this.number === 0) return;
-    put(commits.storage);
+    if (commits === null || !this.#isStored) return null;
     commits.record();
+    return commits.storage;
   }
 }

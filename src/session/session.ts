@@ -20,6 +20,11 @@ import { publishWill, type Will } from './will.ts';
 /** The session never expires. MQTT 5 §3.1.2.11.2 */
 export const NEVER = 0xffff_ffff;
 
+/** The internal id under which the router knows a client's session. */
+export function sessionIdOf(clientId: string): string {
+  return `__client_${clientId}`;
+}
+
 export class Session implements Subscriber, TimerOwner {
   readonly id: string;
   readonly clientId: string;
@@ -44,12 +49,14 @@ export class Session implements Subscriber, TimerOwner {
   #retained: RetainedDelivery | null = null;
   #expiryTimer: Timer | null = null;
   #willTimer: Timer | null = null;
+  /** It was connected when the server died, and its client has not come back yet. */
+  #wasCutOff = false;
 
   constructor(context: Context, client: Client) {
     this.#context = context;
     this.clientId = client.clientId;
     this.client = client;
-    this.id = `__client_${client.clientId}`;
+    this.id = sessionIdOf(client.clientId);
     this.publisher = { sessionId: this.id, clientId: client.clientId, username: client.username };
     this.record = new SessionRecord(context, this);
     this.subscriptions = new Subscriptions(context, this);
@@ -142,6 +149,7 @@ export class Session implements Subscriber, TimerOwner {
       this.publisher = { sessionId: this.id, clientId: this.clientId, username: client.username };
     }
     this.expiryInterval = expiryInterval;
+    this.#wasCutOff = false;
     this.outbound.attach();
     this.record.update();
     this.#setWill(will); // [MQTT-3.1.2-7]
@@ -190,15 +198,23 @@ export class Session implements Subscriber, TimerOwner {
     this.#context.wheel.arm(this.#expiryTimer, seconds * 1_000);
   }
 
-  /** Back from the store, not connected. */
-  restore(elapsedSeconds: number, will: Will | null, willDelaySeconds: number): void {
+  /** Back from the store, not connected; `wasCutOff` if it was connected when the server died. */
+  restore(
+    elapsedSeconds: number,
+    wasCutOff: boolean,
+    will: Will | null,
+    willDelaySeconds: number,
+  ): void {
     this.disconnectedAtMs = this.#context.clock.now() - elapsedSeconds * 1_000;
+    this.#wasCutOff = wasCutOff;
     this.#will = will;
     if (will !== null) {
       this.#willTimer = new Timer(this);
       this.#context.wheel.arm(this.#willTimer, willDelaySeconds * 1_000);
     }
-    this.#armExpiry(Math.max(0, this.expiryInterval - elapsedSeconds));
+    // Of a session that is not durable only the will is left; it ends with that.
+    const expirySeconds = this.isDurable ? this.expiryInterval - elapsedSeconds : willDelaySeconds;
+    this.#armExpiry(Math.max(0, expirySeconds));
   }
 
   onTimer(timer: Timer): void {
@@ -209,6 +225,12 @@ export class Session implements Subscriber, TimerOwner {
     }
     this.#context.metrics.sessionsExpired++;
     this.end(); // [MQTT-4.1.0-2]
+  }
+
+  /** Its client starts anew. A will that waited whether the client comes back after a crash of the server is void: it did. */
+  supersede(): void {
+    if (this.#wasCutOff) this.#setWill(null);
+    this.end(); // [MQTT-3.1.2-4]
   }
 
   /** The end of all state; the caller has taken care of a connection. A will that is still there is published. [MQTT-3.1.2-8] */

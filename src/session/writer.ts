@@ -99,19 +99,20 @@ export class Writer implements Dirty, Holder, TimerOwner {
 
   /**
    * Sends a packet that promises something once `commit` is durable (0 = now), behind those that wait already; `then` runs
-   * when it has been appended.
+   * when it has been appended. False, and nothing happens, if it does not fit into the client's Maximum Packet Size.
    */
-  sendWhenDurable(packet: Packet, commit: number, then: (() => void) | null = null): void {
+  sendWhenDurable(packet: Packet, commit: number, then: (() => void) | null = null): boolean {
     if (!this.#mustHold(commit)) {
-      this.send(packet);
+      if (!this.send(packet)) return false;
       if (then !== null) then();
-      return;
+      return true;
     }
     const bytes = encodePacket(packet, this.version, this.maximumPacketSize);
-    if (bytes === null) return;
+    if (bytes === null) return false;
     this.#context.metrics.packetsSent[packet.type]++;
     if (packet.type === PacketType.Connack) this.#connackHeld = true;
     this.#hold(new HeldPacket(commit, bytes, false, then));
+    return true;
   }
 
   /** PUBACK, PUBREC, PUBREL or PUBCOMP, when `commit` is durable. */
@@ -240,7 +241,7 @@ export class Writer implements Dirty, Holder, TimerOwner {
       if (packet.onReleased !== null) packet.onReleased();
     }
     if (this.#held === null) return;
-    if (this.#held.length > 0) this.#waitForCommit();
+    if (this.#held.length > 0 && !this.#isHolder) this.#waitForCommit();
     if (this.#held.length < HELD_MAX) this.#owner.onHeld(false);
   }
 

@@ -48,9 +48,17 @@ export class WireClient implements StreamSink {
     return packets;
   }
 
+  /** The next one received; empty if there is none. What came after it stays. */
+  async packet(): Promise<Uint8Array> {
+    await settle();
+    return this.#packets.shift() ?? new Uint8Array(0);
+  }
+
   /** Exactly these packets came since the last call, in this order. */
-  async expect(...packets: string[]): Promise<void> {
-    expect((await this.packets()).map(toHex)).toEqual(packets.map((packet) => toHex(hex(packet))));
+  async expect(...packets: (string | Uint8Array)[]): Promise<void> {
+    expect((await this.packets()).map(toHex)).toEqual(
+      packets.map((packet) => toHex(typeof packet === 'string' ? hex(packet) : packet)),
+    );
   }
 
   async expectNothing(): Promise<void> {
@@ -127,21 +135,19 @@ export class TestServer {
     return client;
   }
 
-  /** A v3.1.1 client, connected. `clientId` in ASCII; clean session by default; keep alive 0. */
+  /** A v3.1.1 client, connected; what followed its CONNACK is still to be expected. `clientId` in ASCII; clean session by default; keep alive 0. */
   async v3(clientId: string, cleanSession = true): Promise<WireClient> {
     const client = this.open();
     await client.send(connectPacket(4, clientId, cleanSession));
-    const [connack] = await client.packets();
-    expect(toHex(connack ?? new Uint8Array(0))).toMatch(/^20 02 0[01] 00$/);
+    expect(toHex(await client.packet())).toMatch(/^20 02 0[01] 00$/);
     return client;
   }
 
-  /** A v5 client, connected; `properties` is hex without its length. */
+  /** The same for v5; `properties` is hex without its length. */
   async v5(clientId: string, cleanStart = true, properties = ''): Promise<WireClient> {
     const client = this.open();
     await client.send(connectPacket(5, clientId, cleanStart, properties));
-    const [connack] = await client.packets();
-    expect(toHex(connack ?? new Uint8Array(0))).toMatch(/^20 [0-9a-f]{2} 0[01] 00/);
+    expect(toHex(await client.packet())).toMatch(/^20 [0-9a-f]{2} 0[01] 00/);
     return client;
   }
 
@@ -179,10 +185,12 @@ export function connectPacket(
   return Uint8Array.of(0x10, body.length, ...body);
 }
 
-/** Starts a server for one test; it stops when the test ends. */
-export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
-  const clock = new FakeClock();
-  const server = new Server({ clock, ...options });
+/** Starts a server for one test; it stops when the test ends. A clock is given when something else has to share it. */
+export async function startServer(
+  options: ServerOptions & { readonly clock?: FakeClock } = {},
+): Promise<TestServer> {
+  const clock = options.clock ?? new FakeClock();
+  const server = new Server({ ...options, clock });
   await server.start();
   onTestFinished(async () => {
     server.abort();

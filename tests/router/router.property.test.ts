@@ -194,7 +194,7 @@ describe('Router, whatever happens in whatever order', () => {
         expect(model.router.sharedSubscriptionCount).toBe(0);
         expect(model.router.groupCount).toBe(0);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 });

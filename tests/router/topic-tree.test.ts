@@ -155,12 +155,51 @@ describe('TopicTree', () => {
     tree.add('a/+/c/d', long);
     tree.add('a/+', short);
     tree.add('a/#', multi);
-    expect(tree.nodeCount).toBe(4);
+    expect(tree.nodeCount).toBe(3); // a, +, c with the rest d
     tree.remove('a/+', short);
-    expect(tree.nodeCount).toBe(4);
+    expect(tree.nodeCount).toBe(3);
     tree.remove('a/+/c/d', long);
     expect(tree.nodeCount).toBe(1);
     tree.remove('a/#', multi);
+    expect(tree.nodeCount).toBe(0);
+  });
+
+  it('has one node for what is alone, however many levels follow, until another filter comes there', () => {
+    const tree = treeOf('a/b/c/+/d/#');
+    expect(tree.nodeCount).toBe(1);
+    expect(matched(tree, 'a/b/c/x/d')).toEqual(['a/b/c/+/d/#']);
+    expect(matched(tree, 'a/b/c/x/d/e/f')).toEqual(['a/b/c/+/d/#']);
+    expect(matched(tree, 'a/b/c/x/e')).toEqual([]);
+    expect(matched(tree, 'a/b/c')).toEqual([]);
+    tree.add('a/b/c/+/e', subscriptionTo('a/b/c/+/e'));
+    expect(tree.nodeCount).toBe(6); // a, b, c, +, d with below, e
+    expect(matched(tree, 'a/b/c/x/d/e/f')).toEqual(['a/b/c/+/d/#']);
+    expect(matched(tree, 'a/b/c/x/e')).toEqual(['a/b/c/+/e']);
+  });
+
+  it.each([
+    ['a/+', 'a/+/'],
+    ['a/+/', 'a/+'],
+    ['a/+/', 'a/+//'],
+    ['+/', '+/#'],
+    ['a/b/#', 'a/#'],
+    ['a/#', 'a/b/#'],
+    ['a/b/+', 'a/b/#'],
+    ['a/b/#', 'a/b/+'],
+    ['a/b/+/c', 'a/b/+/c'],
+  ])('keeps %s and %s apart, whichever comes first', (one, other) => {
+    const tree = new TopicTree();
+    const first = subscriptionTo(one, 'first');
+    const second = subscriptionTo(other, 'second');
+    tree.add(one, first);
+    tree.add(other, second);
+    for (const name of ['a', 'a/', 'a/b', 'a/b/', 'a//', 'a/b/c', 'a/b//c', '/', 'a/b/c/c']) {
+      const expected = [one, other].filter((filter) => matchesNaively(filter, name));
+      expect(matched(tree, name).sort()).toEqual(expected.sort());
+    }
+    expect(tree.remove(one, first)).toBe(true);
+    expect(tree.remove(one, first)).toBe(false);
+    expect(tree.remove(other, second)).toBe(true);
     expect(tree.nodeCount).toBe(0);
   });
 

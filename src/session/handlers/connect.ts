@@ -11,7 +11,7 @@ import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
 import { refuseConnect } from '../refuse.ts';
-import { Session } from '../session.ts';
+import { Session, sessionIdOf } from '../session.ts';
 import { Will } from '../will.ts';
 
 const RECEIVE_MAXIMUM_DEFAULT = 65_535;
@@ -160,7 +160,9 @@ function enter(
   const { commits, limits, logger, metrics } = context;
   const { clientId } = request;
   const expiryInterval = expiryOf(packet, limits.sessionExpiryMax);
-  if (commits?.isFailing === true && expiryInterval > 0) {
+  // The new session is stored, or an old one has to go from the store: then CONNACK promises that.
+  const discards = context.registry.get(clientId)?.record.isStored === true;
+  if (commits?.isFailing === true && (expiryInterval > 0 || discards)) {
     refuseConnect(connection, ReasonCode.ServerUnavailable, 'the store cannot be written');
     return ReasonCode.Success;
   }
@@ -170,6 +172,7 @@ function enter(
     protocolVersion: packet.protocolVersion,
     remoteAddress: connection.stream.remoteAddress,
   };
+  const will = willOf(context, packet, client);
   const resumed = takeOver(context, packet, clientId);
   const session = resumed ?? new Session(context, client);
   if (resumed === null && !context.registry.add(session)) {
@@ -178,14 +181,6 @@ function enter(
   }
   if (resumed === null) metrics.sessionsCreated++;
   else metrics.sessionsResumed++;
-  const will =
-    packet.will === null
-      ? null
-      : Will.of(context, packet.will, {
-          sessionId: session.id,
-          clientId,
-          username: client.username,
-        });
   connection.sendWindow = Math.min(
     packet.properties.receiveMaximum ?? RECEIVE_MAXIMUM_DEFAULT,
     limits.inflightMessagesMax,
@@ -207,7 +202,7 @@ function enter(
     },
     'client connected',
   );
-  connection.writer.sendWhenDurable(
+  const isSent = connection.writer.sendWhenDurable(
     {
       type: PacketType.Connack,
       sessionPresent: resumed !== null && packet.protocolVersion !== 3, // 3.1 has no such flag
@@ -221,10 +216,18 @@ function enter(
             }
           : {},
     },
-    session.record.commit,
+    commits !== null && discards ? commits.lastRecorded : session.record.commit,
     () => session.resume(context.clock.now()),
   );
+  if (!isSent) connection.close('CONNACK is larger than the client allows'); // [MQTT-3.1.2-24]
   return ReasonCode.Success;
+}
+
+/** Throws ProtocolError when its topic is not valid or past the limits. */
+function willOf(context: Context, packet: ConnectPacket, client: Client): Will | null {
+  if (packet.will === null) return null;
+  const { clientId, username } = client;
+  return Will.of(context, packet.will, { sessionId: sessionIdOf(clientId), clientId, username });
 }
 
 /** Ends the connection that has this client id now, if any; returns the session that goes on, or null. [MQTT-3.1.4-3] */
@@ -240,8 +243,8 @@ function takeOver(context: Context, packet: ConnectPacket, clientId: string): Se
     );
   }
   if (existing.hasEnded) return null;
-  if (!packet.cleanStart) return existing; // [MQTT-3.1.2-5]
-  existing.end(); // [MQTT-3.1.2-4]
+  if (!packet.cleanStart && existing.isDurable) return existing; // [MQTT-3.1.2-5]
+  existing.supersede();
   return null;
 }
 

@@ -13,9 +13,10 @@ export function onDisconnect(connection: Connection, session: Session, framer: F
   const packet = decodeDisconnect(header, bytes, start, end, connection.version, limits);
   const requested = packet.properties.sessionExpiryInterval;
   if (requested !== undefined) {
+    const granted = Math.min(requested, limits.sessionExpiryMax);
     // Zero in CONNECT cannot be prolonged. §3.14.2.2.2
-    if (session.expiryInterval === 0 && requested !== 0) return ReasonCode.ProtocolError;
-    session.changeExpiry(Math.min(requested, limits.sessionExpiryMax));
+    if (session.expiryInterval === 0 && granted !== 0) return ReasonCode.ProtocolError;
+    session.changeExpiry(granted);
   }
   const isNormal = packet.reasonCode === ReasonCode.NormalDisconnection;
   connection.close('the client disconnected', !isNormal); // [MQTT-3.14.4-3]

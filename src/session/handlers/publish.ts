@@ -68,7 +68,16 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
 function topicOf(connection: Connection, view: PublishView): Topic {
   const { limits, topics } = connection.context;
   const alias = view.topicAlias;
-  if (alias === 0) return topics.intern(view.bytes, view.topicStart, view.topicEnd);
+  if (alias === 0) {
+    if (view.topicEnd > view.topicStart) {
+      return topics.intern(view.bytes, view.topicStart, view.topicEnd);
+    }
+    throw new ProtocolError(
+      ReasonCode.ProtocolError, // §3.3.2.1
+      'MQTT-4.7.3-1',
+      'the topic name is empty and there is no topic alias',
+    );
+  }
   if (alias > limits.topicAliasMax || connection.inboundAliases === null) {
     throw new ProtocolError(
       ReasonCode.TopicAliasInvalid,
@@ -166,8 +175,8 @@ function acknowledgeRefused(
 
 /** Whether taking the message would have to record something. */
 function needsStore(context: Context, session: Session, message: Message): boolean {
+  if (message.qos === 0) return false; // also retained: nobody waits for it
   if (message.retain) return true;
-  if (message.qos === 0) return false;
   if (message.qos === 2 && session.record.isStored) return true;
   for (const subscription of context.router.matching(message.topic.name)) {
     const subscriber: Subscriber = subscription.subscriber;

@@ -1,0 +1,50 @@
+// What a test may leave behind: sockets and timers of the process, callbacks of a clock, memory.
+
+import v8 from 'node:v8';
+import vm from 'node:vm';
+import { type Cancellable, type Clock, FakeClock } from '../../src/lib/clock.ts';
+
+/** Sockets, listening sockets and timers that keep the process alive, counted by kind. */
+export function activeResources(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) {
+    if (!/TCP|Timeout|Pipe/.test(kind)) continue;
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** A fake clock that knows how many callbacks it was asked for and has not been rid of. */
+export class CountingClock extends FakeClock implements Clock {
+  repeating = 0;
+
+  override every(intervalMs: number, callback: () => void): Cancellable {
+    const inner = super.every(intervalMs, callback);
+    this.repeating++;
+    let isCancelled = false;
+    return {
+      cancel: () => {
+        if (!isCancelled) this.repeating--;
+        isCancelled = true;
+        inner.cancel();
+      },
+    };
+  }
+}
+
+let collect: (() => void) | null = null;
+
+/** Bytes in use after a garbage collection: the heap, and buffers outside of it. */
+export async function usedBytes(): Promise<number> {
+  if (collect === null) {
+    v8.setFlagsFromString('--expose-gc');
+    collect = vm.runInNewContext('gc') as () => void;
+  }
+  // Buffers are let go in a turn after the collection that finds them unused.
+  for (let i = 0; i < 3; i++) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { arrayBuffers, heapUsed } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
