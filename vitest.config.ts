@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    exclude: ['tests/integration/**'],
     testTimeout: 15_000,
     hookTimeout: 30_000,
     coverage: {

@@ -1,10 +1,13 @@
-// Prints what a test run amounted to, from the JSON report of vitest, as a line `N passed, N failed`; fails when a test or a
-// test file failed, when the report is missing, and when nothing was run. Usage: node scripts/ci-summary.mjs REPORT
+// Prints what test runs amounted to, from JSON reports of vitest, as a line `N passed, N failed`; fails when a test or a test
+// file failed, when a report is missing, and when a run had no test. Usage: node scripts/ci-summary.mjs REPORT...
 
 import fs from 'node:fs';
+import path from 'node:path';
 
 function summarize(file) {
-  if (!fs.existsSync(file)) return { passed: 0, failed: 1, notes: ['the tests wrote no report'] };
+  if (!fs.existsSync(file)) {
+    return { passed: 0, failed: 1, notes: [`the tests wrote no report ${path.basename(file)}`] };
+  }
   const report = JSON.parse(fs.readFileSync(file, 'utf8'));
   const notes = [];
   let failed = report.numFailedTests;
@@ -25,7 +28,15 @@ function summarize(file) {
   return { passed: report.numPassedTests, failed, notes };
 }
 
-const { passed, failed, notes } = summarize(process.argv[2]);
-for (const note of notes) console.log(note);
+let passed = 0;
+let failed = 0;
+let isIncomplete = process.argv.length < 3;
+for (const file of process.argv.slice(2)) {
+  const summary = summarize(file);
+  passed += summary.passed;
+  failed += summary.failed;
+  if (summary.passed === 0) isIncomplete = true;
+  for (const note of summary.notes) console.log(note);
+}
 console.log(`${passed} passed, ${failed} failed`);
-if (failed > 0 || passed === 0) process.exitCode = 1;
+if (failed > 0 || isIncomplete) process.exitCode = 1;

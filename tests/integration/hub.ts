@@ -1,0 +1,145 @@
+// The built server as its users run it, in a process of its own, and the programs that talk to it. Everything has a deadline, and
+// whatever was started is ended by its pid when the test ends.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { onTestFinished } from 'vitest';
+
+const DEADLINE_MS = 15_000;
+
+export interface Hub {
+  readonly port: number;
+  readonly process: ChildProcess;
+  /** Log lines so far. */
+  readonly log: readonly string[];
+  /** Resolves when a line of the log contains `text`. */
+  says(text: string): Promise<void>;
+  /** Ends it with a signal; resolves with its exit code, or the signal's name. */
+  stop(signal?: NodeJS.Signals): Promise<number | string | null>;
+}
+
+/** Starts `node dist/cli/main.js` on a free loopback port and waits until it serves. */
+export async function startHub(...args: string[]): Promise<Hub> {
+  const child = spawn(process.execPath, ['dist/cli/main.js', '--port', '0', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(async () => {
+    await end(child, 'SIGKILL');
+  });
+  const log: string[] = [];
+  const readers = new Set<() => void>();
+  let rest = '';
+  const port = await within(
+    new Promise<number>((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${log}`)));
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) {
+          log.push(line);
+          const match = /serves MQTT .* on 127\.0\.0\.1:(\d+)/.exec(line);
+          if (match !== null) resolve(Number(match[1]));
+        }
+        for (const reader of readers) reader();
+      });
+    }),
+    'the server serves',
+  );
+  return {
+    port,
+    process: child,
+    log,
+    says: (text) =>
+      within(
+        new Promise<void>((resolve) => {
+          const look = () => {
+            if (log.some((line) => line.includes(text))) resolve();
+          };
+          readers.add(look);
+          look();
+        }),
+        () => `the log says “${text}”; it says\n${log.join('\n')}`,
+      ),
+    stop: (signal = 'SIGTERM') => end(child, signal),
+  };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | string | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  const [code, by] = await within(ended, `the server ends by ${signal}`);
+  return code ?? by;
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly finished: Promise<Finished>;
+  /** Resolves when standard output contains `text`. */
+  prints(text: string): Promise<void>;
+  kill(signal?: NodeJS.Signals): void;
+}
+
+/** Runs a program; it is killed when the test ends. A program that is not installed fails the test by name. */
+export function run(command: string, args: readonly string[], input?: string): Running {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  const waiting: { text: string; resolve: () => void }[] = [];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    for (const one of waiting) if (stdout.includes(one.text)) one.resolve();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input ?? '');
+  const finished = within(
+    new Promise<Finished>((resolve, reject) => {
+      child.once('error', (error) =>
+        reject(
+          new Error(`${command} cannot be run; scripts/ci-tools.sh installs it`, { cause: error }),
+        ),
+      );
+      child.once('close', (code) => resolve({ code, stdout, stderr }));
+    }),
+    `${command} ends`,
+  );
+  finished.catch(() => {});
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return {
+    finished,
+    prints: (text) =>
+      within(
+        new Promise<void>((resolve) => {
+          if (stdout.includes(text)) resolve();
+          else waiting.push({ text, resolve });
+        }),
+        `${command} prints ${text}`,
+      ),
+    kill: (signal = 'SIGTERM') => child.kill(signal),
+  };
+}
+
+/** The promise, or an error that names what did not happen in time. */
+export function within<T>(
+  promise: Promise<T>,
+  what: string | (() => string),
+  deadlineMs = DEADLINE_MS,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`not in ${deadlineMs} ms: ${typeof what === 'string' ? what : what()}`));
+    }, deadlineMs);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
