@@ -19,7 +19,7 @@ export interface Limits {
   readonly halfConnectedMax: number;
   /** Milliseconds until CONNECT must be accepted, authentication included. */
   readonly connectTimeoutMs: number;
-  /** Seconds; a client that asks for more (or for none) is told this as Server Keep Alive; v3 clients are held to it. 0 = no limit. */
+  /** Seconds; a v5 client that asks for more (or for none) is told this as Server Keep Alive; v3 clients, who cannot be told, keep their own. 0 = no limit. */
   readonly keepAliveMax: number;
   /** Seconds; a longer session expiry is cut to this, also `never`, and that of v3 sessions with clean session 0. */
   readonly sessionExpiryMax: number;

@@ -80,6 +80,7 @@ export class Server {
   readonly #door = new MemoryListener();
   #addresses: { host: string; port: number }[] = [];
   #state: State = 'new';
+  #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #sweep: Cancellable | null = null;
 
@@ -113,14 +114,8 @@ export class Server {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('a server starts once; make a new one');
     this.#state = 'starting';
-    try {
-      await this.#open();
-    } catch (error) {
-      this.#state = 'stopped';
-      await this.#release();
-      throw error;
-    }
-    this.#state = 'running';
+    this.#started = this.#start();
+    await this.#started;
   }
 
   /** A client's end of a pipe into this server: the same as a socket, without one. */
@@ -191,6 +186,17 @@ export class Server {
     this.#abort.abort();
   }
 
+  async #start(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (error) {
+      this.#state = 'stopped';
+      await this.#release();
+      throw error;
+    }
+    this.#state = 'running';
+  }
+
   async #open(): Promise<void> {
     const { commits, logger } = this.#context;
     if (commits !== null) {
@@ -207,6 +213,7 @@ export class Server {
     const door = new Broker(this.#context, this.#door, 'memory', this.#admission, signal);
     this.#brokers.push(door);
     await door.listen();
+    this.#checkStart();
     for (const { host, port } of this.#options.listeners ?? []) {
       const broker = new Broker(
         this.#context,
@@ -217,6 +224,7 @@ export class Server {
       );
       this.#brokers.push(broker);
       const address = await broker.listen();
+      this.#checkStart();
       broker.name = `tcp://${address.host}:${address.port}`;
       this.#addresses.push(address);
     }
@@ -225,7 +233,16 @@ export class Server {
     );
   }
 
+  /** Throws when somebody has stopped it meanwhile. */
+  #checkStart(): void {
+    if (this.#abort.signal.aborted) throw new Error('the server was stopped while it started');
+  }
+
   async #stop(): Promise<void> {
+    if (this.#state === 'starting') {
+      this.#abort.abort();
+      await this.#started?.catch(() => {}); // whoever started it is told
+    }
     if (this.#state === 'running') {
       this.#state = 'stopping';
       await shutDown(this.#context, this.#brokers, this.#abort);

@@ -54,7 +54,7 @@ export function dispatch(connection: Connection, framer: Framer): ReasonCode {
 }
 
 function unexpected(clause: string, what: string): ProtocolError {
-  return new ProtocolError(ReasonCode.ProtocolError, clause, `the client sent ${what}`);
+  return new ProtocolError(ReasonCode.ProtocolError, clause, what);
 }
 
 /** Before CONNECT was accepted. */

@@ -12,7 +12,7 @@ export interface StoredSession {
   /** The identity that made it; null = anonymous. */
   readonly username: string | null;
   readonly protocolVersion: ProtocolVersion;
-  /** seconds; 0xFFFFFFFF = never */
+  /** seconds; 0xFFFFFFFF = never; 0 = it ended with its connection, and only its will is stored */
   readonly sessionExpiryInterval: number;
   /** Wall clock milliseconds, or null while connected (then a crash counts as the disconnection). */
   readonly disconnectedAtMs: number | null;
@@ -100,6 +100,6 @@ export interface Storage {
    * written: the batch is kept, and the next call writes it first. Never called while an earlier call is unfinished.
    */
   commit(): Promise<void>;
-  /** Ends after a last commit. */
+  /** Ends after a last commit, also when one is unfinished. Rejects when it could not be written: that batch is lost. */
   close(): Promise<void>;
 }

@@ -125,8 +125,10 @@ export class TcpListener implements Listener {
         this.#server = null;
         reject(error);
       });
+      server.once('close', () => reject(new Error('the listener was closed before it listened')));
       server.listen({ host: this.#host, port: this.#port, backlog: BACKLOG }, () => {
         server.removeAllListeners('error');
+        server.removeAllListeners('close');
         // An error of accept() (no file descriptors left) must not end the process.
         server.on('error', () => {});
         const address = server.address() as net.AddressInfo;

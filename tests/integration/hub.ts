@@ -119,9 +119,13 @@ export function run(command: string, args: readonly string[], input?: string): R
     finished,
     prints: (text) =>
       within(
-        new Promise<void>((resolve) => {
+        new Promise<void>((resolve, reject) => {
           if (stdout.includes(text)) resolve();
           else waiting.push({ text, resolve });
+          finished.then(({ code }) => {
+            if (stdout.includes(text)) resolve();
+            else reject(new Error(`${command} ended with ${code}, without “${text}”: ${stderr}`));
+          }, reject);
         }),
         `${command} prints ${text}`,
       ),

@@ -156,6 +156,5 @@ test('mosquitto_sub in version 5 is told 0x8B when the server stops', async () =
   const subscriber = sub(hub, '-V', '5', '-t', 't');
   await subscriber.prints('Subscribed');
   expect(await hub.stop()).toBe(0);
-  const { stderr } = await subscriber.finished;
-  expect(stderr).toContain('Received DISCONNECT (139)');
+  expect((await subscriber.finished).stdout).toContain('Received DISCONNECT (139)');
 });

@@ -4,14 +4,18 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type Cancellable, type Clock, FakeClock } from '../../src/lib/clock.ts';
 
-/** Sockets, listening sockets and timers that keep the process alive, counted by kind. */
-export function activeResources(): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const kind of process.getActiveResourcesInfo()) {
-    if (!/TCP|Timeout|Pipe/.test(kind)) continue;
-    counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  return counts;
+/** Sockets, listening sockets and timers that keep the process alive. */
+export interface Resources {
+  readonly sockets: number;
+  readonly timers: number;
+}
+
+export function activeResources(): Resources {
+  const kinds = process.getActiveResourcesInfo();
+  return {
+    sockets: kinds.filter((kind) => kind.startsWith('TCP')).length,
+    timers: kinds.filter((kind) => kind === 'Timeout').length,
+  };
 }
 
 /** A fake clock that knows how many callbacks it was asked for and has not been rid of. */

@@ -135,7 +135,10 @@ export class TestServer {
     return client;
   }
 
-  /** A v3.1.1 client, connected; what followed its CONNACK is still to be expected. `clientId` in ASCII; clean session by default; keep alive 0. */
+  /**
+   * A v3.1.1 client, connected; what followed its CONNACK is still to be expected. `clientId` in ASCII; clean session by
+   * default; keep alive 0.
+   */
   async v3(clientId: string, cleanSession = true): Promise<WireClient> {
     const client = this.open();
     await client.send(connectPacket(4, clientId, cleanSession));

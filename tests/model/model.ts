@@ -76,8 +76,9 @@ export interface Expected {
   readonly entry: Entry;
 }
 
+/** Retained messages on their way to a new subscription, which may have been renewed since. */
 interface Scan {
-  readonly subscription: ModelSubscription;
+  readonly topicFilter: string;
   /** Topic names up to this one are done. */
   from: string;
 }
@@ -224,12 +225,11 @@ export class Model {
       if (at < 0) session.subscriptions.push(request);
       else session.subscriptions[at] = request;
       if (request.retainHandling === 0 || (request.retainHandling === 1 && at < 0)) {
-        scans.push({ subscription: request, from: '' });
+        scans.push({ topicFilter: request.topicFilter, from: '' });
       }
     }
     for (const scan of scans) {
-      const { topicFilter } = scan.subscription;
-      session.scans = session.scans.filter((s) => s.subscription.topicFilter !== topicFilter);
+      session.scans = session.scans.filter((s) => s.topicFilter !== scan.topicFilter);
       session.scans.push(scan);
       this.#pump(session);
     }
@@ -237,7 +237,7 @@ export class Model {
 
   /** Returns whether there was one. */
   unsubscribe(session: ModelSession, topicFilter: string): boolean {
-    session.scans = session.scans.filter((s) => s.subscription.topicFilter !== topicFilter);
+    session.scans = session.scans.filter((s) => s.topicFilter !== topicFilter);
     const at = session.subscriptions.findIndex((s) => s.topicFilter === topicFilter);
     if (at < 0) return false;
     session.subscriptions.splice(at, 1);
@@ -320,9 +320,11 @@ export class Model {
 
   #scan(session: ModelSession): void {
     while (session.scans.length > 0 && this.#hasRoom(session)) {
-      const { subscription, from } = session.scans[0];
+      const { from, topicFilter } = session.scans[0];
+      const subscription = session.subscriptions.find((s) => s.topicFilter === topicFilter);
+      if (subscription === undefined) throw new Error('a scan goes with its subscription');
       const message = [...this.retained.values()]
-        .filter((m) => m.topicName > from && matchesFilter(m.topicName, subscription.topicFilter))
+        .filter((m) => m.topicName > from && matchesFilter(m.topicName, topicFilter))
         .filter((m) => !this.isExpired(m))
         .sort((a, b) => (a.topicName < b.topicName ? -1 : 1))[0];
       if (message === undefined) {

@@ -90,7 +90,9 @@ describe('the header flags of acknowledgements', () => {
     }
   });
 
-  it('may hold DUP in a PUBREL of 3.1', () => {
+  it('may hold DUP in a PUBREL of 3.1, and nowhere else', () => {
+    expect(refused(hex('48', '02', '01 02'), { version: 3 })).toBe('0x81 MQTT-2.1.3-1');
+    expect(refused(hex('e8', '00'), { version: 3 })).toBe('0x81 MQTT-3.14.1-1');
     expect(refused(hex('6a', '02', '01 02'), { version: 3 })).toBe('accepted');
     expect(refused(hex('68', '02', '01 02'), { version: 3 })).toBe('0x81 MQTT-3.6.1-1');
   });

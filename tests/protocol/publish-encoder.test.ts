@@ -114,14 +114,16 @@ describe('the publish encoder', () => {
             userProperties: [['k', 'v']],
           };
           const read = decode(written(message(payload, USER), to), { version, role: 'client' });
-          expect(read).toEqual({
+          if (read.type !== PacketType.Publish) throw new Error('not a PUBLISH');
+          expect(Buffer.compare(read.payload, payload)).toBe(0);
+          expect({ ...read, payload: null }).toEqual({
             type: PacketType.Publish,
             dup: false,
             qos,
             retain: true,
             topicName: 'a',
             packetId,
-            payload,
+            payload: null,
             properties: version === 5 ? properties : {},
           });
         }

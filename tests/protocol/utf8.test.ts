@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   checkUtf8,
   decodeUtf8,
@@ -91,6 +91,23 @@ describe('UTF-8', () => {
   it('counts a lone surrogate as the three bytes of U+FFFD', () => {
     for (const text of ['\ud800', '\udc00', 'a\ud800b', '\udc00\ud800', '\ud800\ud800\udc00']) {
       expect(utf8Length(text)).toBe(encodeUtf8(text).length);
+    }
+  });
+});
+
+describe('UTF-8 without Buffer', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.resetModules();
+  });
+
+  it('is decoded to the same strings [MQTT-1.5.4-3]', async () => {
+    vi.resetModules();
+    vi.stubGlobal('Buffer', undefined);
+    const portable = await import('../../src/protocol/utf8.ts');
+    for (const digits of ['', '61 62', 'ef bb bf 61', '61 c3 a4 f0 9f 98 80']) {
+      const bytes = hex(digits);
+      expect(portable.decodeUtf8(bytes, 0, bytes.length, 'clause')).toBe(decode(bytes));
     }
   });
 });

@@ -245,6 +245,19 @@ describe('A remembered match', () => {
     expect(quiet.route).not.toBeNull();
   });
 
+  it('is among the forgotten later when it was made anew while all were forgotten', () => {
+    const table = new TopicTable({ topicLengthMax: 65_535, topicLevelsMax: 65_535 });
+    const world = new World({ cachedReferencesMax: 100 });
+    const growing = table.of('growing');
+    world.router.route(messageTo(table.of('other')), 0);
+    world.router.route(messageTo(growing), 0);
+    for (let i = 0; i < 70; i++) world.subscribe(`c${i}`, 'growing');
+    world.router.route(messageTo(growing), 0); // no room beside the other one: both are forgotten first
+    expect(growing.route).not.toBeNull();
+    for (let i = 0; i < 2; i++) world.router.route(messageTo(table.of(`x/${i}`)), 0);
+    expect(growing.route).toBeNull();
+  });
+
   it('is not kept when it alone is too large, and all are served all the same', () => {
     const table = new TopicTable({ topicLengthMax: 65_535, topicLevelsMax: 65_535 });
     const world = new World({ cachedReferencesMax: 50 });

@@ -6,8 +6,8 @@ import type { Limits } from '../../src/core/limits.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
 import {
   encodePacket,
-  type PublishPacket,
   PacketType,
+  type PublishPacket,
   type SubackPacket,
 } from '../../src/protocol/index.ts';
 import { Server } from '../../src/server/server.ts';

@@ -188,6 +188,23 @@ describe('never waits:', () => {
     await publisher.expectNothing();
   });
 
+  test('AUTH of a re-authentication', async () => {
+    const stored = await startStored({
+      authenticator: {
+        authenticate: () => ({ reasonCode: 0x87 }),
+        begin: () => ({ step: () => ({ reasonCode: 0, username: null }) }),
+      },
+    });
+    const client = stored.broker.open();
+    await client.send(connectPacket(5, 'c1', true, `${ONE_HOUR} 15 0001 'm'`));
+    expect((await client.packet())[0]).toBe(0x20);
+    stored.slow();
+    await client.send("33 07 0001 'a' 0001 00 'x' f0 06 19 04 15 0001 'm'");
+    await client.expect("f0 06 00 04 15 0001 'm'");
+    await stored.commit();
+    await client.expect('40 03 0001 10');
+  });
+
   test('PUBACK of a message that nobody stores', async () => {
     const { publisher } = await withCommitUnderWay();
     await publisher.send("32 07 0001 'b' 000a 00 'x'");

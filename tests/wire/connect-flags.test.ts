@@ -210,10 +210,7 @@ test('a Password may hold any bytes [MQTT-3.1.3-1]', async () => {
       },
     },
   });
-  await broker.connect(
-    "10 14 0004 'MQTT' 05 c2 0000 00 0001 'a' 0000 0002 00 ff",
-    CONNACK,
-  );
+  await broker.connect("10 14 0004 'MQTT' 05 c2 0000 00 0001 'a' 0000 0002 00 ff", CONNACK);
   expect(passwords).toEqual([Uint8Array.of(0x00, 0xff)]);
 });
 

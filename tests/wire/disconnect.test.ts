@@ -1,8 +1,8 @@
 // DISCONNECT both ways. MQTT 5 §3.14.
 
 import { expect, test } from 'vitest';
-import { isServerDisconnectCode } from '../../src/protocol/reason-code-table.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
+import { isServerDisconnectCode } from '../../src/protocol/reason-code-table.ts';
 import { CONNACK, expectDisconnected } from '../kit/answers.ts';
 import { startServer } from '../kit/wire.ts';
 
@@ -76,7 +76,9 @@ test('the server sends every code that its table allows, and refuses to send any
     if (isServerDisconnectCode(code)) {
       broker.server.disconnectClient('a', code);
       const [disconnect] = await client.packets();
-      expect(disconnect).toEqual(code === 0 ? Uint8Array.of(0xe0, 0) : Uint8Array.of(0xe0, 1, code));
+      expect(disconnect).toEqual(
+        code === 0 ? Uint8Array.of(0xe0, 0) : Uint8Array.of(0xe0, 1, code),
+      );
       allowed.push(code);
     } else {
       expect(() => broker.server.disconnectClient('a', code)).toThrow(RangeError);

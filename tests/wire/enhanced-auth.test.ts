@@ -52,9 +52,7 @@ for (const isAsync of [false, true]) {
   });
 
   test(`answers that come ahead of their challenges are taken in order, ${how} [MQTT-4.2-1]`, async () => {
-    const client = (
-      await startServer({ authenticator: new TestMethod({ isAsync }) })
-    ).open();
+    const client = (await startServer({ authenticator: new TestMethod({ isAsync }) })).open();
     await client.send(`${CONNECT} \n ${RESPONSE_1} ${RESPONSE_2}`);
     await client.expect(CHALLENGE_1, CHALLENGE_2, CONNACK_T);
   });

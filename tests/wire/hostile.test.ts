@@ -167,7 +167,7 @@ test('half-connected streams above their maximum are closed, and those before th
 
 test('a CONNECT that is in makes room for another half-connected stream', async () => {
   const broker = await startServer({ limits: { halfConnectedMax: 1 } });
-  await (broker.open()).send(CONNECT);
+  await broker.open().send(CONNECT);
   const next = broker.open();
   await next.send("10 0e 0004 'MQTT' 05 02 0000 00 0001 'b'");
   await next.expect(CONNACK);

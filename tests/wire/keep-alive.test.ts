@@ -70,10 +70,7 @@ test('the will of a client that is silent too long is published [MQTT-3.1.2-22]'
   const subscriber = await broker.v5('sub');
   await subscriber.send("82 07 0001 00 0001 't' 00");
   await subscriber.expect('90 04 0001 00 00');
-  await broker.connect(
-    "10 15 0004 'MQTT' 05 06 000a 00 0001 'a' 00 0001 't' 0001 'w'",
-    CONNACK,
-  );
+  await broker.connect("10 15 0004 'MQTT' 05 06 000a 00 0001 'a' 00 0001 't' 0001 'w'", CONNACK);
   await broker.advance(15_100);
   await subscriber.expect("30 05 0001 't' 00 'w'");
 });

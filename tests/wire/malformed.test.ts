@@ -37,11 +37,7 @@ for (const [what, properties, code] of [
 }
 
 for (const [what, connect, code] of [
-  [
-    'a Property Length beyond its end',
-    "10 0e 0004 'MQTT' 05 02 0000 7f 0001 'a'",
-    0x81,
-  ],
+  ['a Property Length beyond its end', "10 0e 0004 'MQTT' 05 02 0000 7f 0001 'a'", 0x81],
   ['a client identifier beyond its end', "10 0e 0004 'MQTT' 05 02 0000 00 0002 'a'", 0x81],
   ['a byte too many', "10 0f 0004 'MQTT' 05 02 0000 00 0001 'a' 00", 0x81],
   ['nothing after its flags', "10 08 0004 'MQTT' 05 02", 0x81],

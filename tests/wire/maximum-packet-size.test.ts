@@ -139,8 +139,7 @@ test('a DISCONNECT has no User Property that could pass the client’s limit [MQ
 });
 
 /** Topic Alias Maximum n. */
-const connectWithAliases = (n: number) =>
-  `10 11 0004 'MQTT' 05 02 0000 03 22 000${n} 0001 'a'`;
+const connectWithAliases = (n: number) => `10 11 0004 'MQTT' 05 02 0000 03 22 000${n} 0001 'a'`;
 
 test('topic aliases in deliveries stay within the client’s Topic Alias Maximum [MQTT-3.1.2-26]', async () => {
   const broker = await startServer();

@@ -2,7 +2,7 @@
 
 import { test } from 'vitest';
 import { expectDisconnected } from '../kit/answers.ts';
-import { hex16, subscribeV5, subscriberV5 } from '../kit/traffic.ts';
+import { hex16, subscriberV5, subscribeV5 } from '../kit/traffic.ts';
 import { startServer } from '../kit/wire.ts';
 
 test('an alias stands for the topic it was set with [MQTT-3.3.2-12]', async () => {

@@ -1,7 +1,7 @@
 // Message Expiry Interval, counted down while a message waits. MQTT 5 §3.3.2.3.3.
 
 import { expect, test } from 'vitest';
-import { subscribeV5, subscriberV3, subscriberV5 } from '../kit/traffic.ts';
+import { subscriberV3, subscriberV5, subscribeV5 } from '../kit/traffic.ts';
 import { startServer } from '../kit/wire.ts';
 
 const DURABLE = '11 00000e10'; // Session Expiry Interval 3,600 s

@@ -115,7 +115,7 @@ for (const topicName of ['#', '+', 'a/#', 'a/+/b', 'a+']) {
     await expectDisconnected(client, 0x90);
   });
 
-  test(`a v3.1.1 PUBLISH to ${topicName} closes the connection [3.1.1 MQTT-3.3.2-2]`, async () => {
+  test(`a v3.1.1 PUBLISH to ${topicName} closes the connection [3.1.1 MQTT-3.3.2-2] [3.1.1 MQTT-4.7.1-1]`, async () => {
     const client = await (await startServer()).v3('a');
     await client.send(`30 0${2 + topicName.length} ${name}`);
     await client.expectClosed();

@@ -13,7 +13,11 @@ for (const [what, clause, property] of [
   ['Correlation Data', 'MQTT-3.3.2-16', '09 0004 00 ff 80 7f'],
   ['empty Correlation Data', 'MQTT-3.3.2-16', '09 0000'],
   ['Content Type', 'MQTT-3.3.2-20', "03 0004 'text'"],
-  ['User Properties, doubles included', 'MQTT-3.3.2-17', "26 0001 'k' 0001 'v' 26 0001 'k' 0001 'v'"],
+  [
+    'User Properties, doubles included',
+    'MQTT-3.3.2-17',
+    "26 0001 'k' 0001 'v' 26 0001 'k' 0001 'v'",
+  ],
 ] as const) {
   const length = hex(property).length;
   const packet = `30 ${two(5 + length)} 0001 't' ${two(length)} ${property} 'm'`;

@@ -138,7 +138,8 @@ test('a retained message that changes before its turn comes with its new value, 
   const got: string[] = [];
   for (let id = 1; id <= 4; id++) {
     await subscriber.send(`40 02 000${id}`);
-    for (const packet of await subscriber.packets()) got.push(new TextDecoder().decode(packet.subarray(-1)));
+    for (const packet of await subscriber.packets())
+      got.push(new TextDecoder().decode(packet.subarray(-1)));
   }
   expect(got).not.toContain('1');
   expect(got[0]).toBe('2');

@@ -130,6 +130,25 @@ test('a will is published once, not again when its session is resumed and ends [
   await subscriber.expectNothing();
 });
 
+test('a will that was published is not published again when its session expires [MQTT-3.1.2-10]', async () => {
+  const broker = await startServer();
+  const subscriber = await subscriberOf(broker);
+  const client = await broker.connect(
+    `10 1a              // CONNECT
+    0004 'MQTT' 05 06 0000
+    05 11 0000000a     // Session Expiry Interval 10 s
+    0001 'a'
+    00 0001 't' 0001 'w'  // will
+`,
+    CONNACK,
+  );
+  await client.drop();
+  await subscriber.expect(WILL);
+  await broker.advance(20_000);
+  expect(broker.server.stats().sessions).toBe(1); // the subscriber's
+  await subscriber.expectNothing();
+});
+
 test('a will belongs to one CONNECT: the next one without it has none [MQTT-3.1.2-7]', async () => {
   const broker = await startServer();
   const subscriber = await subscriberOf(broker);

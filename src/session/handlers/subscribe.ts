@@ -56,6 +56,7 @@ export function onSubscribe(connection: Connection, session: Session, framer: Fr
 /** Success, or why not; a promise if the authorizer must think. Throws ProtocolError for what ends the connection. */
 function judge(connection: Connection, session: Session, request: SubscriptionRequest): Judged {
   const { authorizer, limits } = connection.context;
+  checkNotEmpty(request.topicFilter);
   let innerFilter = request.topicFilter;
   let shareName: string | null = null;
   let verdict: ReasonCode | Promise<ReasonCode> = ReasonCode.Success;
@@ -133,6 +134,12 @@ function subscribe(
     },
   );
   return ReasonCode.Success;
+}
+
+/** An empty filter is not one that could be refused. Throws ProtocolError. */
+export function checkNotEmpty(topicFilter: string): void {
+  if (topicFilter !== '') return;
+  throw new ProtocolError(ReasonCode.ProtocolError, 'MQTT-4.7.3-1', 'the topic filter is empty');
 }
 
 /** How a refused filter reads in this version: 3.1 has no failure and is told the QoS it asked for. */

@@ -6,6 +6,7 @@ import { decodeUnsubscribe } from '../../protocol/packets/unsubscribe.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { Connection } from '../connection.ts';
 import type { Session } from '../session.ts';
+import { checkNotEmpty } from './subscribe.ts';
 
 export function onUnsubscribe(
   connection: Connection,
@@ -16,6 +17,7 @@ export function onUnsubscribe(
   const { header, bytes, start, end } = framer;
   const packet = decodeUnsubscribe(header, bytes, start, end, connection.version, limits);
   const reasonCodes: ReasonCode[] = [];
+  packet.topicFilters.forEach(checkNotEmpty); // before any takes effect
   for (const topicFilter of packet.topicFilters) {
     const existed = session.subscriptions.delete(topicFilter); // [MQTT-3.10.4-1]
     session.stopRetained(topicFilter);

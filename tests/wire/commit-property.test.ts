@@ -1,0 +1,176 @@
+// Random publishing, acknowledging and reconnecting while commits take their time, fail, and servers die and start again: every
+// message that was acknowledged arrives, at QoS 2 once and in order. A failure prints the seed that repeats it.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { CarefulPublisher, CarefulSubscriber } from '../kit/careful-client.ts';
+import { type StoredServer, startStored } from '../kit/stored.ts';
+import { settle } from '../kit/wire.ts';
+
+const CLIENTS = 4;
+
+type Step =
+  | { readonly do: 'publish'; readonly who: number; readonly qos: 1 | 2; readonly count: number }
+  | { readonly do: 'drop' | 'connect'; readonly who: number }
+  | { readonly do: 'lazy' | 'catchUp'; readonly who: number }
+  | { readonly do: 'advance'; readonly ms: number }
+  | { readonly do: 'slow'; readonly ms: number }
+  | { readonly do: 'fail'; readonly isFailing: boolean }
+  | { readonly do: 'crash'; readonly keepsUnfinished: boolean }
+  | { readonly do: 'restart' };
+
+const who = fc.nat(CLIENTS - 1);
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 10,
+      arbitrary: fc.record({
+        do: fc.constant('publish' as const),
+        who,
+        qos: fc.constantFrom(1 as const, 2 as const),
+        count: fc.integer({ min: 1, max: 6 }),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constantFrom('drop' as const, 'connect' as const), who }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constantFrom('lazy' as const, 'catchUp' as const), who }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        do: fc.constant('advance' as const),
+        ms: fc.constantFrom(50, 100, 600, 6_000),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant('slow' as const), ms: fc.constantFrom(0, 50, 200) }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant('fail' as const), isFailing: fc.boolean() }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('crash' as const), keepsUnfinished: fc.boolean() }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+  ),
+  { minLength: 5, maxLength: 60 },
+);
+
+class Run {
+  readonly stored: StoredServer;
+  readonly publishers = [new CarefulPublisher('p4', 4, 0), new CarefulPublisher('p5', 5, 10_000)];
+  readonly subscribers = [new CarefulSubscriber('s4', 4), new CarefulSubscriber('s5', 5)];
+  readonly clients = [...this.publishers, ...this.subscribers];
+
+  constructor(stored: StoredServer) {
+    this.stored = stored;
+  }
+
+  async begin(): Promise<void> {
+    for (const client of this.clients) client.connect(this.stored.broker);
+    await this.talk();
+    expect(this.subscribers.every((one) => one.isSubscribed)).toBe(true);
+  }
+
+  /** Everybody takes what came and answers, until nobody has anything to say. */
+  async talk(): Promise<void> {
+    for (let isTalking = true; isTalking; ) {
+      isTalking = false;
+      for (const client of this.clients) if (await client.takeAll()) isTalking = true;
+    }
+  }
+
+  async take(step: Step): Promise<void> {
+    const { storage, broker } = this.stored;
+    switch (step.do) {
+      case 'publish':
+        for (let i = 0; i < step.count; i++) this.publishers[step.who % 2].publish(step.qos);
+        break;
+      case 'drop':
+        this.clients[step.who].drop();
+        break;
+      case 'connect':
+        this.clients[step.who].connect(broker);
+        break;
+      case 'lazy':
+        this.subscribers[step.who % 2].isLazy = true;
+        break;
+      case 'catchUp':
+        this.subscribers[step.who % 2].catchUp();
+        break;
+      case 'advance':
+        this.stored.clock.advance(step.ms);
+        break;
+      case 'slow':
+        storage.commitDelayMs = step.ms;
+        break;
+      case 'fail':
+        storage.isFailing = step.isFailing;
+        break;
+      case 'crash':
+        await this.stored.crash(step.keepsUnfinished);
+        break;
+      case 'restart':
+        await this.stored.restart();
+        break;
+    }
+    await this.talk();
+  }
+
+  /** The store works, everybody is there and answers: in the end all must be done. */
+  async finish(): Promise<void> {
+    const { storage, broker, clock } = this.stored;
+    storage.isFailing = false;
+    storage.commitDelayMs = 0;
+    for (let round = 0; round < 20; round++) {
+      clock.advance(1_000);
+      await settle();
+      for (const subscriber of this.subscribers) subscriber.catchUp();
+      for (const client of this.clients) if (client.isGone) client.connect(broker);
+      await this.talk();
+    }
+  }
+
+  check(): void {
+    for (const publisher of this.publishers) {
+      expect(publisher.isDone, 'everything published came to its end').toBe(true);
+      for (const subscriber of this.subscribers) {
+        const atLeastOnce = [...new Set(publisher.own(subscriber.received[1]))];
+        expect(atLeastOnce, 'QoS 1, in order').toEqual(sorted(atLeastOnce));
+        expect(atLeastOnce).toEqual(expect.arrayContaining(publisher.accepted[1]));
+        const exactlyOnce = publisher.own(subscriber.received[2]);
+        expect(exactlyOnce, 'QoS 2, once and in order').toEqual(sorted(publisher.accepted[2]));
+      }
+    }
+    const { inflightMessages, queuedMessages } = this.stored.broker.server.stats();
+    expect({ inflightMessages, queuedMessages }).toEqual({
+      inflightMessages: 0,
+      queuedMessages: 0,
+    });
+  }
+}
+
+function sorted(values: readonly number[]): number[] {
+  return [...values].sort((a, b) => a - b);
+}
+
+test('what was acknowledged arrives: QoS 1 at least once, QoS 2 exactly once, in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (all) => {
+      const run = new Run(await startStored({ limits: { shutdownTimeoutMs: 20 } }));
+      await run.begin();
+      for (const step of all) await run.take(step);
+      await run.finish();
+      run.check();
+      await run.stored.broker.server.stop();
+    }),
+    { numRuns: Number(process.env.COMMIT_RUNS ?? 60), verbose: 1 },
+  );
+}, 120_000);
