@@ -57,7 +57,7 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
   keepAliveMax: durationSeconds(
     0,
     65_535,
-    'A client that asks for more (or for none) is told this as Server Keep Alive; v3 clients are held to it. 0 sets no limit.',
+    'A v5 client that asks for more (or for none) is told this as Server Keep Alive; v3 clients, who cannot be told, keep their own. 0 sets no limit.',
   ),
   sessionExpiryMax: durationSeconds(
     0,

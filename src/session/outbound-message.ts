@@ -15,6 +15,8 @@ export class OutboundMessage implements StoredDelivery {
   /** The shared subscription it came through: it may move to another member. */
   readonly group: SharedGroup | null;
   packetId = 0;
+  /** In flight since an earlier connection, and not sent again on this one yet. */
+  isUnsent = false;
   state: DeliveryState = DeliveryState.Queued;
   /** Order in which packet ids were given out; resending keeps it. [MQTT-4.6.0-5] */
   order = 0;

@@ -21,6 +21,8 @@ export class Outbound {
   #queue: Queue | null = null;
   /** In flight, but not sent yet on this connection. */
   #resend: RingBuffer<OutboundMessage> | null = null;
+  /** How many of those are still in flight: a client may acknowledge one before it is sent again. */
+  #unsent = 0;
 
   constructor(context: Context, session: Session) {
     this.#context = context;
@@ -49,8 +51,7 @@ export class Outbound {
     if (connection === null) return false;
     const inflight = this.#inflight;
     if (inflight === null) return true;
-    const unsent = this.#resend === null ? 0 : this.#resend.length;
-    return inflight.count - unsent < connection.sendWindow;
+    return inflight.count - this.#unsent < connection.sendWindow;
   }
 
   /** A QoS 1 or 2 message would go out at once. */
@@ -205,9 +206,14 @@ export class Outbound {
   /** A new connection: everything in flight must be sent again on it, in order. [MQTT-4.4.0-1] */
   attach(): void {
     this.#resend = null;
+    this.#unsent = 0;
     if (this.#inflight === null || this.#inflight.count === 0) return;
     const resend = new RingBuffer<OutboundMessage>();
-    for (const entry of this.#inflight.inOrder()) resend.push(entry);
+    for (const entry of this.#inflight.inOrder()) {
+      entry.isUnsent = true;
+      resend.push(entry);
+    }
+    this.#unsent = resend.length;
     this.#resend = resend;
   }
 
@@ -299,7 +305,8 @@ export class Outbound {
     while (resend.length > 0) {
       if (!connection.isReady || !connection.writer.hasRoom || !this.hasWindowRoom) return false;
       const entry = resend.shift();
-      if (entry === undefined || this.#inflight?.get(entry.packetId) !== entry) continue;
+      if (entry?.isUnsent !== true) continue; // acknowledged before it was sent again
+      this.#countSent(entry);
       if (entry.state === DeliveryState.Released) {
         connection.writer.sendAck(PacketType.Pubrel, entry.packetId, ReasonCode.Success, 0, false);
       } else {
@@ -310,10 +317,17 @@ export class Outbound {
     return true;
   }
 
+  #countSent(entry: OutboundMessage): void {
+    if (!entry.isUnsent) return;
+    entry.isUnsent = false;
+    this.#unsent--;
+  }
+
   #finish(entry: OutboundMessage, reasonCode: number, nowMs: number): void {
     if (reasonCode >= ReasonCode.UnspecifiedError) {
       this.#session.countDropped(DropReason.Refused, entry.message);
     }
+    this.#countSent(entry);
     this.#inflight?.remove(entry);
     this.#session.record.dequeue(entry);
     this.#session.pump(nowMs);
