@@ -14,6 +14,28 @@ test('a message that does not wait is delivered with its whole interval [MQTT-3.
   await subscriber.expect("30 09 0001 't' 05 02 0000000a");
 });
 
+test('the properties around an interval arrive as published [MQTT-3.3.2-6] [MQTT-3.3.2-18]', async () => {
+  const broker = await startServer();
+  const subscriber = await subscriberV5(broker, 'sub', 't');
+  const publisher = await broker.v5('pub');
+  await publisher.send(`
+    30 15                 // PUBLISH, QoS 0
+    0001 't'
+    10                    // properties
+    26 0001 'k' 0001 'v'  // User Property
+    02 0000000a           // Message Expiry Interval
+    03 0001 'c'           // Content Type
+    'm'`);
+  await subscriber.expect(`
+    30 15
+    0001 't'
+    10
+    02 0000000a           // the server's own comes first
+    26 0001 'k' 0001 'v'
+    03 0001 'c'
+    'm'`);
+});
+
 test('a queued message is delivered with what is left of its interval [MQTT-3.3.2-6]', async () => {
   const broker = await startServer();
   const subscriber = await subscriberV5(broker, 'sub', 't', 0x01, DURABLE);
