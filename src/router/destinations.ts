@@ -44,15 +44,13 @@ export function withDestination(all: Destinations | null, added: Destination): D
   return many.set(owner, added);
 }
 
-/** What is left without exactly that object, or null when nothing is. */
+/** What is left without that destination, which is among them; null when nothing is. */
 export function withoutDestination(all: Destinations, removed: Destination): Destinations | null {
   if (all instanceof Map) {
-    const owner = ownerOf(removed);
-    if (all.get(owner) !== removed) return all;
-    all.delete(owner);
+    all.delete(ownerOf(removed));
     return all.size > ARRAY_MAX / 2 ? all : [...all.values()];
   }
-  if (!Array.isArray(all)) return all === removed ? null : all;
+  if (!Array.isArray(all)) return null;
   const rest = all.filter((destination) => destination !== removed);
   return rest.length === 1 ? rest[0] : rest;
 }

@@ -7,7 +7,7 @@ import { RetainedScan } from '../../src/router/retained-scan.ts';
 import { TopicIndex } from '../../src/router/topic-index.ts';
 import { matchesNaively, retained } from './fakes.ts';
 
-const level = fc.constantFrom('a', 'b', 'a!', 'a0', '', '$x', '%');
+const level = fc.constantFrom('a', 'b', 'a ', 'a!', 'a0', '', '$x', '%');
 const topicName = fc
   .array(level, { minLength: 1, maxLength: 4 })
   .map((levels) => levels.join('/'))
@@ -91,6 +91,18 @@ describe('TopicIndex', () => {
       if (i % 500 === 0) expect(walk(index)).toEqual([...kept]);
     });
     expect(index.atOrAfter('')).toBeNull();
+  });
+});
+
+describe('A walk over a TopicIndex', () => {
+  it('is not led astray by a chunk that has become part of another', () => {
+    const index = new TopicIndex();
+    const names = Array.from({ length: 600 }, (_, i) => String(i).padStart(3, '0'));
+    for (const name of names) index.add(name); // 000 to 511, 512 to 599
+    expect(index.atOrAfter('550')).toBe('550');
+    for (const name of names.slice(0, 500)) index.remove(name);
+    index.remove('551');
+    expect(index.atOrAfter('550\0')).toBe('552');
   });
 });
 

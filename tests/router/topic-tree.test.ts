@@ -109,6 +109,23 @@ describe('TopicTree', () => {
     expect(matched(tree, 'a/b')).toEqual(ids);
   });
 
+  it.each(['a/b', 'a/+', 'a/#'])(
+    'keeps who is left on %s while one after the other leaves',
+    (filter) => {
+      const tree = new TopicTree();
+      const left = Array.from({ length: 20 }, (_, i) => subscriptionTo(filter, `c${i}`));
+      for (const subscription of left) tree.add(filter, subscription);
+      for (let i = 7; left.length > 0; i += 7) {
+        const [leaving] = left.splice(i % left.length, 1);
+        expect(tree.remove(filter, leaving)).toBe(true);
+        const found: Destination[] = [];
+        tree.match('a/b', found);
+        expect(found).toEqual(left);
+      }
+      expect(tree.nodeCount).toBe(0);
+    },
+  );
+
   it('replaces the subscription that a subscriber has, at its place [MQTT-3.8.4-3]', () => {
     for (const filter of ['a/b', 'a/+', 'a/#']) {
       for (const size of [1, 2, 8, 9, 40]) {
