@@ -83,7 +83,8 @@ export class MemoryStream implements Stream {
   }
 
   destroy(): void {
-    if (this.#isClosed) return;
+    if (this.#closeDelivered) return;
+    // The peer may have closed it already, and what lies here unread would keep `onClose` from coming.
     this.#isClosed = true;
     this.#inbound = [];
     this.#inboundBytes = 0;

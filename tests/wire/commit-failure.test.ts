@@ -250,3 +250,16 @@ test('when the store works again everything is as before', async () => {
   await subscriber.expect("32 07 0001 'a' 0002 00 '2'");
   await stored.durable('c4');
 });
+
+test('a stop ends although a client died while it was not read', async () => {
+  const stored = await startStored({ limits: { shutdownTimeoutMs: 50 } });
+  const other = await stored.durable('c1');
+  const publisher = await stored.broker.v3('pub');
+  stored.storage.isFailing = true;
+  await other.send("82 07 0001 00 0001 'a' 01");
+  await publisher.send("33 06 0001 'a' 0001 'x'"); // refused: not read from here on
+  await publisher.send("30 04 0001 'a' 'y'"); // lies there unread
+  await publisher.drop();
+  await stored.broker.server.stop();
+  expect(stored.broker.server.stats().connections).toBe(0);
+}, 5_000);

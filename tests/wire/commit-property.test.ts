@@ -8,6 +8,8 @@ import { type StoredServer, startStored } from '../kit/stored.ts';
 import { settle } from '../kit/wire.ts';
 
 const CLIENTS = 4;
+/** A run that takes longer hangs, and is told with its seed like any other failure. */
+const RUN_MS = 10_000;
 /** More of them by hand: COMMIT_RUNS=1000. */
 const RUNS = Number(process.env.COMMIT_RUNS ?? 60);
 
@@ -175,7 +177,7 @@ test(
         run.check();
         await run.stored.broker.server.stop();
       }),
-      { numRuns: RUNS, verbose: 1 },
+      { numRuns: RUNS, verbose: 1, timeout: RUN_MS },
     );
   },
   RUNS * 2_000,
