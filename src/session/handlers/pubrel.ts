@@ -22,7 +22,7 @@ export function onPubrel(connection: Connection, session: Session, framer: Frame
     packetId,
     isKnown ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound,
     isKnown ? session.record.commit : 0,
-    isKnown,
+    true, // the client counts every PUBCOMP, whatever its reason code. §4.9
   );
   return ReasonCode.Success;
 }
