@@ -226,9 +226,8 @@ export class Outbound {
     const queue = this.#queue;
     if (queue === null || queue.length === 0) return;
     for (const entry of queue.drain()) {
-      if (entry.group !== null && this.#redistribute(entry, nowMs))
-        this.#session.record.dequeue(entry);
-      else queue.restore(entry);
+      if (entry.group === null || !this.#giveAway(entry, nowMs)) queue.restore(entry);
+      else this.#session.record.dequeue(entry);
     }
   }
 
@@ -242,7 +241,7 @@ export class Outbound {
     for (const entry of entries) {
       if (entry.state === DeliveryState.Released) continue;
       const mayMove = entry.group !== null && (entry.packetId === 0 || entry.qos === 1);
-      if (mayMove && this.#redistribute(entry, nowMs)) continue;
+      if (mayMove && this.#giveAway(entry, nowMs)) continue;
       this.#session.countDropped(DropReason.SessionEnded, entry.message);
     }
   }
@@ -331,6 +330,15 @@ export class Outbound {
     this.#inflight?.remove(entry);
     this.#session.record.dequeue(entry);
     this.#session.pump(nowMs);
+  }
+
+  /** To another member, or to nobody any more if it expired before it got a packet id. [MQTT-3.3.2-5] */
+  #giveAway(entry: OutboundMessage, nowMs: number): boolean {
+    if (entry.packetId !== 0 || !entry.message.isExpired(nowMs)) {
+      return this.#redistribute(entry, nowMs);
+    }
+    this.#session.countDropped(DropReason.Expired, entry.message);
+    return true;
   }
 
   #redistribute(entry: OutboundMessage, nowMs: number): boolean {
