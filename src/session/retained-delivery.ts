@@ -84,6 +84,7 @@ export class RetainedDelivery implements Waiting {
     const connection = session.connection;
     return (
       connection?.isReady === true &&
+      connection.writer.hasRoom &&
       connection.writer.output.pendingBytes < OUTPUT_BYTES_MAX &&
       session.queuedMessages === 0 &&
       session.hasWindowRoom
