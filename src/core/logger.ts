@@ -27,3 +27,24 @@ export const SILENT: Logger = Object.freeze({
   child: () => SILENT,
   isLevelEnabled: () => false,
 });
+
+/** The embedder's logger, made harmless: what it throws is swallowed, since no line is worth a connection or a commit. */
+export function guarded(logger: Logger): Logger {
+  const guard =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (fields: object, message: string): void => {
+      try {
+        logger[level](fields, message);
+      } catch {
+        // There is nobody left to tell.
+      }
+    };
+  return {
+    debug: guard('debug'),
+    info: guard('info'),
+    warn: guard('warn'),
+    error: guard('error'),
+    child: (fields) => guarded(logger.child(fields)),
+    isLevelEnabled: (level) => logger.isLevelEnabled?.(level) ?? true,
+  };
+}

@@ -6,7 +6,7 @@ import { BufferPool } from '../core/buffer-pool.ts';
 import { Commits } from '../core/commits.ts';
 import { DROP_REASON_NAMES, Drops } from '../core/drop.ts';
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
-import { type Logger, SILENT } from '../core/logger.ts';
+import { guarded, type Logger, SILENT } from '../core/logger.ts';
 import { Metrics } from '../core/metrics.ts';
 import { Tick } from '../core/tick.ts';
 import { type Cancellable, type Clock, SYSTEM_CLOCK } from '../lib/clock.ts';
@@ -272,7 +272,7 @@ export class Server {
 
 function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {
   const clock = options.clock ?? SYSTEM_CLOCK;
-  const logger = options.logger ?? SILENT;
+  const logger = options.logger === undefined ? SILENT : guarded(options.logger);
   const wheel = new TimerWheel(clock);
   const tick = new Tick();
   const metrics = new Metrics();

@@ -7,6 +7,8 @@ import type { Broker } from './broker.ts';
 
 /** How often the outputs are looked at while they drain. */
 const DRAIN_LOOK_MS = 10;
+/** Time that streams which were cut off have to say that they are closed. */
+const CLOSE_MS = 1_000;
 /** Share of the deadline that clients who do not read may take. */
 const DRAIN_SHARE = 0.5;
 
@@ -32,10 +34,23 @@ export async function shutDown(
     await drain(brokers, signal, limits.shutdownTimeoutMs * DRAIN_SHARE);
     for (const broker of brokers) await broker.disconnectAll(ReasonCode.ServerShuttingDown);
     await untilAborted(context.commits?.settle() ?? Promise.resolve(), signal); // wills
-    await Promise.all(brokers.map((broker) => broker.whenEmpty()));
+    await empty(brokers, signal);
   } finally {
     clearTimeout(deadline);
   }
+}
+
+/** Waits until every connection is gone; once all is cut off, only as long as closing takes. */
+async function empty(brokers: readonly Broker[], signal: AbortSignal): Promise<void> {
+  const gone = Promise.all(brokers.map((broker) => broker.whenEmpty())).then(() => {});
+  await untilAborted(gone, signal);
+  if (!signal.aborted) return;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_MS);
+  });
+  await Promise.race([gone, late]);
+  clearTimeout(timer);
 }
 
 /** Waits until every output is with its socket, or the time is up. */

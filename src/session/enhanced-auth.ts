@@ -42,8 +42,17 @@ export class EnhancedAuthentication {
 
   /** The connection ends before the exchange does. */
   abort(): void {
-    this.#exchange?.abort?.();
+    const exchange = this.#exchange;
     this.#exchange = null;
+    try {
+      exchange?.abort?.();
+    } catch (error) {
+      const { logger } = this.#connection.context;
+      logger.error(
+        { method: this.method, error: String(error) },
+        'the authenticator failed to abort',
+      );
+    }
   }
 
   #take(step: AuthStep): ReasonCode {

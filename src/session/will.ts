@@ -43,9 +43,11 @@ export function publishWill(context: Context, session: Session, will: Will): voi
     return;
   }
   const { message } = will;
-  Promise.resolve(
-    authorizer.authorizePublish(session.client, message.topic.name, message.qos, message.retain),
-  ).then(
+  // Asked within a promise: whatever it throws refuses this will and disturbs nobody who is just leaving.
+  new Promise<ReasonCode>((resolve) => {
+    const { name } = message.topic;
+    resolve(authorizer.authorizePublish(session.client, name, message.qos, message.retain));
+  }).then(
     (code) => {
       if (code < ReasonCode.UnspecifiedError) send(context, will);
       else context.drops.drop(DropReason.NotAuthorized, session.clientId, message.topic.name);
