@@ -67,6 +67,14 @@ export class Tick {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (let i = 0; i < waiting.length; i++) waiting[i].nextTurn();
+    for (let i = 0; i < waiting.length; i++) {
+      if (this.isExhausted) {
+        // Who did not get to go is first in the next turn, before those who come again.
+        this.#waiting = waiting.slice(i).concat(this.#waiting);
+        this.arm();
+        return;
+      }
+      waiting[i].nextTurn();
+    }
   }
 }

@@ -25,5 +25,7 @@ export const PauseReason = {
   Parked: 8,
   /** the server stops */
   Stopping: 16,
+  /** it is about to be closed */
+  Condemned: 32,
 } as const;
 export type PauseReason = (typeof PauseReason)[keyof typeof PauseReason];

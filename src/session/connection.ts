@@ -147,11 +147,13 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     const { limits, tick } = this.context;
     this.#isDecoding = true;
     try {
-      while (this.#paused === 0 && framer.next()) {
+      while (this.#paused === 0) {
+        // Asked before every packet: what others did this turn counts too.
+        if (tick.isExhausted) this.#waitForNextTurn();
+        if (this.#paused !== 0 || !framer.next()) break;
         const reasonCode = dispatch(this, framer);
         if (reasonCode >= ReasonCode.UnspecifiedError) this.disconnect(reasonCode);
         if (this.state >= ConnectionState.Closing) break;
-        if (tick.isExhausted) this.#waitForNextTurn();
         if (writer.output.pendingBytes > limits.outputBytesMax)
           this.pauseReading(PauseReason.Output);
       }
@@ -238,7 +240,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   /** Stops reading and ends it after a while: for a v3 client that must not be acknowledged and cannot be told why. */
   closeLater(delayMs: number, reason: string): void {
-    this.pauseReading(PauseReason.Parked);
+    this.pauseReading(PauseReason.Condemned);
     const timer = new Timer({ onTimer: () => this.close(reason) });
     this.context.wheel.arm(timer, delayMs);
   }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { DropReason } from '../../src/core/drop.ts';
+import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { CONNACK, expectRefused } from '../kit/answers.ts';
 import { ONE_HOUR, type StoredServer, startStored } from '../kit/stored.ts';
 import { connectPacket, type WireClient } from '../kit/wire.ts';
@@ -263,3 +264,25 @@ test('a stop ends although a client died while it was not read', async () => {
   await stored.broker.server.stop();
   expect(stored.broker.server.stats().connections).toBe(0);
 }, 5_000);
+
+test('a v3 client refused after its authorizer thought is not read on: what follows cannot pass what was lost', async () => {
+  const authorizer = {
+    authorizePublish: () => Promise.resolve(ReasonCode.Success),
+    authorizeSubscribe: () => ReasonCode.Success,
+  };
+  const stored = await startStored({ authorizer });
+  const subscriber = await stored.durable('sub');
+  await subscriber.send("82 07 0001 00 0001 'a' 01");
+  await subscriber.packets();
+  const publisher = await stored.broker.v3('pub');
+  stored.storage.isFailing = true;
+  await publisher.send("32 06 0001 'a' 0001 '0'"); // held: its commit will fail
+  await subscriber.packets();
+  await publisher.send("32 06 0001 'a' 0002 '1'"); // refused
+  await recover(stored);
+  await publisher.send("32 06 0001 'a' 0003 '2'");
+  await publisher.expect('40 02 0001');
+  await subscriber.expectNothing();
+  await stored.broker.advance(6_000);
+  await publisher.expectClosed();
+});
