@@ -123,7 +123,7 @@ function subscribe(
     const wantsRetained = retainHandling === 0 || (retainHandling === 1 && existing === undefined);
     if (shareName === null && wantsRetained) withRetained.push({ subscription, innerFilter });
   }
-  connection.writer.sendWhenDurable(
+  const fits = connection.writer.sendWhenDurable(
     { type: PacketType.Suback, packetId: packet.packetId, reasonCodes, properties: {} },
     session.record.commit,
     () => {
@@ -133,7 +133,8 @@ function subscribe(
       }
     },
   );
-  return ReasonCode.Success;
+  // Nobody is left to wonder whether it subscribed. [MQTT-3.8.4-1] [MQTT-3.1.2-24]
+  return fits ? ReasonCode.Success : ReasonCode.PacketTooLarge;
 }
 
 /** An empty filter is not one that could be refused. Throws ProtocolError. */

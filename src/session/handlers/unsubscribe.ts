@@ -23,7 +23,7 @@ export function onUnsubscribe(
     session.stopRetained(topicFilter);
     reasonCodes.push(existed ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted);
   }
-  connection.writer.sendWhenDurable(
+  const fits = connection.writer.sendWhenDurable(
     {
       type: PacketType.Unsuback,
       packetId: packet.packetId, // [MQTT-3.10.4-5]
@@ -32,5 +32,5 @@ export function onUnsubscribe(
     },
     session.record.commit,
   );
-  return ReasonCode.Success;
+  return fits ? ReasonCode.Success : ReasonCode.PacketTooLarge; // [MQTT-3.10.4-4]
 }
