@@ -11,7 +11,7 @@ import type { Destination } from './destinations.ts';
 import { Generations } from './generations.ts';
 import { buildMatch, Match } from './match.ts';
 import { roundRobin, SharedGroup, type SharedStrategy } from './shared-subscription.ts';
-import type { Subscriber, Subscription } from './subscription.ts';
+import { Availability, type Subscriber, type Subscription } from './subscription.ts';
 import { TopicTree } from './topic-tree.ts';
 
 export interface RouterOptions {
@@ -129,6 +129,9 @@ export class Router {
     const current = this.#groups.get(groupKey(group.shareName, group.topicFilter));
     const member = current?.choose(message, this.#strategy, except) ?? null;
     if (member === null) return false;
+    // It would be lost there, and is safe where it is.
+    const losesIt = member.qos === 0 && message.qos > 0;
+    if (losesIt && member.subscriber.availability() === Availability.Offline) return false;
     member.subscriber.deliver(message, member, nowMs);
     return true;
   }

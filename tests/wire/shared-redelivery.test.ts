@@ -150,3 +150,22 @@ test('a message that moves has the identifier of its new member [MQTT-3.3.4-5]',
   await a.drop();
   await b.expect("30 07 0001 't' 02 0b 02 '2'", "30 07 0001 't' 02 0b 02 '3'");
 });
+
+test('a queued QoS 1 message stays with its member rather than go to one who is away and would get it at QoS 0', async () => {
+  const broker = await startServer();
+  const expiry = '11 0000003c'; // Session Expiry Interval 60
+  const away = await broker.v5('away', true, expiry);
+  await away.send("82 10 0001 00 000a '$share/g/t' 00");
+  await away.packets();
+  await away.drop();
+  const member = await broker.v5('member', true, `${expiry} 21 0001`); // Receive Maximum 1
+  await member.send("82 10 0001 00 000a '$share/g/t' 01");
+  await member.packets();
+  const publisher = await broker.v3('pub');
+  await publisher.send("32 06 0001 't' 0001 '1'");
+  await publisher.send("32 06 0001 't' 0002 '2'");
+  await member.expect("32 07 0001 't' 0001 00 '1'");
+  await member.drop();
+  expect(broker.server.stats()).toMatchObject({ queuedMessages: 1, inflightMessages: 1 });
+  expect(broker.server.stats().dropped.offline).toBe(0);
+});
