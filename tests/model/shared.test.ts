@@ -16,7 +16,7 @@ const SEED = process.env.IOTHUB_MODEL_SEED;
 const TURNS = 6;
 const WINDOW = 2;
 const MEMBERS = ['m0', 'm1', 'm2'];
-const FILTER = '$share/group/work/+';
+const FILTER = '$share/group/jobs/+';
 
 class Member {
   readonly clientId: string;
@@ -78,7 +78,7 @@ class Group {
     const readyBefore = this.members.filter((member) => member.hasRoom);
     const seenBefore = this.members.map((member) => member.seen.length);
     this.published++;
-    this.#publisher?.publish(`work/${qos}`, `${this.published}`, qos);
+    this.#publisher?.publish(`jobs/${qos}`, `${this.published}`, qos);
     await this.look();
     const who = this.members.filter((member, i) => member.seen.length > seenBefore[i]);
     if (readyBefore.length > 0) {
