@@ -163,6 +163,12 @@ export class Message {
     return interval !== NO_EXPIRY && nowMs - this.receivedAtMs >= interval * 1_000;
   }
 
+  /** Monotonic milliseconds; infinite for a message that never expires. */
+  get expiresAtMs(): number {
+    const interval = this.messageExpiryInterval;
+    return interval === NO_EXPIRY ? Number.POSITIVE_INFINITY : this.receivedAtMs + interval * 1_000;
+  }
+
   /** Seconds left as a subscriber is told: the interval less the whole seconds spent waiting. [MQTT-3.3.2-6] */
   remainingExpiry(nowMs: number): number {
     const interval = this.messageExpiryInterval;

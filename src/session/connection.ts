@@ -223,12 +223,22 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   // Parking
 
-  /** Stops reading until `promise` is settled, then runs `then` and goes on; packets keep their order. */
-  park<T>(promise: Promise<T>, then: (value: T) => ReasonCode): void {
+  /**
+   * Stops reading until `promise` is settled, then runs `then` and goes on; packets keep their order.
+   * `orGone` runs instead if the connection has ended meanwhile.
+   */
+  park<T>(
+    promise: Promise<T>,
+    then: (value: T) => ReasonCode,
+    orGone: ((value: T) => void) | null = null,
+  ): void {
     this.pauseReading(PauseReason.Parked);
     promise
       .then((value) => {
-        if (!this.isOpen) return;
+        if (!this.isOpen) {
+          if (orGone !== null) orGone(value);
+          return;
+        }
         const reasonCode = then(value);
         if (reasonCode >= ReasonCode.UnspecifiedError) this.disconnect(reasonCode);
       })

@@ -66,34 +66,22 @@ export class Outbound {
     );
   }
 
+  /** QoS 0: sent, or dropped if there is no room; queued for who is away only if that is wished. */
   deliverQos0(
     message: Message,
     retain: boolean,
     subscriptionIdentifiers: readonly number[],
     nowMs: number,
   ): void {
-    const connection = this.#session.connection;
-    if (connection?.isReady) {
-      if (!connection.writer.hasRoom) {
-        this.#session.countDropped(DropReason.OutputFull, message);
-      } else if (
-        !connection.writer.sendPublish(
-          message,
-          0,
-          retain,
-          false,
-          0,
-          subscriptionIdentifiers,
-          nowMs,
-          0,
-        )
-      ) {
-        this.#session.countDropped(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
-      }
-      return;
-    }
-    if (this.#context.limits.queueQos0) {
-      this.#enqueue(new OutboundMessage(message.own(), 0, retain, subscriptionIdentifiers, null));
+    const isReady = this.#session.connection?.isReady === true;
+    const { queueQos0 } = this.#context.limits;
+    const waiting = this.#queue === null ? 0 : this.#queue.qos0Messages;
+    if (isReady && waiting === 0) {
+      this.#sendQos0(message, retain, subscriptionIdentifiers, nowMs);
+    } else if (queueQos0) {
+      // Also while those before it wait: nothing passes a message of its own QoS. [MQTT-4.6.0-5]
+      const own = message.own();
+      this.#enqueue(new OutboundMessage(own, 0, retain, subscriptionIdentifiers, null), nowMs);
     } else {
       this.#session.countDropped(DropReason.Offline, message);
     }
@@ -110,7 +98,7 @@ export class Outbound {
   ): void {
     const entry = new OutboundMessage(message.own(), qos, retain, subscriptionIdentifiers, group);
     if (!this.canSendNow) {
-      this.#enqueue(entry);
+      this.#enqueue(entry, nowMs);
       return;
     }
     this.#takePacketId(entry);
@@ -138,7 +126,7 @@ export class Outbound {
       } else if (entry.qos === 0) {
         queue.shift();
         this.#session.record.dequeue(entry);
-        this.deliverQos0(entry.message, entry.retain, entry.subscriptionIdentifiers, nowMs);
+        this.#sendQos0(entry.message, entry.retain, entry.subscriptionIdentifiers, nowMs);
       } else {
         if (!this.hasWindowRoom) return false; // [MQTT-4.9.0-2]
         queue.shift();
@@ -269,6 +257,23 @@ export class Outbound {
     }
   }
 
+  #sendQos0(
+    message: Message,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    nowMs: number,
+  ): void {
+    const writer = this.#session.connection?.writer;
+    if (writer === undefined) return;
+    if (!writer.hasRoom) {
+      this.#session.countDropped(DropReason.OutputFull, message);
+    } else if (
+      !writer.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
+    ) {
+      this.#session.countDropped(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
+    }
+  }
+
   #takePacketId(entry: OutboundMessage): void {
     this.#inflight ??= new Inflight();
     this.#inflight.add(entry);
@@ -348,11 +353,11 @@ export class Outbound {
     );
   }
 
-  #enqueue(entry: OutboundMessage): void {
+  #enqueue(entry: OutboundMessage, nowMs: number): void {
     this.#queue ??= new Queue();
     const { drops, limits } = this.#context;
     const { record, clientId } = this.#session;
-    const outcome = this.#queue.push(entry, limits, drops, clientId, record);
+    const outcome = this.#queue.push(entry, limits, drops, clientId, record, nowMs);
     if (outcome === 'queued') record.enqueue(entry);
     else if (outcome === 'disconnect') this.#session.overflow();
   }

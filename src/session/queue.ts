@@ -12,6 +12,9 @@ export type PushOutcome = 'queued' | 'dropped' | 'disconnect';
 export class Queue {
   readonly #entries = new RingBuffer<OutboundMessage>();
   #bytes = 0;
+  #qos0Messages = 0;
+  /** No message of the queue expires before; monotonic milliseconds. */
+  #soonestExpiryMs = Number.POSITIVE_INFINITY;
 
   get length(): number {
     return this.#entries.length;
@@ -19,6 +22,11 @@ export class Queue {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Messages of QoS 0 among them. */
+  get qos0Messages(): number {
+    return this.#qos0Messages;
   }
 
   hasRoom(limits: Limits): boolean {
@@ -32,8 +40,12 @@ export class Queue {
     drops: Drops,
     clientId: string,
     record: SessionRecord,
+    nowMs: number,
   ): PushOutcome {
     const size = entry.message.size;
+    if (!this.#fits(size, limits) && nowMs >= this.#soonestExpiryMs) {
+      this.#dropExpired(drops, clientId, record, nowMs);
+    }
     if (this.#fits(size, limits)) {
       this.#append(entry, size);
       return 'queued';
@@ -69,7 +81,9 @@ export class Queue {
 
   shift(): OutboundMessage | undefined {
     const entry = this.#entries.shift();
-    if (entry !== undefined) this.#bytes -= entry.message.size;
+    if (entry === undefined) return undefined;
+    this.#bytes -= entry.message.size;
+    if (entry.qos === 0) this.#qos0Messages--;
     return entry;
   }
 
@@ -82,6 +96,8 @@ export class Queue {
       entries.push(entry);
     }
     this.#bytes = 0;
+    this.#qos0Messages = 0;
+    this.#soonestExpiryMs = Number.POSITIVE_INFINITY;
     return entries;
   }
 
@@ -91,7 +107,23 @@ export class Queue {
     );
   }
 
+  /** What nobody will get any more makes room for what somebody will. [MQTT-3.3.2-5] */
+  #dropExpired(drops: Drops, clientId: string, record: SessionRecord, nowMs: number): void {
+    for (const entry of this.drain()) {
+      if (entry.message.isExpired(nowMs)) {
+        drops.drop(DropReason.Expired, clientId, entry.message.topic.name);
+        record.dequeue(entry);
+      } else {
+        this.restore(entry);
+      }
+    }
+  }
+
   #append(entry: OutboundMessage, size: number): void {
+    if (entry.message.expiresAtMs < this.#soonestExpiryMs) {
+      this.#soonestExpiryMs = entry.message.expiresAtMs;
+    }
+    if (entry.qos === 0) this.#qos0Messages++;
     this.#entries.push(entry);
     this.#bytes += size;
   }

@@ -262,7 +262,8 @@ export class Model {
   }
 
   #deliver(session: ModelSession, entry: Entry): void {
-    if (entry.qos === 0 && session.isConnected) {
+    const isBehind = session.queue.some(({ qos }) => qos === 0);
+    if (entry.qos === 0 && session.isConnected && !isBehind) {
       this.#expect(session, entry, false);
     } else if (entry.qos === 0 && !this.#limits.queueQos0) {
       this.#drop('offline');
@@ -270,6 +271,7 @@ export class Model {
       this.#send(session, entry);
     } else {
       const { queue } = session;
+      if (queue.length >= this.#limits.queueMessagesMax) this.#dropExpired(session);
       const isFull = queue.length >= this.#limits.queueMessagesMax;
       if (isFull && this.#limits.queuePolicy === 'drop-new') {
         this.#drop('queue_full');
@@ -280,6 +282,14 @@ export class Model {
         this.#drop('queue_oldest');
       }
       queue.push(entry);
+    }
+  }
+
+  /** What expired makes room in a full queue. */
+  #dropExpired(session: ModelSession): void {
+    for (const entry of session.queue.filter(({ message }) => this.isExpired(message))) {
+      session.queue.splice(session.queue.indexOf(entry), 1);
+      this.#drop('expired');
     }
   }
 

@@ -56,12 +56,29 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
       : refuse(connection, session, message, packetId, decision);
   }
   const owned = message.own();
-  connection.park(decision, (code) =>
-    code < ReasonCode.UnspecifiedError
-      ? take(connection, session, owned, packetId)
-      : refuse(connection, session, owned, packetId, code),
+  connection.park(
+    decision,
+    (code) =>
+      code < ReasonCode.UnspecifiedError
+        ? take(connection, session, owned, packetId)
+        : refuse(connection, session, owned, packetId, code),
+    (code) => publisherLeft(context, owned, code),
   );
   return ReasonCode.Success;
+}
+
+/**
+ * The answer came when the publisher had gone. QoS 0 was received and is delivered if it may be; QoS 1 and 2 were never
+ * acknowledged, so the publisher still has them.
+ */
+function publisherLeft(context: Context, message: Message, code: ReasonCode): void {
+  if (message.qos > 0) return;
+  if (code < ReasonCode.UnspecifiedError) {
+    distribute(context, message, message.receivedAtMs);
+    return;
+  }
+  const clientId = message.publisher?.clientId ?? null;
+  context.drops.drop(DropReason.NotAuthorized, clientId, message.topic.name);
 }
 
 /** The topic by name or by alias, which it may also set. MQTT 5 §3.3.2.3.4 */
