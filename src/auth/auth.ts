@@ -55,13 +55,13 @@ export type AuthStep = Challenge | Proven | Refused;
 /** One run of an enhanced authentication. MQTT 5 §4.12. */
 export interface AuthExchange {
   /** Takes the client's Authentication Data; the first call has that of CONNECT, or of the AUTH that re-authenticates. */
-  step(data: Uint8Array | null): AuthStep | Promise<AuthStep>;
+  step(data: Uint8Array | null): AuthStep | PromiseLike<AuthStep>;
   /** The client is gone before the end. */
   abort?(): void;
 }
 
 export interface Authenticator {
-  authenticate(request: ConnectRequest): Decision | Promise<Decision>;
+  authenticate(request: ConnectRequest): Decision | PromiseLike<Decision>;
   /**
    * Begins the method that the client named, or null if it is not offered (0x8C).
    * `username` is the identity so far when it re-authenticates.
@@ -84,12 +84,12 @@ export interface Authorizer {
     topicName: string,
     qos: QoS,
     retain: boolean,
-  ): ReasonCode | Promise<ReasonCode>;
+  ): ReasonCode | PromiseLike<ReasonCode>;
   /** Success, or NotAuthorized, or another code that SUBACK allows. The filter is the inner one of a shared subscription. */
   authorizeSubscribe(
     client: Client,
     topicFilter: string,
     qos: QoS,
     shareName: string | null,
-  ): ReasonCode | Promise<ReasonCode>;
+  ): ReasonCode | PromiseLike<ReasonCode>;
 }

@@ -54,6 +54,11 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
     HOUR_MS,
     'Time until CONNECT must be accepted, authentication included.',
   ),
+  answerTimeoutMs: durationMs(
+    1,
+    HOUR_MS,
+    'Time that an authenticator or authorizer may take to answer; then the connection that waits for it is closed.',
+  ),
   keepAliveMax: durationSeconds(
     0,
     65_535,

@@ -19,6 +19,8 @@ export interface Limits {
   readonly halfConnectedMax: number;
   /** Milliseconds until CONNECT must be accepted, authentication included. */
   readonly connectTimeoutMs: number;
+  /** Milliseconds that an authenticator or authorizer may take to answer; then the connection that waits for it is closed. */
+  readonly answerTimeoutMs: number;
   /** Seconds; a v5 client that asks for more (or for none) is told this as Server Keep Alive; v3 clients, who cannot be told, keep their own. 0 = no limit. */
   readonly keepAliveMax: number;
   /** Seconds; a longer session expiry is cut to this, also `never`, and that of v3 sessions with clean session 0. */
@@ -70,6 +72,7 @@ export const DEFAULT_LIMITS: Limits = {
   connectionsMax: 100_000,
   halfConnectedMax: 1_000,
   connectTimeoutMs: 10_000,
+  answerTimeoutMs: 10_000,
   keepAliveMax: 0,
   sessionExpiryMax: 7 * 86_400,
   sessionsMax: 1_000_000,

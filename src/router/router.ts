@@ -131,7 +131,7 @@ export class Router {
     if (member === null) return false;
     // It would be lost there, and is safe where it is.
     const losesIt = member.qos === 0 && message.qos > 0;
-    if (losesIt && member.subscriber.availability() === Availability.Offline) return false;
+    if (losesIt && member.subscriber.availability(true) === Availability.Offline) return false;
     member.subscriber.deliver(message, member, nowMs);
     return true;
   }

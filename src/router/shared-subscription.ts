@@ -151,9 +151,9 @@ export class SharedGroup {
 }
 
 function rankOf(member: Subscription, message: Message): Rank {
-  const availability = member.subscriber.availability();
   // Below the granted QoS only [MQTT-4.8.2-3]; QoS 0 is not sure to be kept for one who is away
   const isQos0 = message.qos === 0 || member.qos === 0;
+  const availability = member.subscriber.availability(isQos0);
   if (availability === Availability.Offline) return isQos0 ? Rank.OfflineQos0 : Rank.Offline;
   return availability === Availability.None ? Rank.None : availability;
 }

@@ -5,11 +5,11 @@ import type { Message } from '../protocol/message.ts';
 import type { QoS, RetainHandling } from '../protocol/packet.ts';
 import type { SharedGroup } from './shared-subscription.ts';
 
-/** How well a subscriber could take a QoS 1 or 2 message now; lower is better. */
+/** How well a subscriber could take a message now; lower is better. */
 export const Availability = {
-  /** connected, and its in-flight window has room */
+  /** connected, and it would be sent at once */
   Window: 0,
-  /** connected, window full, its queue has room */
+  /** connected, and it would have to wait in the queue, which has room */
   Queue: 1,
   /** not connected, its session lives on, its queue has room */
   Offline: 2,
@@ -22,7 +22,8 @@ export type Availability = (typeof Availability)[keyof typeof Availability];
 export interface Subscriber {
   /** internal session id */
   readonly id: string;
-  availability(): Availability;
+  /** QoS 0 needs no window and waits in no queue, or in one of its own. */
+  availability(isQos0: boolean): Availability;
   /** messages waiting in its queue */
   readonly queuedMessages: number;
   /**

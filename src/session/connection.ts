@@ -16,6 +16,7 @@ import { ConnectionState, PauseReason } from './connection-state.ts';
 import type { ConnectionOwner, Context } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import type { EnhancedAuthentication } from './enhanced-auth.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { refuseConnect, whyNotConnect } from './refuse.ts';
 import type { Session } from './session.ts';
 import { InboundAliases, OutboundAliases } from './topic-alias.ts';
@@ -46,8 +47,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   /** QoS 1 and 2 messages that may be in flight to the client: the smaller of its Receive Maximum and ours. */
   sendWindow = 0;
   inboundAliases: InboundAliases | null = null;
-  /** milliseconds; 0 = none */
-  keepAliveTimeoutMs = 0;
+  readonly keepAlive: KeepAlive;
+  /** When the bytes that are being handled came; monotonic milliseconds. */
   lastReceivedMs: number;
   readonly openedAtMs: number;
   bytesReceived = 0;
@@ -70,6 +71,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.writer = new Writer(context, stream, this);
     this.openedAtMs = context.clock.now();
     this.lastReceivedMs = this.openedAtMs;
+    this.keepAlive = new KeepAlive(this.openedAtMs);
     context.wheel.arm(this.#timer, context.limits.connectTimeoutMs);
   }
 
@@ -95,7 +97,9 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   onData(chunk: Uint8Array, length: number): void {
     if (this.state >= ConnectionState.Closing) return;
     const { clock, metrics, tick } = this.context;
-    this.lastReceivedMs = clock.now();
+    const nowMs = clock.now();
+    this.lastReceivedMs = nowMs;
+    this.keepAlive.onBytes(length, nowMs);
     const isFirst = this.bytesReceived === 0;
     this.bytesReceived += length;
     metrics.bytesReceived += length;
@@ -132,6 +136,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     if (this.#paused !== 0 || this.state >= ConnectionState.Closing) return;
     // The client could not be heard: its keep-alive stood still.
     this.lastReceivedMs = this.context.clock.now();
+    this.keepAlive.onPacket(this.lastReceivedMs);
     if (!this.#isDecoding) this.#decode();
     if (this.#paused !== 0) return;
     if (this.#peerHasEnded) this.close('the client closed the connection');
@@ -151,6 +156,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
         // Asked before every packet: what others did this turn counts too.
         if (tick.isExhausted) this.#waitForNextTurn();
         if (this.#paused !== 0 || !framer.next()) break;
+        this.keepAlive.onPacket(this.lastReceivedMs);
         const reasonCode = dispatch(this, framer);
         if (reasonCode >= ReasonCode.UnspecifiedError) this.disconnect(reasonCode);
         if (this.state >= ConnectionState.Closing) break;
@@ -158,7 +164,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
           this.pauseReading(PauseReason.Output);
       }
     } catch (error) {
-      this.#onError(error);
+      this.onError(error);
     }
     this.#isDecoding = false;
     if (this.state >= ConnectionState.Closing) framer.clear();
@@ -172,7 +178,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.context.tick.waitForNextTurn(this);
   }
 
-  #onError(error: unknown): void {
+  /** Something was thrown while one of its packets was handled: a ProtocolError is the client's doing, the rest ours. */
+  onError(error: unknown): void {
     const { logger, metrics } = this.context;
     if (error instanceof ProtocolError) {
       metrics.protocolErrors++;
@@ -221,33 +228,6 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     else this.resumeReading(PauseReason.Commit);
   }
 
-  // Parking
-
-  /**
-   * Stops reading until `promise` is settled, then runs `then` and goes on; packets keep their order.
-   * `orGone` runs instead if the connection has ended meanwhile.
-   */
-  park<T>(
-    promise: Promise<T>,
-    then: (value: T) => ReasonCode,
-    orGone: ((value: T) => void) | null = null,
-  ): void {
-    this.pauseReading(PauseReason.Parked);
-    promise
-      .then((value) => {
-        if (!this.isOpen) {
-          if (orGone !== null) orGone(value);
-          return;
-        }
-        const reasonCode = then(value);
-        if (reasonCode >= ReasonCode.UnspecifiedError) this.disconnect(reasonCode);
-      })
-      .catch((error: unknown) => {
-        if (this.isOpen) this.#onError(error);
-      })
-      .finally(() => this.resumeReading(PauseReason.Parked));
-  }
-
   /** Stops reading and ends it after a while: for a v3 client that must not be acknowledged and cannot be told why. */
   closeLater(delayMs: number, reason: string): void {
     this.pauseReading(PauseReason.Condemned);
@@ -259,9 +239,10 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   /** Starts watching the client's keep-alive. [MQTT-3.1.2-22] */
   startKeepAlive(seconds: number): void {
-    this.keepAliveTimeoutMs = seconds * 1_500; // one and a half times, §3.1.2.10
-    if (seconds === 0) this.context.wheel.cancel(this.#timer);
-    else this.context.wheel.arm(this.#timer, this.keepAliveTimeoutMs);
+    const { clock, wheel } = this.context;
+    this.keepAlive.start(seconds, clock.now());
+    if (seconds === 0) wheel.cancel(this.#timer);
+    else wheel.armAt(this.#timer, this.keepAlive.dueMs);
   }
 
   onTimer(timer: Timer, nowMs: number): void {
@@ -271,9 +252,9 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
       this.#closeReason ||= 'no CONNECT in time';
       this.destroy();
     } else if (this.#paused !== 0) {
-      this.context.wheel.arm(timer, this.keepAliveTimeoutMs);
+      this.context.wheel.arm(timer, this.keepAlive.timeoutMs);
     } else {
-      const dueMs = this.lastReceivedMs + this.keepAliveTimeoutMs;
+      const { dueMs } = this.keepAlive;
       if (dueMs > nowMs) this.context.wheel.armAt(timer, dueMs);
       else
         this.disconnect(ReasonCode.KeepAliveTimeout, 'nothing was received for 1.5 × keep alive');

@@ -4,6 +4,7 @@ import type { AuthExchange, AuthStep, Proven, Refused } from '../auth/auth.ts';
 import { PacketType } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Connection } from './connection.ts';
+import { isPending, park } from './parking.ts';
 
 export class EnhancedAuthentication {
   readonly method: string;
@@ -35,8 +36,8 @@ export class EnhancedAuthentication {
     const exchange = this.#exchange;
     if (exchange === null) return ReasonCode.ProtocolError;
     const step = exchange.step(data);
-    if (!(step instanceof Promise)) return this.#take(step);
-    this.#connection.park(step, (result) => this.#take(result));
+    if (!isPending(step)) return this.#take(step);
+    park(this.#connection, step, (result) => this.#take(result));
     return ReasonCode.Success;
   }
 

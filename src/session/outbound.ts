@@ -7,6 +7,7 @@ import type { Message } from '../protocol/message.ts';
 import { PacketType, type QoS } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { SharedGroup } from '../router/shared-subscription.ts';
+import { Availability } from '../router/subscription.ts';
 import { DeliveryState } from '../storage/storage.ts';
 import type { Context } from './context.ts';
 import { Inflight } from './inflight.ts';
@@ -64,6 +65,15 @@ export class Outbound {
       (this.#queue === null || this.#queue.length === 0) &&
       this.hasWindowRoom
     );
+  }
+
+  /** How well a connected client could take a QoS 0 message; follows what `deliverQos0` would do with it. */
+  get qos0Availability(): Availability {
+    if (this.#queue !== null && this.#queue.qos0Messages > 0) {
+      return this.hasQueueRoom ? Availability.Queue : Availability.None;
+    }
+    const writer = this.#session.connection?.writer;
+    return writer?.hasRoom === true ? Availability.Window : Availability.None;
   }
 
   /** QoS 0: sent, or dropped if there is no room; queued for who is away only if that is wished. */

@@ -84,10 +84,11 @@ export class Session implements Subscriber, TimerOwner {
     return this.outbound.hasWindowRoom;
   }
 
-  availability(): Availability {
+  availability(isQos0: boolean): Availability {
     if (this.hasEnded) return Availability.None;
     const connection = this.connection;
     if (connection?.isReady) {
+      if (isQos0) return this.outbound.qos0Availability;
       if (this.outbound.canSendNow) return Availability.Window;
       return this.outbound.hasQueueRoom ? Availability.Queue : Availability.None;
     }

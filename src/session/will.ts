@@ -1,6 +1,7 @@
 // The will of a session: what is published when its client goes without saying goodbye. MQTT 5 §3.1.2.5.
 
 import { DropReason } from '../core/drop.ts';
+import { Timer } from '../lib/timer-wheel.ts';
 import { Message, NO_EXPIRY, type Publisher } from '../protocol/message.ts';
 import { PacketType, type Properties, type Will as WillFields } from '../protocol/packet.ts';
 import { Reader, Writer } from '../protocol/primitives.ts';
@@ -43,23 +44,36 @@ export function publishWill(context: Context, session: Session, will: Will): voi
     return;
   }
   const { message } = will;
+  const { name } = message.topic;
+  const drop = () => context.drops.drop(DropReason.NotAuthorized, session.clientId, name);
   // Asked within a promise: whatever it throws refuses this will and disturbs nobody who is just leaving.
-  new Promise<ReasonCode>((resolve) => {
-    const { name } = message.topic;
+  const answer = new Promise<ReasonCode>((resolve) => {
     resolve(authorizer.authorizePublish(session.client, name, message.qos, message.retain));
-  }).then(
+  });
+  inTime(context, answer).then(
     (code) => {
       if (code < ReasonCode.UnspecifiedError) send(context, will);
-      else context.drops.drop(DropReason.NotAuthorized, session.clientId, message.topic.name);
+      else drop();
     },
     (error: unknown) => {
-      context.drops.drop(DropReason.NotAuthorized, session.clientId, message.topic.name);
+      drop();
       logger.error(
         { clientId: session.clientId, error: String(error) },
         'the authorizer failed on a will',
       );
     },
   );
+}
+
+/** Rejects when the answer takes longer than the authorizer may take. */
+function inTime(context: Context, answer: Promise<ReasonCode>): Promise<ReasonCode> {
+  const { limits, wheel } = context;
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`no answer within ${limits.answerTimeoutMs} ms`));
+    const timer = new Timer({ onTimer: late });
+    wheel.arm(timer, limits.answerTimeoutMs);
+    answer.then(resolve, reject).finally(() => wheel.cancel(timer));
+  });
 }
 
 function send(context: Context, will: Will): void {

@@ -23,7 +23,7 @@ export class FakeSubscriber implements Subscriber {
     this.id = id;
   }
 
-  availability(): Availability {
+  availability(_isQos0 = false): Availability {
     return this.state;
   }
 

@@ -170,3 +170,13 @@ test('$ topics are shared only by filters that name them [MQTT-4.7.2-1]', async 
   await all.expectNothing();
   await named.expect("30 07 0004 '$x/a' 00");
 });
+
+test('a QoS 0 message goes to a member whose window and queue are full of QoS 1 messages: it needs neither', async () => {
+  const broker = await startServer({ limits: { inflightMessagesMax: 1, queueMessagesMax: 1 } });
+  const member = await subscriberV5(broker, 'only', GROUP, 1);
+  const publisher = await broker.v3('pub');
+  await publisher.send("32 06 0001 't' 0001 '1' 32 06 0001 't' 0002 '2'"); // sent, queued
+  await publisher.send("30 04 0001 't' '3'");
+  expect(await payloads(member)).toBe('13');
+  expect(broker.server.stats().dropped.no_shared_member).toBe(0);
+});

@@ -10,6 +10,7 @@ import type { Connection } from '../connection.ts';
 import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
+import { isPending, park } from '../parking.ts';
 import { refuseConnect } from '../refuse.ts';
 import { Session, sessionIdOf } from '../session.ts';
 import { Will } from '../will.ts';
@@ -96,8 +97,8 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
     });
   }
   const decision = authenticator.authenticate(request);
-  if (!(decision instanceof Promise)) return decide(connection, packet, request, decision);
-  connection.park(decision, (result) => decide(connection, packet, request, result));
+  if (!isPending(decision)) return decide(connection, packet, request, decision);
+  park(connection, decision, (result) => decide(connection, packet, request, result));
   return ReasonCode.Success;
 }
 

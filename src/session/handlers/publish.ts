@@ -14,6 +14,7 @@ import type { Subscriber } from '../../router/subscription.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { distribute } from '../distribute.ts';
+import { park } from '../parking.ts';
 import { Session } from '../session.ts';
 
 /** A v3 client that cannot be refused while the store fails is closed after this long. */
@@ -56,7 +57,8 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
       : refuse(connection, session, message, packetId, decision);
   }
   const owned = message.own();
-  connection.park(
+  park(
+    connection,
     decision,
     (code) =>
       code < ReasonCode.UnspecifiedError

@@ -14,6 +14,7 @@ import { ReasonCode } from '../../protocol/reason-code.ts';
 import { subackReturnCodeV3 } from '../../protocol/reason-codes-v3.ts';
 import type { Subscription } from '../../router/subscription.ts';
 import type { Connection } from '../connection.ts';
+import { park } from '../parking.ts';
 import type { Session } from '../session.ts';
 
 /** One filter on its way to a reason code. */
@@ -22,7 +23,7 @@ interface Judged {
   /** without `$share/<name>/` */
   readonly innerFilter: string;
   readonly shareName: string | null;
-  readonly verdict: ReasonCode | Promise<ReasonCode>;
+  readonly verdict: ReasonCode | PromiseLike<ReasonCode>;
 }
 
 export function onSubscribe(connection: Connection, session: Session, framer: Framer): ReasonCode {
@@ -47,7 +48,7 @@ export function onSubscribe(connection: Connection, session: Session, framer: Fr
     for (const { verdict } of judged) if (typeof verdict === 'number') verdicts.push(verdict);
     return subscribe(connection, session, packet, judged, verdicts);
   }
-  connection.park(Promise.all(judged.map((one) => one.verdict)), (verdicts) =>
+  park(connection, Promise.all(judged.map((one) => one.verdict)), (verdicts) =>
     subscribe(connection, session, packet, judged, verdicts),
   );
   return ReasonCode.Success;
@@ -59,7 +60,7 @@ function judge(connection: Connection, session: Session, request: SubscriptionRe
   checkNotEmpty(request.topicFilter);
   let innerFilter = request.topicFilter;
   let shareName: string | null = null;
-  let verdict: ReasonCode | Promise<ReasonCode> = ReasonCode.Success;
+  let verdict: ReasonCode | PromiseLike<ReasonCode> = ReasonCode.Success;
   try {
     const parsed = parseTopicFilter(request.topicFilter, limits);
     innerFilter = parsed.topicFilter;

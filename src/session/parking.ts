@@ -1,0 +1,64 @@
+// A connection that waits for the answer of an authenticator or authorizer. It is not read meanwhile, so that its packets keep
+// their order, and nobody else notices. An answer that does not come in time ends the connection: nothing that it waited
+// with was acknowledged, so its client sends that again.
+
+import type { Cancellable } from '../lib/clock.ts';
+import { Timer } from '../lib/timer-wheel.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import type { Connection } from './connection.ts';
+import { PauseReason } from './connection-state.ts';
+
+/** Whether an answer is still to come. Also promises that are not this program's own count. */
+export function isPending<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
+  return (
+    typeof answer === 'object' &&
+    answer !== null &&
+    typeof (answer as PromiseLike<T>).then === 'function'
+  );
+}
+
+/**
+ * Stops reading until `answer` is there, then runs `then` and goes on. `orGone` runs instead if the connection has ended
+ * meanwhile.
+ */
+export function park<T>(
+  connection: Connection,
+  answer: PromiseLike<T>,
+  then: (value: T) => ReasonCode,
+  orGone: ((value: T) => void) | null = null,
+): void {
+  connection.pauseReading(PauseReason.Parked);
+  const deadline = startDeadline(connection);
+  Promise.resolve(answer)
+    .then((value) => {
+      deadline.cancel();
+      if (!connection.isOpen) {
+        if (orGone !== null) orGone(value);
+        return;
+      }
+      const reasonCode = then(value);
+      if (reasonCode >= ReasonCode.UnspecifiedError) connection.disconnect(reasonCode);
+    })
+    .catch((error: unknown) => {
+      deadline.cancel();
+      if (connection.isOpen) connection.onError(error);
+    })
+    .finally(() => connection.resumeReading(PauseReason.Parked));
+}
+
+function startDeadline(connection: Connection): Cancellable {
+  const { limits, logger, wheel } = connection.context;
+  const timer = new Timer({
+    onTimer: () => {
+      if (!connection.isOpen) return;
+      const { answerTimeoutMs } = limits;
+      logger.warn(
+        { clientId: connection.request?.clientId ?? null, answerTimeoutMs },
+        'access control did not answer in time: the connection that waited for it is closed',
+      );
+      connection.fail(ReasonCode.ServerBusy, 'access control did not answer in time');
+    },
+  });
+  wheel.arm(timer, limits.answerTimeoutMs);
+  return { cancel: () => wheel.cancel(timer) };
+}
