@@ -291,10 +291,10 @@ function benchRetained(): void {
     made.push(new Message(table.of(nameOf((i * 611_953) % count)), 1, true, payload, 0));
   }
   const set = timed(count, 1, () => {
-    for (const message of made) store.set(message);
+    for (const message of made) store.set(message, 0);
   });
   const replace = timed(100_000, 3, () => {
-    for (let i = 0; i < 100_000; i++) store.set(made[i]);
+    for (let i = 0; i < 100_000; i++) store.set(made[i], 0);
   });
   made.length = 0;
   const bytes = (used() - before) / count;
@@ -310,7 +310,7 @@ function benchRetained(): void {
     const start = performance.now();
     for (;;) {
       const begin = performance.now();
-      const message = scan.next(0);
+      const message = scan.next(0, 1_000);
       longest = Math.max(longest, performance.now() - begin);
       if (message === null) break;
       if (message === RetainedScan.Pause) pauses++;

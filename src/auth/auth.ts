@@ -24,6 +24,8 @@ export interface Accepted {
   readonly reasonCode: typeof ReasonCode.Success;
   /** Who it is from now on; null = anonymous. */
   readonly username: string | null;
+  /** What it belongs to, for rules; default: nothing. */
+  readonly groups?: readonly string[];
   /** Response Information for a client that asked for it. MQTT 5 §3.2.2.3.15 */
   readonly responseInformation?: string;
 }
@@ -35,6 +37,7 @@ export interface Refused {
   readonly reasonString?: string;
   /** MQTT 5 §4.11 */
   readonly serverReference?: string;
+  readonly username?: never;
 }
 
 export type Decision = Accepted | Refused;
@@ -73,6 +76,8 @@ export interface Authenticator {
 export interface Client {
   readonly clientId: string;
   readonly username: string | null;
+  /** As the authenticator said. */
+  readonly groups?: readonly string[];
   readonly protocolVersion: ProtocolVersion;
   readonly remoteAddress: string;
 }

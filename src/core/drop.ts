@@ -32,6 +32,10 @@ export const DropReason = {
   StoreFailing: 13,
   /** The publisher's packet was refused for a limit: QoS, retain, payload format. */
   Limit: 14,
+  /** What the store had of it cannot be read any more. */
+  StoreDamaged: 15,
+  /** A newer message of its topic took its place in the queue (policy keep-latest-per-topic). */
+  QueueReplaced: 16,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -52,6 +56,8 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'no_shared_member',
   'store_failing',
   'limit',
+  'store_damaged',
+  'queue_replaced',
 ];
 
 /** Counts what is lost, by reason, and tells whoever listens. */
@@ -59,11 +65,18 @@ export class Drops {
   readonly counts: number[] = new Array<number>(DROP_REASON_NAMES.length).fill(0);
   /** Set by whoever wants to see each one; null while nobody does. */
   listener: DropListener | null = null;
+  /** Told what the listener throws. */
+  onListenerError: ((error: unknown) => void) | null = null;
 
   /** `clientId` is who would have got it, or who sent it when nobody would have; `count` messages at once. */
   drop(reason: DropReason, clientId: string | null, topicName: string, count = 1): void {
     this.counts[reason] += count;
-    if (this.listener !== null) this.listener.onDrop(reason, clientId, topicName, count);
+    if (this.listener === null) return;
+    try {
+      this.listener.onDrop(reason, clientId, topicName, count);
+    } catch (error) {
+      this.onListenerError?.(error); // what an embedder's code throws costs no client anything
+    }
   }
 
   get total(): number {

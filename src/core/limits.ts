@@ -1,8 +1,11 @@
 // Every bound of the server, with its default: a queue has a limit in messages and bytes, a wait a timeout, a table a cap.
 // The names here are the names in the config file (there in snake_case), in metrics and in messages to operators.
 
-/** What happens when a session's queue is full. */
-export type QueuePolicy = 'drop-new' | 'drop-oldest' | 'disconnect';
+/**
+ * What happens when a session's queue is full; `keep-latest-per-topic` keeps one message of each topic at any time, and drops
+ * the oldest when that is too many.
+ */
+export type QueuePolicy = 'drop-new' | 'drop-oldest' | 'keep-latest-per-topic' | 'disconnect';
 
 export interface Limits {
   /** Bytes of one inbound control packet, fixed header included; announced as Maximum Packet Size (v5). */
@@ -63,6 +66,12 @@ export interface Limits {
   /** Milliseconds that a graceful stop may take. */
   readonly shutdownTimeoutMs: number;
 }
+
+/** The bounds of one session's queue: the server's, or what a rule or the client itself says instead. */
+export type QueueLimits = Pick<
+  Limits,
+  'queueMessagesMax' | 'queueBytesMax' | 'queuePolicy' | 'queueQos0'
+>;
 
 export const DEFAULT_LIMITS: Limits = {
   packetSizeMax: 2_000_000,

@@ -16,12 +16,16 @@ export interface Waiting {
 
 /** Bytes of output in one turn, over all connections, after which nobody reads on before the next turn. */
 const TURN_OUTPUT_BYTES_MAX = 16 * 1_048_576;
+/** The same for retained topics that are looked at for new subscriptions. */
+const TURN_VISITS_MAX = 10_000;
 
 export class Tick {
   /** Number of the current turn. */
   turn = 1;
   /** Bytes appended to outputs in this turn. */
   outputBytes = 0;
+  /** Retained topics looked at in this turn. */
+  visits = 0;
   /** Called before the writes; the store's commit. Null while nothing is stored. */
   commit: (() => void) | null = null;
   #dirty: Dirty[] = [];
@@ -49,9 +53,9 @@ export class Tick {
     setImmediate(this.#end);
   }
 
-  /** This turn has produced all the output it may. */
+  /** This turn has done all the work it may. */
   get isExhausted(): boolean {
-    return this.outputBytes > TURN_OUTPUT_BYTES_MAX;
+    return this.outputBytes > TURN_OUTPUT_BYTES_MAX || this.visits > TURN_VISITS_MAX;
   }
 
   #endTurn(): void {
@@ -64,6 +68,7 @@ export class Tick {
     this.#spareDirty = dirty;
     this.turn++;
     this.outputBytes = 0;
+    this.visits = 0;
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -108,11 +108,19 @@ export class TimerWheel {
       }
     }
     this.#visited = Math.max(this.#visited, current);
+    let failure: unknown;
+    let hasFailed = false;
     for (const timer of due) {
       if (timer.slot !== FIRING) continue; // cancelled or armed again by one that fired before it
       timer.slot = IDLE;
       this.#armed--;
-      timer.owner.onTimer(timer, nowMs);
+      try {
+        timer.owner.onTimer(timer, nowMs);
+      } catch (error) {
+        failure = error; // the others are due all the same
+        hasFailed = true;
+      }
     }
+    if (hasFailed) throw failure;
   }
 }

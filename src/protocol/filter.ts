@@ -59,6 +59,19 @@ export function parseTopicFilter(filter: string, limits: TopicLimits): ParsedFil
   return { topicFilter, shareName, hasWildcard: checkWildcards(levels), levels };
 }
 
+/** Takes `$share/<name>/` off a filter that was found valid before, by whatever limits. MQTT 5 §4.8.2 */
+export function splitSharedFilter(filter: string): {
+  readonly topicFilter: string;
+  readonly shareName: string | null;
+} {
+  if (!filter.startsWith(`${SHARE}/`)) return { topicFilter: filter, shareName: null };
+  const nameEnd = filter.indexOf('/', SHARE.length + 1);
+  return {
+    topicFilter: filter.slice(nameEnd + 1),
+    shareName: filter.slice(SHARE.length + 1, nameEnd),
+  };
+}
+
 /** Whether there are wildcards; throws when one is misplaced. MQTT 5 §4.7.1 */
 function checkWildcards(levels: readonly string[]): boolean {
   let hasWildcard = false;

@@ -115,6 +115,21 @@ export class TopicTable {
     return this.intern(bytes, 0, bytes.length);
   }
 
+  /** The topic of a name that was valid when it was stored, also if it is past the limits of today. */
+  restore(name: string): Topic {
+    const bytes = encodeUtf8(name);
+    if (bytes.length <= this.#limits.topicLengthMax) {
+      try {
+        return this.intern(bytes, 0, bytes.length);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+      }
+    }
+    const wire = new Uint8Array(bytes.length + 2);
+    copyBytes(bytes, 0, bytes.length, wire, writeUint16(wire, 0, bytes.length));
+    return new Topic(name, wire, 0);
+  }
+
   #create(bytes: Uint8Array, start: number, end: number, hash: number): Topic {
     const length = end - start;
     if (length === 0) throw invalidTopic('MQTT-4.7.3-1', 'the topic name is empty');

@@ -13,11 +13,10 @@ const AFTER_SLASH = '0';
 const JUST_AFTER = '\0';
 
 export class RetainedScan {
-  /** What `next` returns when it has looked at `VISITS_MAX` topics and found none that matches: call again, later. */
+  /** What `next` returns when it has looked at as many topics as it may and found none that matches: call again, later. */
   static readonly Pause: unique symbol = Symbol('RetainedScan.Pause');
-  /** Topics that one `next` looks at. */
-  static readonly VISITS_MAX = 1_000;
-
+  /** Topics that the last `next` looked at. */
+  visits = 0;
   readonly #store: RetainedStore;
   readonly #levels: readonly string[];
   readonly #isExact: boolean;
@@ -35,18 +34,20 @@ export class RetainedScan {
 
   /**
    * The next matching message, as it is now; null when there is none left, and from then on; `RetainedScan.Pause` after
-   * VISITS_MAX topics in vain. Topics come in the order of their names, each at most once: one that was there when the scan
+   * `visitsMax` topics in vain. Topics come in the order of their names, each at most once: one that was there when the scan
    * began and is there when its turn comes is not missed, also if it was removed and set again in between; one that is added
    * is found if its turn is still to come. Expired messages are removed and passed over. [MQTT-3.3.1-9]
    */
-  next(nowMs: number): Message | typeof RetainedScan.Pause | null {
+  next(nowMs: number, visitsMax: number): Message | typeof RetainedScan.Pause | null {
+    this.visits = 0;
     if (this.#from === null) return null;
+    this.visits = 1;
     if (this.#isExact) {
       const message = this.#store.get(this.#from, nowMs);
       this.#from = null;
       return message;
     }
-    for (let visits = 0; visits < RetainedScan.VISITS_MAX; visits++) {
+    for (; this.visits <= visitsMax; this.visits++) {
       const name = this.#store.atOrAfter(this.#from);
       const target = name === null ? null : leap(this.#levels, name);
       if (name === null || target === null) {

@@ -19,6 +19,11 @@ export interface RetainedListener {
   onRetainedExpired(topicName: string): void;
 }
 
+/** Messages that are looked at for expired ones when there is no room for another. */
+const SWEEP_WHEN_FULL = 1_000;
+/** Not more often than this. */
+const SWEEP_WHEN_FULL_MS = 50;
+
 export class RetainedStore {
   /** May be swapped: what is there already stays, and may be replaced by what is no larger. */
   limits: RetainedLimits;
@@ -31,6 +36,7 @@ export class RetainedStore {
   #expiring = 0;
   /** Where the next sweep begins. */
   #sweepFrom = '';
+  #sweptFullMs = Number.NEGATIVE_INFINITY;
 
   constructor(limits: RetainedLimits) {
     this.limits = limits;
@@ -49,9 +55,18 @@ export class RetainedStore {
    * Keeps a compact copy of the message in place of the topic's former one, or removes that if the payload is empty. When
    * full nothing changes: the former message stays, and the caller counts the loss. [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7]
    */
-  set(message: Message): RetainedOutcome {
+  set(message: Message, nowMs: number): RetainedOutcome {
     const name = message.topic.name;
     if (message.payloadLength === 0) return this.delete(name) ? 'deleted' : 'absent';
+    const outcome = this.#keep(message, name);
+    const isTooSoon = nowMs - this.#sweptFullMs < SWEEP_WHEN_FULL_MS;
+    if (outcome === 'stored' || this.#expiring === 0 || isTooSoon) return outcome;
+    // What has expired makes room; a little at a time, as the sweep does.
+    this.#sweptFullMs = nowMs;
+    return this.sweepExpired(nowMs, SWEEP_WHEN_FULL) > 0 ? this.#keep(message, name) : outcome;
+  }
+
+  #keep(message: Message, name: string): RetainedOutcome {
     const former = this.#messages.get(name);
     const bytes = this.#bytes + message.size - (former === undefined ? 0 : former.size);
     if (bytes > this.limits.retainedBytesMax && bytes > this.#bytes) return 'full';

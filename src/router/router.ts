@@ -24,6 +24,8 @@ export interface RouterOptions {
 
 const CACHED_TOPICS_MAX = 65_536;
 const CACHED_REFERENCES_MAX = 4_194_304;
+/** Removed subscriptions after which all matches are forgotten, if it is more than there are left. */
+const REMOVALS_MIN = 1_024;
 
 export class Router {
   readonly #drops: Drops;
@@ -39,6 +41,8 @@ export class Router {
   #cachedReferences = 0;
   #subscriptions = 0;
   #sharedSubscriptions = 0;
+  /** Subscriptions taken out since all matches were forgotten. */
+  #removals = 0;
 
   constructor(drops: Drops, options: RouterOptions = {}) {
     this.#drops = drops;
@@ -94,6 +98,7 @@ export class Router {
     if (!this.#tree.remove(topicFilter, subscription)) return false;
     this.#generations.advance(topicFilter);
     this.#subscriptions--;
+    this.#removed();
     return true;
   }
 
@@ -122,16 +127,27 @@ export class Router {
 
   /**
    * Offers a message that a member could not finish to another member, as `route` would; false if nobody else can take it,
-   * which is not counted: the caller still has the message. Design §4a.11. [MQTT-4.8.2-5] is the caller's to keep.
+   * which is not counted: the caller still has the message. `isLastChance`: it is lost otherwise. Design §4a.11. [MQTT-4.8.2-5] is the caller's to keep.
    */
-  redistribute(group: SharedGroup, message: Message, except: Subscriber, nowMs: number): boolean {
+  redistribute(
+    group: SharedGroup,
+    message: Message,
+    except: Subscriber,
+    nowMs: number,
+    isLastChance: boolean,
+  ): boolean {
     // the group may have ended and another of that name begun
     const current = this.#groups.get(groupKey(group.shareName, group.topicFilter));
-    const member = current?.choose(message, this.#strategy, except) ?? null;
+    const member = current?.choose(message, this.#strategy, except, nowMs) ?? null;
     if (member === null) return false;
     // It would be lost there, and is safe where it is.
-    const losesIt = member.qos === 0 && message.qos > 0;
-    if (losesIt && member.subscriber.availability(true) === Availability.Offline) return false;
+    const mayLoseIt = member.qos === 0 && message.qos > 0 && !isLastChance;
+    if (
+      mayLoseIt &&
+      member.subscriber.availability(true, message.size, nowMs) === Availability.Offline
+    ) {
+      return false;
+    }
     member.subscriber.deliver(message, member, nowMs);
     return true;
   }
@@ -142,8 +158,9 @@ export class Router {
     this.#tree.match(topicName, found);
     const subscriptions: Subscription[] = [];
     for (const destination of found) {
-      if (destination instanceof SharedGroup) subscriptions.push(...destination.members);
-      else subscriptions.push(destination);
+      if (destination instanceof SharedGroup) {
+        for (const member of destination.members) subscriptions.push(member);
+      } else subscriptions.push(destination);
     }
     return subscriptions;
   }
@@ -172,6 +189,7 @@ export class Router {
     if (group === undefined || !group.remove(subscription)) return false;
     this.#subscriptions--;
     this.#sharedSubscriptions--;
+    this.#removed();
     if (group.size > 0) return true;
     this.#groups.delete(key);
     this.#tree.remove(topicFilter, group);
@@ -198,7 +216,7 @@ export class Router {
       delivered++;
     }
     for (const group of match.groups) {
-      const member = group.choose(message, this.#strategy, null);
+      const member = group.choose(message, this.#strategy, null, nowMs);
       if (member === null) {
         this.#drops.drop(DropReason.NoSharedMember, clientId, message.topic.name);
         continue;
@@ -238,6 +256,13 @@ export class Router {
     if (!isListed) this.#cached.push(topic);
     topic.route = match;
     this.#cachedReferences += match.weight;
+  }
+
+  /** Matches that went stale refer to sessions that ended: after many removals none is kept. */
+  #removed(): void {
+    if (++this.#removals < REMOVALS_MIN + this.#subscriptions) return;
+    this.#removals = 0;
+    this.#forgetAll();
   }
 
   #forgetAll(): void {

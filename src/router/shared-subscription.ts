@@ -115,6 +115,7 @@ export class SharedGroup {
     message: Message,
     strategy: SharedStrategy,
     except: Subscriber | null,
+    nowMs: number,
   ): Subscription | null {
     const members = this.#members;
     const count = members.length;
@@ -124,7 +125,7 @@ export class SharedGroup {
     let bestRank: Rank = Rank.None;
     for (let asked = 0; asked < count; asked++) {
       const member = members[index];
-      const rank = member.subscriber === except ? Rank.None : rankOf(member, message);
+      const rank = member.subscriber === except ? Rank.None : rankOf(member, message, nowMs);
       if (
         rank < bestRank ||
         (rank === bestRank && best >= 0 && isShorter(rank, member, members[best]))
@@ -150,10 +151,10 @@ export class SharedGroup {
   }
 }
 
-function rankOf(member: Subscription, message: Message): Rank {
+function rankOf(member: Subscription, message: Message, nowMs: number): Rank {
   // Below the granted QoS only [MQTT-4.8.2-3]; QoS 0 is not sure to be kept for one who is away
   const isQos0 = message.qos === 0 || member.qos === 0;
-  const availability = member.subscriber.availability(isQos0);
+  const availability = member.subscriber.availability(isQos0, message.size, nowMs);
   if (availability === Availability.Offline) return isQos0 ? Rank.OfflineQos0 : Rank.Offline;
   return availability === Availability.None ? Rank.None : availability;
 }

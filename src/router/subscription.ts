@@ -22,8 +22,8 @@ export type Availability = (typeof Availability)[keyof typeof Availability];
 export interface Subscriber {
   /** internal session id */
   readonly id: string;
-  /** QoS 0 needs no window and waits in no queue, or in one of its own. */
-  availability(isQos0: boolean): Availability;
+  /** `size` in bytes, as `Message.size`. QoS 0 needs no window. */
+  availability(isQos0: boolean, size: number, nowMs: number): Availability;
   /** messages waiting in its queue */
   readonly queuedMessages: number;
   /**

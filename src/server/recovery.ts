@@ -1,98 +1,171 @@
-// Sessions and retained messages as the store hands them back at start: every session disconnected, its timers running on with
-// what is left of them.
+// The store at start: it is opened, its clock goes on, and sessions and retained messages come back, every session disconnected,
+// its timers running on with what is left of them.
 
-import { parseTopicFilter } from '../protocol/filter.ts';
+import { StoredMessageCodec } from '../core/message-codec.ts';
+import { HOLD_MS } from '../core/store-clock.ts';
+import { StoreHost } from '../core/store-host.ts';
+import { Timer } from '../lib/timer-wheel.ts';
 import type { Message } from '../protocol/message.ts';
-import { SharedGroup } from '../router/shared-subscription.ts';
 import type { Context } from '../session/context.ts';
-import { OutboundMessage } from '../session/outbound-message.ts';
+import { outboundOf } from '../session/outbound-message.ts';
 import { Session } from '../session/session.ts';
 import { Will } from '../session/will.ts';
-import type { RecoveredSession, Recovery, StoredDelivery } from '../storage/storage.ts';
+import type { QueuedDelivery, RecoveredSession, Recovery } from '../storage/storage.ts';
 
 /** Seconds that clients have to come back after a crash before their wills are published. */
 const WILL_GRACE = 30;
+/** Milliseconds that a wall clock may be behind the store without a word. */
+const CLOCK_BEHIND_MS = 1_000;
 
-export class SessionRecovery implements Recovery {
+/** Opens the store and takes back what is in it; nothing to do without one. `onOpen` is called once it is open. */
+export async function openStore(context: Context, onOpen: () => void): Promise<void> {
+  const { alarms, clock, commits, logger, retained, topics } = context;
+  if (commits === null) return;
+  const { storage } = commits;
+  retained.listener = commits;
+  const host = new StoreHost(commits, alarms, logger);
+  const info = await storage.open(host);
+  onOpen();
+  await commits.startClock();
+  host.setCodec(new StoredMessageCodec(commits.clock, topics, clock.now()));
+  commits.skipTo(info.highest.sequence, info.highest.session);
+  lookAtClock(context);
+  const recovery = new SessionRecovery(context);
+  await storage.recover(recovery);
+  recovery.finish();
+  const { sessions, queued } = recovery;
+  if (info.isNew) {
+    logger.info({ location: info.location }, `new store: ${info.location}`);
+    return;
+  }
+  logger.info(
+    { location: info.location, sessions, queued, retained: retained.count },
+    `store: ${info.location} (sessions: ${sessions}, queued messages: ${queued}, retained: ${retained.count})`,
+  );
+}
+
+/** A clock that jumped while the server was down would expire everything, or nothing. */
+function lookAtClock(context: Context): void {
+  const { alarms, commits, logger, wheel } = context;
+  if (commits === null) return;
+  const { elapsedMs, isInDoubt } = commits.clock;
+  if (elapsedMs < -CLOCK_BEHIND_MS) {
+    logger.warn(
+      { behindMs: -elapsedMs },
+      'the clock of this machine is behind the last write to the store: no time counts as passed since then',
+    );
+  }
+  if (!isInDoubt) return;
+  alarms.raise(
+    'clock_jump',
+    'warning',
+    `the last write to the store was ${(elapsedMs / 86_400_000).toFixed(1)} days ago by this machine's clock: if the server was not ` +
+      `off that long, correct the clock and restart; sessions and messages that would be over expire in ${HOLD_MS / 60_000} minutes`,
+    { elapsedMs },
+  );
+  wheel.arm(new Timer({ onTimer: () => alarms.clear('clock_jump') }), HOLD_MS);
+}
+
+class SessionRecovery implements Recovery {
   readonly #context: Context;
-  #sessions = 0;
+  readonly #nowMs: number;
+  sessions = 0;
+  queued = 0;
+  /** By number. */
+  readonly #sessions = new Map<number, Session>();
   #cutOff: Session[] = [];
+  #ended: number[] = [];
+  #retainedOverLimit = 0;
 
   constructor(context: Context) {
     this.#context = context;
-  }
-
-  get sessions(): number {
-    return this.#sessions;
+    this.#nowMs = context.clock.now();
   }
 
   onSession(recovered: RecoveredSession): void {
     const context = this.#context;
     const { session: stored } = recovered;
+    if (stored.sessionExpiryInterval === 0 && recovered.will === null) {
+      this.#ended.push(stored.number); // with its connection, when the server died
+      return;
+    }
     const session = new Session(context, {
       clientId: stored.clientId,
       username: stored.username,
+      groups: stored.groups,
       protocolVersion: stored.protocolVersion,
       remoteAddress: '',
     });
-    if (!context.registry.add(session)) return;
-    this.#sessions++;
+    // Also past the limit of today: a limit keeps new sessions out, it ends none.
+    context.registry.restore(session);
+    this.sessions++;
     session.expiryInterval = stored.sessionExpiryInterval;
-    context.commits?.skipTo(0, stored.number);
-    for (const subscription of recovered.subscriptions) {
-      const { topicFilter, shareName } = parseTopicFilter(subscription.topicFilter, context.limits);
-      session.subscriptions.restore(subscription, topicFilter, shareName);
+    session.setQueuePolicy(stored.queuePolicy);
+    if (session.isDurable) {
+      this.#sessions.set(stored.number, session);
+      for (const subscription of recovered.subscriptions)
+        session.subscriptions.restore(subscription);
+      for (const delivery of recovered.inflight) session.outbound.restore(outboundOf(delivery));
+      if (recovered.inboundPacketIds.length > 0) {
+        session.inboundPacketIds = new Set(recovered.inboundPacketIds);
+      }
     }
-    for (const delivery of recovered.deliveries) session.outbound.restore(this.#outbound(delivery));
-    if (recovered.inboundPacketIds.length > 0) {
-      session.inboundPacketIds = new Set(recovered.inboundPacketIds);
-    }
-    // A session that was connected at a crash counts as disconnected at this start.
-    const elapsedMs =
-      stored.disconnectedAtMs === null ? 0 : context.clock.wallNow() - stored.disconnectedAtMs;
-    const will =
-      recovered.will === null
-        ? null
-        : new Will(recovered.will.message, recovered.will.delayInterval);
-    const wasCutOff = stored.disconnectedAtMs === null;
-    session.restore(
-      Math.max(0, elapsedMs / 1_000),
-      wasCutOff,
-      will,
-      Math.max(will?.delayInterval ?? 0, WILL_GRACE),
-    );
+    this.#startTimers(session, recovered);
     // Only now: nothing that comes from the store is recorded again.
-    session.record.restore(stored.number);
-    if (wasCutOff && session.isDurable) this.#cutOff.push(session);
+    session.record.restore(stored);
+  }
+
+  onQueued(session: number, queued: QueuedDelivery): void {
+    this.queued++;
+    const { sequence, topicName, size, qos, isShared, expiresAtMs } = queued;
+    const clock = this.#context.commits?.clock;
+    this.#sessions.get(session)?.outbound.restoreQueued({
+      sequence,
+      topicName,
+      size,
+      isQos0: qos === 0,
+      isShared,
+      expiresAtMs: clock === undefined ? expiresAtMs : clock.expiryOf(expiresAtMs),
+    });
+  }
+
+  onRetained(message: Message): void {
+    if (this.#context.retained.set(message, this.#nowMs) === 'full') this.#retainedOverLimit++;
   }
 
   /** The store has handed everything over. Sessions that were connected at a crash begin to expire now, and only once. */
   finish(): void {
     for (const session of this.#cutOff) session.record.update();
     this.#cutOff = [];
-  }
-
-  onRetained(message: Message): void {
-    this.#context.retained.set(message);
-  }
-
-  #outbound(stored: StoredDelivery): OutboundMessage {
-    this.#context.commits?.skipTo(stored.sequence, 0);
-    let group: SharedGroup | null = null;
-    if (stored.sharedFilter !== null) {
-      const parsed = parseTopicFilter(stored.sharedFilter, this.#context.limits);
-      group = new SharedGroup(parsed.shareName ?? '', parsed.topicFilter);
+    const { commits } = this.#context;
+    for (const number of this.#ended) {
+      commits?.storage.deleteSession(number);
+      commits?.record();
     }
-    const entry = new OutboundMessage(
-      stored.message,
-      stored.qos,
-      stored.retain,
-      stored.subscriptionIdentifiers,
-      group,
+    this.#ended = [];
+    this.#sessions.clear();
+    if (this.#retainedOverLimit === 0) return;
+    this.#context.logger.warn(
+      { messages: this.#retainedOverLimit },
+      'retained messages in the store are past limits.retained_messages_max or limits.retained_bytes_max and are not served; raise the limit and restart',
     );
-    entry.sequence = stored.sequence;
-    entry.packetId = stored.packetId;
-    entry.state = stored.state;
-    return entry;
+  }
+
+  #startTimers(session: Session, { session: stored, will: storedWill }: RecoveredSession): void {
+    const { commits } = this.#context;
+    if (commits === null) return;
+    const { disconnectedAtMs } = stored;
+    // A session that was connected at a crash counts as disconnected at this start.
+    const elapsedMs = disconnectedAtMs === null ? 0 : commits.clock.now() - disconnectedAtMs;
+    const will =
+      storedWill === null ? null : new Will(storedWill.message, storedWill.delayInterval);
+    session.restore(
+      Math.max(0, elapsedMs / 1_000),
+      disconnectedAtMs === null,
+      will,
+      Math.max(will?.delayInterval ?? 0, WILL_GRACE),
+      (commits.clock.heldUntilMs - this.#nowMs) / 1_000,
+    );
+    if (disconnectedAtMs === null && session.isDurable) this.#cutOff.push(session);
   }
 }

@@ -25,6 +25,10 @@ export class Registry implements SessionRegistry {
     return true;
   }
 
+  restore(session: Session): void {
+    this.#sessions.set(session.clientId, session);
+  }
+
   remove(session: Session): void {
     if (this.#sessions.get(session.clientId) === session) this.#sessions.delete(session.clientId);
   }

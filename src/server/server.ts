@@ -2,12 +2,14 @@
 // MQTT happens here.
 
 import type { Authenticator, Authorizer } from '../auth/auth.ts';
+import { Alarms } from '../core/alarms.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { Commits } from '../core/commits.ts';
 import { DROP_REASON_NAMES, Drops } from '../core/drop.ts';
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
 import { guarded, type Logger, SILENT } from '../core/logger.ts';
 import { Metrics } from '../core/metrics.ts';
+import { type QueueRule, QueueRules } from '../core/queue-rules.ts';
 import { Tick } from '../core/tick.ts';
 import { type Cancellable, type Clock, SYSTEM_CLOCK } from '../lib/clock.ts';
 import { type Ids, RANDOM_IDS } from '../lib/ids.ts';
@@ -23,13 +25,14 @@ import { Router } from '../router/router.ts';
 import { SHARED_STRATEGIES, type SharedStrategyName } from '../router/shared-subscription.ts';
 import type { Context } from '../session/context.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
+import { PendingWills } from '../session/will.ts';
 import type { Storage } from '../storage/storage.ts';
 import { MemoryListener } from '../transport/memory.ts';
 import type { Stream } from '../transport/stream.ts';
 import { TcpListener } from '../transport/tcp.ts';
 import { type Admission, Broker } from './broker.ts';
 import type { ServerStats } from './contract.ts';
-import { SessionRecovery } from './recovery.ts';
+import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
 
@@ -54,6 +57,8 @@ export interface ServerOptions {
   readonly storage?: Storage;
   /** Who of a shared subscription gets a message; default `round_robin`. */
   readonly sharedStrategy?: SharedStrategyName;
+  /** Other bounds than `limits` for the queues of some clients; the first rule that fits counts. */
+  readonly queueRules?: readonly QueueRule[];
   readonly clock?: Clock;
   readonly ids?: Ids;
 }
@@ -83,6 +88,8 @@ export class Server {
   #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #sweep: Cancellable | null = null;
+  /** The store is this server's to close. */
+  #isStoreOpen = false;
 
   constructor(options: ServerOptions = {}) {
     this.#options = options;
@@ -104,6 +111,11 @@ export class Server {
   /** Lost messages by reason. */
   get drops(): Drops {
     return this.#context.drops;
+  }
+
+  /** What somebody must look at. */
+  get alarms(): Alarms {
+    return this.#context.alarms;
   }
 
   get isRunning(): boolean {
@@ -198,17 +210,10 @@ export class Server {
   }
 
   async #open(): Promise<void> {
-    const { commits, logger } = this.#context;
-    if (commits !== null) {
-      this.#context.retained.listener = commits;
-      const recovery = new SessionRecovery(this.#context);
-      await commits.storage.open(recovery);
-      recovery.finish();
-      logger.info(
-        { sessions: recovery.sessions, retained: this.#context.retained.count },
-        'store opened',
-      );
-    }
+    await openStore(this.#context, () => {
+      this.#isStoreOpen = true;
+    });
+    this.#checkStart();
     const { signal } = this.#abort;
     const door = new Broker(this.#context, this.#door, 'memory', this.#admission, signal);
     this.#brokers.push(door);
@@ -262,7 +267,7 @@ export class Server {
     this.#addresses = [];
     const { commits, logger, wheel } = this.#context;
     try {
-      await commits?.close();
+      if (this.#isStoreOpen) await commits?.close();
     } catch (error) {
       logger.error({ error: String(error) }, 'the store could not be closed');
     }
@@ -277,6 +282,9 @@ function buildContext(options: ServerOptions, limits: Limits, registry: Registry
   const tick = new Tick();
   const metrics = new Metrics();
   const drops = new Drops();
+  drops.onListenerError = (error) =>
+    logger.error({ error: String(error) }, 'the listener of lost messages failed');
+  const alarms = new Alarms(clock, logger);
   const topics = new TopicTable(limits);
   const { storage } = options;
   return {
@@ -297,7 +305,13 @@ function buildContext(options: ServerOptions, limits: Limits, registry: Registry
     registry,
     authenticator: options.authenticator ?? null,
     authorizer: options.authorizer ?? null,
-    commits: storage === undefined ? null : new Commits(storage, tick, wheel, metrics, logger),
+    alarms,
+    queueRules: new QueueRules(limits, options.queueRules),
+    pendingWills: new PendingWills(),
+    commits:
+      storage === undefined
+        ? null
+        : new Commits(storage, clock, tick, wheel, metrics, alarms, logger),
     encodeOnce: new EncodeOnce(),
     publishView: new PublishView(),
     message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),

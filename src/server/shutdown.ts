@@ -33,7 +33,8 @@ export async function shutDown(
     await untilAborted(context.commits?.settle() ?? Promise.resolve(), signal);
     await drain(brokers, signal, limits.shutdownTimeoutMs * DRAIN_SHARE);
     for (const broker of brokers) await broker.disconnectAll(ReasonCode.ServerShuttingDown);
-    await untilAborted(context.commits?.settle() ?? Promise.resolve(), signal); // wills
+    await untilAborted(context.pendingWills.whenNone(), signal);
+    await untilAborted(context.commits?.settle() ?? Promise.resolve(), signal); // what they recorded
     await empty(brokers, signal);
   } finally {
     clearTimeout(deadline);

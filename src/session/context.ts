@@ -1,12 +1,14 @@
 // Everything the session layer reaches, as one object that the Server builds. No container, no injection: fields.
 
 import type { Authenticator, Authorizer } from '../auth/auth.ts';
+import type { Alarms } from '../core/alarms.ts';
 import type { BufferPool } from '../core/buffer-pool.ts';
 import type { Commits } from '../core/commits.ts';
 import type { Drops } from '../core/drop.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
+import type { QueueRules } from '../core/queue-rules.ts';
 import type { Tick } from '../core/tick.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
@@ -20,6 +22,7 @@ import type { Router } from '../router/router.ts';
 import type { Connection } from './connection.ts';
 import type { EncodeOnce } from './encode-once.ts';
 import type { Session } from './session.ts';
+import type { PendingWills } from './will.ts';
 
 /** All sessions by client id; implemented by the server. */
 export interface SessionRegistry {
@@ -27,6 +30,8 @@ export interface SessionRegistry {
   get(clientId: string): Session | undefined;
   /** False when there are as many sessions as allowed. */
   add(session: Session): boolean;
+  /** One that was there before, also past that limit. */
+  restore(session: Session): void;
   remove(session: Session): void;
 }
 
@@ -53,7 +58,10 @@ export interface Context {
   readonly drops: Drops;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly alarms: Alarms;
   readonly registry: SessionRegistry;
+  readonly queueRules: QueueRules;
+  readonly pendingWills: PendingWills;
   readonly authenticator: Authenticator | null;
   readonly authorizer: Authorizer | null;
   /** null: nothing is stored, nothing waits. */

@@ -14,7 +14,7 @@ export function distribute(context: Context, message: Message, nowMs: number): n
 /** MQTT 5 §3.3.1.3 */
 function retain(context: Context, message: Message, nowMs: number): void {
   const { name } = message.topic;
-  switch (context.retained.set(message)) {
+  switch (context.retained.set(message, nowMs)) {
     case 'stored': // [MQTT-3.3.1-5]
       record(context, message, context.retained.get(name, nowMs));
       return;

@@ -1,6 +1,6 @@
 // One run of an enhanced authentication, at CONNECT or later (re-authentication). MQTT 5 §4.12.
 
-import type { AuthExchange, AuthStep, Proven, Refused } from '../auth/auth.ts';
+import type { AuthExchange, AuthStep, Challenge, Proven, Refused } from '../auth/auth.ts';
 import { PacketType } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Connection } from './connection.ts';
@@ -57,18 +57,33 @@ export class EnhancedAuthentication {
   }
 
   #take(step: AuthStep): ReasonCode {
-    if (step.reasonCode === ReasonCode.ContinueAuthentication && 'data' in step) {
-      this.#connection.writer.send({
-        type: PacketType.Auth,
-        reasonCode: ReasonCode.ContinueAuthentication, // [MQTT-4.12.0-2]
-        properties: {
-          authenticationMethod: this.method, // [MQTT-4.12.0-5]
-          authenticationData: step.data ?? undefined,
-        },
-      });
-      return ReasonCode.Success;
-    }
+    if (isChallenge(step)) return this.#challenge(step.data);
     this.#exchange = null;
-    return 'username' in step ? this.#onProven(step) : this.#onRefused(step as Refused);
+    return isProven(step) ? this.#onProven(step) : this.#onRefused(step);
   }
+
+  #challenge(data: Uint8Array | null): ReasonCode {
+    const isSent = this.#connection.writer.send({
+      type: PacketType.Auth,
+      reasonCode: ReasonCode.ContinueAuthentication, // [MQTT-4.12.0-2]
+      properties: {
+        authenticationMethod: this.method, // [MQTT-4.12.0-5]
+        authenticationData: data ?? undefined,
+      },
+    });
+    if (!isSent) {
+      this.#connection.fail(ReasonCode.PacketTooLarge, 'AUTH is larger than the client allows');
+    }
+    return ReasonCode.Success;
+  }
+}
+
+// The reason code decides, whatever else is said.
+
+function isChallenge(step: AuthStep): step is Challenge {
+  return step.reasonCode === ReasonCode.ContinueAuthentication;
+}
+
+function isProven(step: Proven | Refused): step is Proven {
+  return step.reasonCode === ReasonCode.Success;
 }

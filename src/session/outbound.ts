@@ -12,10 +12,12 @@ import { DeliveryState } from '../storage/storage.ts';
 import type { Context } from './context.ts';
 import { Inflight } from './inflight.ts';
 import { OutboundMessage } from './outbound-message.ts';
-import { Queue } from './queue.ts';
+import { Queue, type QueueOwner } from './queue.ts';
+import type { QueuedEntry } from './queue-tail.ts';
+import { Redistribution } from './redistribution.ts';
 import type { Session } from './session.ts';
 
-export class Outbound {
+export class Outbound implements QueueOwner {
   readonly #context: Context;
   readonly #session: Session;
   #inflight: Inflight | null = null;
@@ -24,6 +26,8 @@ export class Outbound {
   #resend: RingBuffer<OutboundMessage> | null = null;
   /** How many of those are still in flight: a client may acknowledge one before it is sent again. */
   #unsent = 0;
+  /** A page of the queue is being read from the store. */
+  #isReading = false;
 
   constructor(context: Context, session: Session) {
     this.#context = context;
@@ -42,8 +46,12 @@ export class Outbound {
     return this.#inflight === null ? 0 : this.#inflight.count;
   }
 
-  get hasQueueRoom(): boolean {
-    return this.#queue === null || this.#queue.hasRoom(this.#context.limits);
+  /** Whether a message of that size would be taken by the queue without another having to go. */
+  hasQueueRoom(size: number, nowMs: number): boolean {
+    const limits = this.#session.queueLimits;
+    return this.#queue === null
+      ? size <= limits.queueBytesMax
+      : this.#queue.hasRoom(size, limits, nowMs);
   }
 
   /** What is unacknowledged on this connection stays below the client's Receive Maximum. [MQTT-3.3.4-9] */
@@ -68,9 +76,9 @@ export class Outbound {
   }
 
   /** How well a connected client could take a QoS 0 message; follows what `deliverQos0` would do with it. */
-  get qos0Availability(): Availability {
+  qos0Availability(size: number, nowMs: number): Availability {
     if (this.#queue !== null && this.#queue.qos0Messages > 0) {
-      return this.hasQueueRoom ? Availability.Queue : Availability.None;
+      return this.hasQueueRoom(size, nowMs) ? Availability.Queue : Availability.None;
     }
     const writer = this.#session.connection?.writer;
     return writer?.hasRoom === true ? Availability.Window : Availability.None;
@@ -84,7 +92,7 @@ export class Outbound {
     nowMs: number,
   ): void {
     const isReady = this.#session.connection?.isReady === true;
-    const { queueQos0 } = this.#context.limits;
+    const { queueQos0 } = this.#session.queueLimits;
     const waiting = this.#queue === null ? 0 : this.#queue.qos0Messages;
     if (isReady && waiting === 0) {
       this.#sendQos0(message, retain, subscriptionIdentifiers, nowMs);
@@ -93,7 +101,7 @@ export class Outbound {
       const own = message.own();
       this.#enqueue(new OutboundMessage(own, 0, retain, subscriptionIdentifiers, null), nowMs);
     } else {
-      this.#session.countDropped(DropReason.Offline, message);
+      this.#session.countDropped(DropReason.Offline, message.topic.name);
     }
   }
 
@@ -127,12 +135,13 @@ export class Outbound {
     const queue = this.#queue;
     if (queue === null) return true;
     while (queue.length > 0) {
+      if (!connection.isReady || !connection.writer.hasRoom || this.#mustYield()) return false;
       const entry = queue.peek();
-      if (entry === undefined || !connection.isReady || !connection.writer.hasRoom) return false;
-      if (entry.message.isExpired(nowMs)) {
+      if (entry === undefined) {
+        if (!this.#read(queue)) return false;
+      } else if (entry.message.isExpired(nowMs)) {
         queue.shift();
-        this.#session.countDropped(DropReason.Expired, entry.message); // [MQTT-3.3.2-5]
-        this.#session.record.dequeue(entry);
+        this.lost(DropReason.Expired, entry.message.topic.name, entry.sequence); // [MQTT-3.3.2-5]
       } else if (entry.qos === 0) {
         queue.shift();
         this.#session.record.dequeue(entry);
@@ -196,7 +205,8 @@ export class Outbound {
   onPubcomp(packetId: number, nowMs: number): ReasonCode {
     const entry = this.#inflight === null ? null : this.#inflight.get(packetId);
     if (entry === null) return ReasonCode.Success;
-    if (entry.qos !== 2) return ReasonCode.ProtocolError;
+    // Not before its PUBREC. [MQTT-4.3.3-3]
+    if (entry.state !== DeliveryState.Released) return ReasonCode.ProtocolError;
     this.#finish(entry, ReasonCode.Success, nowMs);
     return ReasonCode.Success;
   }
@@ -219,40 +229,44 @@ export class Outbound {
     this.#resend = null;
   }
 
-  /** Messages of shared subscriptions that have no packet id yet go to other members, if there are any. */
+  /**
+   * The client went: messages of shared subscriptions that have no packet id yet go to other members, if there are any. What
+   * stays is kept in the store only, if it is there.
+   */
   redistributeQueue(nowMs: number): void {
     const queue = this.#queue;
     if (queue === null || queue.length === 0) return;
-    for (const entry of queue.drain()) {
-      if (entry.group === null || !this.#giveAway(entry, nowMs)) queue.restore(entry);
-      else this.#session.record.dequeue(entry);
-    }
+    const redistribution = new Redistribution(this.#context, this.#session);
+    redistribution.whileAway(queue, nowMs, () => this.#queue === queue);
+    queue.unload();
   }
 
   /** The session ends: shared QoS 1 messages move, [MQTT-4.8.2-5] all others are lost. */
   end(nowMs: number): void {
-    const entries = this.#inflight === null ? [] : this.#inflight.inOrder();
-    if (this.#queue !== null) entries.push(...this.#queue.drain());
+    const inflight = this.#inflight === null ? [] : this.#inflight.inOrder();
+    const queue = this.#queue;
     this.#inflight = null;
     this.#queue = null;
     this.#resend = null;
-    for (const entry of entries) {
-      if (entry.state === DeliveryState.Released) continue;
-      const mayMove = entry.group !== null && (entry.packetId === 0 || entry.qos === 1);
-      if (mayMove && this.#giveAway(entry, nowMs)) continue;
-      this.#session.countDropped(DropReason.SessionEnded, entry.message);
-    }
+    new Redistribution(this.#context, this.#session).atEnd(inflight, queue, nowMs);
   }
 
-  /** Back from the store. */
+  /** Back from the store, in flight. */
   restore(entry: OutboundMessage): void {
-    if (entry.packetId === 0) {
-      this.#queue ??= new Queue();
-      this.#queue.restore(entry);
-    } else {
-      this.#inflight ??= new Inflight();
-      this.#inflight.restore(entry);
-    }
+    this.#inflight ??= new Inflight();
+    this.#inflight.restore(entry);
+  }
+
+  /** In the store, queued; in order. */
+  restoreQueued(entry: QueuedEntry): void {
+    this.#queue ??= new Queue(this);
+    this.#queue.appendStored(entry);
+  }
+
+  /** A queued message is given up: counted, and forgotten by the store. */
+  lost(reason: DropReason, topicName: string, sequence: number): void {
+    this.#session.countDropped(reason, topicName);
+    this.#session.record.dequeueSequence(sequence);
   }
 
   /** Hands everything to the store: the session just became durable. */
@@ -276,11 +290,11 @@ export class Outbound {
     const writer = this.#session.connection?.writer;
     if (writer === undefined) return;
     if (!writer.hasRoom) {
-      this.#session.countDropped(DropReason.OutputFull, message);
+      this.#session.countDropped(DropReason.OutputFull, message.topic.name);
     } else if (
       !writer.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
     ) {
-      this.#session.countDropped(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
+      this.#session.countDropped(DropReason.PacketTooLarge, message.topic.name); // [MQTT-3.1.2-25]
     }
   }
 
@@ -307,7 +321,7 @@ export class Outbound {
       commit,
     );
     if (isSent) return;
-    this.#session.countDropped(DropReason.PacketTooLarge, entry.message); // [MQTT-3.1.2-25]
+    this.#session.countDropped(DropReason.PacketTooLarge, entry.message.topic.name); // [MQTT-3.1.2-25]
     this.#inflight?.remove(entry);
     this.#session.record.dequeue(entry);
   }
@@ -318,6 +332,7 @@ export class Outbound {
     if (resend === null || connection === null) return true;
     while (resend.length > 0) {
       if (!connection.isReady || !connection.writer.hasRoom || !this.hasWindowRoom) return false;
+      if (this.#mustYield()) return false;
       const entry = resend.shift();
       if (entry?.isUnsent !== true) continue; // acknowledged before it was sent again
       this.#countSent(entry);
@@ -331,6 +346,30 @@ export class Outbound {
     return true;
   }
 
+  /** The turn has produced all the output it may: the rest follows in the next. */
+  #mustYield(): boolean {
+    if (!this.#context.tick.isExhausted) return false;
+    this.#session.continueNextTurn();
+    return true;
+  }
+
+  /** Gets the next page of the queue; false when it is not there yet, or not needed. */
+  #read(queue: Queue): boolean {
+    if (this.#isReading) return false;
+    if (queue.qos0Messages === 0 && !this.hasWindowRoom) return false;
+    const sequences = queue.nextPage();
+    this.#isReading = true;
+    let isNow = true;
+    this.#session.record.withStored(sequences, (entries) => {
+      this.#isReading = false;
+      if (this.#queue !== queue || entries === null) return;
+      queue.fill(sequences, entries);
+      if (!isNow) this.#session.pump(this.#context.clock.now());
+    });
+    isNow = false;
+    return queue.peek() !== undefined || queue.length === 0;
+  }
+
   #countSent(entry: OutboundMessage): void {
     if (!entry.isUnsent) return;
     entry.isUnsent = false;
@@ -339,7 +378,7 @@ export class Outbound {
 
   #finish(entry: OutboundMessage, reasonCode: number, nowMs: number): void {
     if (reasonCode >= ReasonCode.UnspecifiedError) {
-      this.#session.countDropped(DropReason.Refused, entry.message);
+      this.#session.countDropped(DropReason.Refused, entry.message.topic.name);
     }
     this.#countSent(entry);
     this.#inflight?.remove(entry);
@@ -347,28 +386,17 @@ export class Outbound {
     this.#session.pump(nowMs);
   }
 
-  /** To another member, or to nobody any more if it expired before it got a packet id. [MQTT-3.3.2-5] */
-  #giveAway(entry: OutboundMessage, nowMs: number): boolean {
-    if (entry.packetId !== 0 || !entry.message.isExpired(nowMs)) {
-      return this.#redistribute(entry, nowMs);
-    }
-    this.#session.countDropped(DropReason.Expired, entry.message);
-    return true;
-  }
-
-  #redistribute(entry: OutboundMessage, nowMs: number): boolean {
-    return (
-      entry.group !== null &&
-      this.#context.router.redistribute(entry.group, entry.message, this.#session, nowMs)
-    );
-  }
-
   #enqueue(entry: OutboundMessage, nowMs: number): void {
-    this.#queue ??= new Queue();
-    const { drops, limits } = this.#context;
-    const { record, clientId } = this.#session;
-    const outcome = this.#queue.push(entry, limits, drops, clientId, record, nowMs);
-    if (outcome === 'queued') record.enqueue(entry);
-    else if (outcome === 'disconnect') this.#session.overflow();
+    this.#queue ??= new Queue(this);
+    const session = this.#session;
+    const limits = session.queueLimits;
+    const { message } = entry;
+    if (!this.#queue.makeRoom(message.size, message.topic.name, limits, nowMs)) {
+      session.countDropped(DropReason.QueueFull, message.topic.name);
+      if (limits.queuePolicy === 'disconnect') session.overflow();
+      return;
+    }
+    session.record.enqueue(entry);
+    this.#queue.append(entry, session.connection !== null);
   }
 }

@@ -18,6 +18,16 @@ export function isPending<T>(answer: T | PromiseLike<T>): answer is PromiseLike<
 }
 
 /**
+ * What an authorizer answered, as a reason code: what is none counts as a refusal, since plain JavaScript may answer
+ * anything, and access is never given by mistake.
+ */
+export function verdictOf(answer: unknown): ReasonCode {
+  return typeof answer === 'number' && Number.isInteger(answer) && answer >= 0 && answer <= 0xff
+    ? (answer as ReasonCode)
+    : ReasonCode.NotAuthorized;
+}
+
+/**
  * Stops reading until `answer` is there, then runs `then` and goes on. `orGone` runs instead if the connection has ended
  * meanwhile.
  */

@@ -1,23 +1,38 @@
-// What waits behind a session's in-flight window, bounded in messages and bytes. The policy says who goes when it is full.
+// What waits behind a session's in-flight window, bounded in messages and bytes. The policy says who goes when it is full. Its
+// beginning, the head, is in memory; what follows, the tail, lies in the store and is read in pages when its turn comes. Without
+// a store, or for a session that ends with its connection, all of it is head.
 
-import { DropReason, type Drops } from '../core/drop.ts';
-import type { Limits } from '../core/limits.ts';
+import { DropReason } from '../core/drop.ts';
+import type { QueueLimits } from '../core/limits.ts';
 import { RingBuffer } from '../lib/ring-buffer.ts';
 import type { OutboundMessage } from './outbound-message.ts';
-import type { SessionRecord } from './session-record.ts';
+import { type QueuedEntry, QueueTail } from './queue-tail.ts';
 
-/** What `push` did: the message waits, or it was dropped, or the policy wants the client gone (and it was dropped). */
-export type PushOutcome = 'queued' | 'dropped' | 'disconnect';
+/** What is kept in memory of a queue that is stored, and read from the store at once. */
+const HEAD_MESSAGES_MAX = 128;
+const HEAD_BYTES_MAX = 262_144;
+
+/** Told of what the queue gives up: to be counted, and to be forgotten by the store. `sequence` is 0 for what is not stored. */
+export interface QueueOwner {
+  lost(reason: DropReason, topicName: string, sequence: number): void;
+}
 
 export class Queue {
-  readonly #entries = new RingBuffer<OutboundMessage>();
+  readonly #owner: QueueOwner;
+  readonly #head = new RingBuffer<OutboundMessage>();
+  #headBytes = 0;
+  readonly #tail = new QueueTail();
   #bytes = 0;
   #qos0Messages = 0;
   /** No message of the queue expires before; monotonic milliseconds. */
   #soonestExpiryMs = Number.POSITIVE_INFINITY;
 
+  constructor(owner: QueueOwner) {
+    this.#owner = owner;
+  }
+
   get length(): number {
-    return this.#entries.length;
+    return this.#head.length + this.#tail.length;
   }
 
   get bytes(): number {
@@ -29,102 +44,242 @@ export class Queue {
     return this.#qos0Messages;
   }
 
-  hasRoom(limits: Limits): boolean {
-    return this.#entries.length < limits.queueMessagesMax && this.#bytes < limits.queueBytesMax;
+  /** Whether a message of that size would be taken without another having to go. Expired ones go when it is asked. */
+  hasRoom(size: number, limits: QueueLimits, nowMs: number): boolean {
+    if (this.#fits(size, limits)) return true;
+    if (nowMs < this.#soonestExpiryMs) return false;
+    this.#dropExpired(nowMs); // what nobody will get any more makes room [MQTT-3.3.2-5]
+    return this.#fits(size, limits);
   }
 
-  /** Appends, or does what the policy says; the record forgets each older message that had to go. */
-  push(
-    entry: OutboundMessage,
-    limits: Limits,
-    drops: Drops,
-    clientId: string,
-    record: SessionRecord,
-    nowMs: number,
-  ): PushOutcome {
-    const size = entry.message.size;
-    if (!this.#fits(size, limits) && nowMs >= this.#soonestExpiryMs) {
-      this.#dropExpired(drops, clientId, record, nowMs);
-    }
-    if (this.#fits(size, limits)) {
-      this.#append(entry, size);
-      return 'queued';
-    }
-    if (limits.queuePolicy === 'drop-oldest' && size <= limits.queueBytesMax) {
-      while (this.#entries.length > 0 && !this.#fits(size, limits)) {
-        const oldest = this.shift();
-        if (oldest === undefined) break;
-        drops.drop(DropReason.QueueOldest, clientId, oldest.message.topic.name);
-        record.dequeue(oldest);
-      }
-      if (this.#fits(size, limits)) {
-        this.#append(entry, size);
-        return 'queued';
-      }
-    }
-    drops.drop(DropReason.QueueFull, clientId, entry.message.topic.name);
-    return limits.queuePolicy === 'disconnect' ? 'disconnect' : 'dropped';
+  /**
+   * Makes room for a message as the policy says, older ones going; false if it cannot be taken. `append` follows, or nothing.
+   */
+  makeRoom(size: number, topicName: string, limits: QueueLimits, nowMs: number): boolean {
+    const policy = limits.queuePolicy;
+    if (policy === 'keep-latest-per-topic') this.#dropTopic(topicName);
+    if (this.hasRoom(size, limits, nowMs)) return true;
+    const mayDropOldest = policy === 'drop-oldest' || policy === 'keep-latest-per-topic';
+    if (!mayDropOldest || size > limits.queueBytesMax) return false;
+    while (this.length > 0 && !this.#fits(size, limits)) this.#dropOldest();
+    return true;
   }
 
-  /** Appends without asking for room: what came back from the store was within the limits. */
-  restore(entry: OutboundMessage): void {
-    this.#append(entry, entry.message.size);
+  /** Adds a message at the end; one that is stored (it has a sequence number) may stay there, if its client is away. */
+  append(entry: OutboundMessage, isOnline: boolean): void {
+    const { message } = entry;
+    const size = message.size;
+    const isHead =
+      entry.sequence === 0 ||
+      (isOnline &&
+        this.#tail.length === 0 &&
+        this.#head.length < HEAD_MESSAGES_MAX &&
+        this.#headBytes < HEAD_BYTES_MAX);
+    if (isHead) {
+      this.#count(size, entry.qos === 0, message.expiresAtMs);
+      this.#pushHead(entry, size);
+    } else {
+      this.appendStored(storedEntry(entry, size));
+    }
   }
 
+  /** Adds what is in the store already: at the end, without asking for room. */
+  appendStored(entry: QueuedEntry): void {
+    this.#count(entry.size, entry.isQos0, entry.expiresAtMs);
+    this.#tail.push(entry);
+  }
+
+  /** The oldest, if it is in memory. */
   peek(): OutboundMessage | undefined {
-    return this.#entries.peek();
+    return this.#head.peek();
   }
 
   at(index: number): OutboundMessage | undefined {
-    return this.#entries.at(index);
+    return this.#head.at(index);
   }
 
+  /** Takes the oldest, which is in memory, out. */
   shift(): OutboundMessage | undefined {
-    const entry = this.#entries.shift();
+    const entry = this.#head.shift();
     if (entry === undefined) return undefined;
-    this.#bytes -= entry.message.size;
-    if (entry.qos === 0) this.#qos0Messages--;
+    const size = entry.message.size;
+    this.#headBytes -= size;
+    this.#uncount(size, entry.qos === 0);
     return entry;
   }
 
-  /** Takes everything out. */
-  drain(): OutboundMessage[] {
-    const entries: OutboundMessage[] = [];
-    for (;;) {
-      const entry = this.#entries.shift();
+  /** Sequence numbers of what is to be read next, when nothing is in memory any more. */
+  nextPage(): number[] {
+    const sequences: number[] = [];
+    let bytes = 0;
+    for (let i = 0; i < HEAD_MESSAGES_MAX && bytes < HEAD_BYTES_MAX; i++) {
+      const entry = this.#tail.at(i);
       if (entry === undefined) break;
-      entries.push(entry);
+      sequences.push(entry.sequence);
+      bytes += entry.size;
     }
-    this.#bytes = 0;
-    this.#qos0Messages = 0;
-    this.#soonestExpiryMs = Number.POSITIVE_INFINITY;
-    return entries;
+    return sequences;
   }
 
-  #fits(size: number, limits: Limits): boolean {
-    return (
-      this.#entries.length < limits.queueMessagesMax && this.#bytes + size <= limits.queueBytesMax
-    );
-  }
-
-  /** What nobody will get any more makes room for what somebody will. [MQTT-3.3.2-5] */
-  #dropExpired(drops: Drops, clientId: string, record: SessionRecord, nowMs: number): void {
-    for (const entry of this.drain()) {
-      if (entry.message.isExpired(nowMs)) {
-        drops.drop(DropReason.Expired, clientId, entry.message.topic.name);
-        record.dequeue(entry);
+  /**
+   * Takes in a page that was read: `found` of the `sequences` asked for. What left the queue meanwhile is passed over; what
+   * the store no longer has is lost.
+   */
+  fill(sequences: readonly number[], found: readonly OutboundMessage[]): void {
+    let next = 0;
+    for (const sequence of sequences) {
+      while (next < found.length && found[next].sequence < sequence) next++;
+      if (this.#tail.sequenceAt(0) !== sequence) continue;
+      const entry = this.#tail.shift();
+      if (entry === undefined) return;
+      if (found[next]?.sequence === sequence) {
+        this.#pushHead(found[next], entry.size);
       } else {
-        this.restore(entry);
+        this.#uncount(entry.size, entry.isQos0);
+        this.#owner.lost(DropReason.StoreDamaged, entry.topicName, sequence);
       }
     }
   }
 
-  #append(entry: OutboundMessage, size: number): void {
-    if (entry.message.expiresAtMs < this.#soonestExpiryMs) {
-      this.#soonestExpiryMs = entry.message.expiresAtMs;
+  /** The client went: what is stored need not be in memory too. */
+  unload(): void {
+    if (this.#head.length === 0 || this.#head.peek()?.sequence === 0) return;
+    const rest: QueuedEntry[] = [];
+    for (;;) {
+      const entry = this.#tail.shift();
+      if (entry === undefined) break;
+      rest.push(entry);
     }
-    if (entry.qos === 0) this.#qos0Messages++;
-    this.#entries.push(entry);
+    for (;;) {
+      const entry = this.#head.shift();
+      if (entry === undefined) break;
+      this.#tail.push(storedEntry(entry, entry.message.size));
+    }
+    for (const entry of rest) this.#tail.push(entry);
+    this.#headBytes = 0;
+  }
+
+  /** Takes everything that is in memory out. */
+  drainHead(): OutboundMessage[] {
+    const entries: OutboundMessage[] = [];
+    for (;;) {
+      const entry = this.shift();
+      if (entry === undefined) return entries;
+      entries.push(entry);
+    }
+  }
+
+  /** Puts back, in order, what `drainHead` took out. */
+  restoreHead(entry: OutboundMessage): void {
+    this.#count(entry.message.size, entry.qos === 0, entry.message.expiresAtMs);
+    this.#pushHead(entry, entry.message.size);
+  }
+
+  /** Sequence numbers of the messages of shared subscriptions that are in the store only. */
+  storedShared(): number[] {
+    const sequences: number[] = [];
+    if (this.#tail.sharedCount === 0) return sequences;
+    for (let i = 0; i < this.#tail.length; i++) {
+      const entry = this.#tail.at(i);
+      if (entry?.isShared === true) sequences.push(entry.sequence);
+    }
+    return sequences;
+  }
+
+  /** Whether it is in the store only. */
+  holdsStored(sequence: number): boolean {
+    return this.#tail.positionOf(sequence) >= 0;
+  }
+
+  /** Takes one out of what is in the store only; false if it is not there any more. */
+  removeStored(sequence: number): boolean {
+    const entry = this.#tail.removeAt(this.#tail.positionOf(sequence));
+    if (entry === undefined) return false;
+    this.#uncount(entry.size, entry.isQos0);
+    return true;
+  }
+
+  /** Takes the oldest out of what is in the store only. */
+  shiftStored(): QueuedEntry | undefined {
+    const entry = this.#tail.shift();
+    if (entry !== undefined) this.#uncount(entry.size, entry.isQos0);
+    return entry;
+  }
+
+  #fits(size: number, limits: QueueLimits): boolean {
+    return this.length < limits.queueMessagesMax && this.#bytes + size <= limits.queueBytesMax;
+  }
+
+  #dropOldest(): void {
+    const entry = this.shift();
+    if (entry !== undefined) {
+      this.#owner.lost(DropReason.QueueOldest, entry.message.topic.name, entry.sequence);
+      return;
+    }
+    const stored = this.shiftStored();
+    if (stored === undefined) return;
+    this.#owner.lost(DropReason.QueueOldest, stored.topicName, stored.sequence);
+  }
+
+  #dropExpired(nowMs: number): void {
+    this.#soonestExpiryMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.drainHead()) {
+      if (entry.message.isExpired(nowMs)) {
+        this.#owner.lost(DropReason.Expired, entry.message.topic.name, entry.sequence);
+      } else {
+        this.restoreHead(entry);
+      }
+    }
+    // Twice over what stays is linear; removal from the middle would not be.
+    const rest: QueuedEntry[] = [];
+    for (;;) {
+      const entry = this.shiftStored();
+      if (entry === undefined) break;
+      if (entry.expiresAtMs > nowMs) rest.push(entry);
+      else this.#owner.lost(DropReason.Expired, entry.topicName, entry.sequence);
+    }
+    for (const entry of rest) this.appendStored(entry);
+  }
+
+  /** An older message of the topic gives way to a newer one. */
+  #dropTopic(topicName: string): void {
+    for (let i = 0; i < this.#head.length; i++) {
+      const entry = this.#head.at(i);
+      if (entry?.message.topic.name !== topicName) continue;
+      for (const other of this.drainHead()) if (other !== entry) this.restoreHead(other);
+      this.#owner.lost(DropReason.QueueReplaced, topicName, entry.sequence);
+      return;
+    }
+    const stored = this.#tail.removeAt(this.#tail.positionOfTopic(topicName));
+    if (stored === undefined) return;
+    this.#uncount(stored.size, stored.isQos0);
+    this.#owner.lost(DropReason.QueueReplaced, topicName, stored.sequence);
+  }
+
+  #pushHead(entry: OutboundMessage, size: number): void {
+    this.#head.push(entry);
+    this.#headBytes += size;
+  }
+
+  #count(size: number, isQos0: boolean, expiresAtMs: number): void {
+    if (expiresAtMs < this.#soonestExpiryMs) this.#soonestExpiryMs = expiresAtMs;
+    if (isQos0) this.#qos0Messages++;
     this.#bytes += size;
   }
+
+  #uncount(size: number, isQos0: boolean): void {
+    this.#bytes -= size;
+    if (isQos0) this.#qos0Messages--;
+  }
+}
+
+function storedEntry(entry: OutboundMessage, size: number): QueuedEntry {
+  return {
+    sequence: entry.sequence,
+    topicName: entry.message.topic.name,
+    size,
+    isQos0: entry.qos === 0,
+    isShared: entry.group !== null,
+    expiresAtMs: entry.message.expiresAtMs,
+  };
 }

@@ -1,31 +1,33 @@
 // Retained messages for new subscriptions, paced: they are pulled while the session's queue is empty and its window and output
 // have room, a slice per turn, so that subscribing to `#` never dumps a hundred thousand messages at once. Each topic is sent
 // with its value as of the visit, behind whatever live message waits: no subscriber ever sees an older value after a newer.
-// The scans belong to the session and survive a reconnect.
+// The scans belong to the session and survive a reconnect. A scan is held until its SUBACK is out.
 
+import { DropReason } from '../core/drop.ts';
 import type { Waiting } from '../core/tick.ts';
 import type { Message } from '../protocol/message.ts';
 import { RetainedScan } from '../router/retained-scan.ts';
-import type { Subscription } from '../router/subscription.ts';
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';
 
-/** Messages per session and turn. */
-const SLICE = 128;
+/** Messages per session and turn, and topics that are looked at. */
+const MESSAGES_PER_TURN_MAX = 128;
+const VISITS_PER_TURN_MAX = 1_000;
 /** Output of the connection above which the next slice waits until it is written. */
 const OUTPUT_BYTES_MAX = 65_536;
-
-interface Pending {
-  readonly scan: RetainedScan;
-  readonly subscription: Subscription;
-}
 
 export class RetainedDelivery implements Waiting {
   readonly #session: Session;
   readonly #context: Context;
-  #pending: Pending[] = [];
-  /** Found, but there was no room for it. */
+  /** By topic filter as its client wrote it, in the order of the requests. */
+  readonly #held = new Map<string, RetainedScan>();
+  readonly #ready = new Map<string, RetainedScan>();
+  /** Its share of this turn is used up. */
   #isWaiting = false;
+  /** What is left of the share of the turn with that number. */
+  #turn = 0;
+  #messagesLeft = 0;
+  #visitsLeft = 0;
 
   constructor(session: Session, context: Context) {
     this.#session = session;
@@ -33,37 +35,59 @@ export class RetainedDelivery implements Waiting {
   }
 
   get isDone(): boolean {
-    return this.#pending.length === 0;
+    return this.#ready.size === 0 && this.#held.size === 0;
   }
 
-  /** Starts sending what matches the subscription. [MQTT-3.3.1-9] */
-  add(subscription: Subscription, topicFilter: string): void {
-    this.remove(subscription.topicFilter);
-    this.#pending.push({ scan: this.#context.retained.scan(topicFilter), subscription });
+  /** A subscription wants what is retained, once its SUBACK is out. `innerFilter` is without `$share/…`. [MQTT-3.3.1-9] */
+  request(topicFilter: string, innerFilter: string): void {
+    this.#ready.delete(topicFilter);
+    this.#held.set(topicFilter, this.#context.retained.scan(innerFilter));
   }
 
-  /** The subscription is gone or is being made anew. */
+  /** The SUBACK is out. */
+  release(topicFilter: string): void {
+    const scan = this.#held.get(topicFilter);
+    if (scan === undefined) return;
+    this.#held.delete(topicFilter);
+    this.#ready.set(topicFilter, scan);
+  }
+
+  /** A new connection: no SUBACK of the one before will follow. */
+  releaseAll(): void {
+    for (const topicFilter of [...this.#held.keys()]) this.release(topicFilter);
+  }
+
+  /** The subscription is gone. */
   remove(topicFilter: string): void {
-    if (this.#pending.length === 0) return;
-    this.#pending = this.#pending.filter((p) => p.subscription.topicFilter !== topicFilter);
+    this.#held.delete(topicFilter);
+    this.#ready.delete(topicFilter);
   }
 
-  /** Sends while there is room; goes on next turn if a slice was not enough. */
+  /** Sends while there is room; goes on next turn if its share of this one was not enough. */
   pump(nowMs: number): void {
-    let budget = SLICE;
-    while (this.#pending.length > 0 && this.#hasRoom()) {
-      if (budget-- === 0) {
-        this.#continueNextTurn();
-        return;
+    if (this.#isWaiting) return;
+    const { tick } = this.#context;
+    if (this.#turn !== tick.turn) {
+      this.#turn = tick.turn;
+      this.#messagesLeft = MESSAGES_PER_TURN_MAX;
+      this.#visitsLeft = VISITS_PER_TURN_MAX;
+    }
+    for (const [topicFilter, scan] of this.#ready) {
+      while (this.#hasRoom()) {
+        if (this.#messagesLeft <= 0 || this.#visitsLeft <= 0) {
+          this.#continueNextTurn();
+          return;
+        }
+        const found = scan.next(nowMs, this.#visitsLeft);
+        this.#visitsLeft -= scan.visits;
+        tick.visits += scan.visits;
+        if (found === null) {
+          this.#ready.delete(topicFilter);
+          break;
+        }
+        if (found !== RetainedScan.Pause) this.#send(found, topicFilter, nowMs);
       }
-      const { scan, subscription } = this.#pending[0];
-      const found = scan.next(nowMs);
-      if (found === RetainedScan.Pause) {
-        this.#continueNextTurn();
-        return;
-      }
-      if (found === null) this.#pending.shift();
-      else this.#send(found, subscription, nowMs);
+      if (this.#ready.has(topicFilter)) return; // no room
     }
   }
 
@@ -72,11 +96,17 @@ export class RetainedDelivery implements Waiting {
     this.#session.pump(this.#context.clock.now());
   }
 
-  #send(message: Message, subscription: Subscription, nowMs: number): void {
-    // It may have been replaced since by one that asked for no retained messages. [MQTT-3.8.4-3]
-    const current = this.#session.subscriptions.get(subscription.topicFilter) ?? subscription;
-    const qos = message.qos < current.qos ? message.qos : current.qos;
-    this.#session.deliverRetained(message, qos, current.subscriptionIdentifiers, nowMs);
+  #send(message: Message, topicFilter: string, nowMs: number): void {
+    // As it is now: it may have been replaced since it asked. [MQTT-3.8.4-3]
+    const subscription = this.#session.subscriptions.get(topicFilter);
+    if (subscription === undefined) return;
+    this.#messagesLeft--;
+    if (subscription.noLocal && message.publisher?.clientId === this.#session.clientId) {
+      this.#session.countDropped(DropReason.NoLocal, message.topic.name); // [MQTT-3.8.3-3]
+      return;
+    }
+    const qos = message.qos < subscription.qos ? message.qos : subscription.qos;
+    this.#session.deliverRetained(message, qos, subscription.subscriptionIdentifiers, nowMs);
   }
 
   #hasRoom(): boolean {
@@ -92,7 +122,6 @@ export class RetainedDelivery implements Waiting {
   }
 
   #continueNextTurn(): void {
-    if (this.#isWaiting) return;
     this.#isWaiting = true;
     this.#context.tick.waitForNextTurn(this);
   }

@@ -2,10 +2,12 @@
 // connection: the traffic of a clean session costs no storage at all. Of such a session only the will is stored, under a
 // record of its own that nobody's packet waits for: after a crash it is still published.
 
+import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Subscription } from '../router/subscription.ts';
-import type { Storage, StoredDelivery } from '../storage/storage.ts';
+import type { Storage, StoredDelivery, StoredSession } from '../storage/storage.ts';
 import type { Context } from './context.ts';
-import type { OutboundMessage } from './outbound-message.ts';
+import { type OutboundMessage, outboundOf } from './outbound-message.ts';
+import { isPending } from './parking.ts';
 import type { Session } from './session.ts';
 import type { Will } from './will.ts';
 
@@ -14,6 +16,10 @@ export class SessionRecord {
   #number = 0;
   /** The store has all of it, not only its will. */
   #isStored = false;
+  /** Store time at which it began. */
+  #createdAtMs = 0;
+  /** The highest sequence number that a delivery of it got. */
+  #lastSequence = 0;
   readonly #context: Context;
   readonly #session: Session;
 
@@ -33,18 +39,18 @@ export class SessionRecord {
   }
 
   /** Back from the store, under this number; nothing is recorded. */
-  restore(number: number): void {
-    this.#number = number;
+  restore(stored: StoredSession): void {
+    this.#number = stored.number;
+    this.#createdAtMs = stored.createdAtMs;
     this.#isStored = this.#session.isDurable;
   }
 
-  /** Writes the session itself; stores all of it when it just became durable, removes it when it ceased to be. */
+  /**
+   * Writes the session itself, and stores all of it when it just became durable. One that ceases to be stays stored, as one
+   * that ends with its connection: its queue may be in the store only.
+   */
   update(): void {
-    if (this.#context.commits === null) return;
-    if (!this.#session.isDurable) {
-      this.remove();
-      return;
-    }
+    if (this.#context.commits === null || (!this.#session.isDurable && !this.#isStored)) return;
     const isNew = !this.#isStored;
     this.#isStored = true;
     this.#save();
@@ -77,7 +83,8 @@ export class SessionRecord {
   enqueue(entry: OutboundMessage): void {
     const { commits } = this.#context;
     if (commits === null || !this.#isStored) return;
-    entry.sequence = commits.nextSequence();
+    entry.sequence = commits.sequenceFor(entry.message, this.#lastSequence);
+    this.#lastSequence = entry.sequence;
     this.#begin()?.enqueue(this.#number, entry);
   }
 
@@ -87,9 +94,41 @@ export class SessionRecord {
   }
 
   dequeue(entry: OutboundMessage): void {
-    if (entry.sequence === 0) return;
-    this.#begin()?.dequeue(this.#number, entry.sequence);
+    this.dequeueSequence(entry.sequence);
     entry.sequence = 0;
+  }
+
+  /** The same by number; 0 is of what was not stored. */
+  dequeueSequence(sequence: number): void {
+    if (sequence !== 0) this.#begin()?.dequeue(this.#number, sequence);
+  }
+
+  /**
+   * Calls `then` with what the store has of these queued messages, at once if it can; with null when it cannot be read, which
+   * ends the connection: its client has to come again.
+   */
+  withStored(
+    sequences: readonly number[],
+    then: (entries: readonly OutboundMessage[] | null) => void,
+  ): void {
+    const { commits, logger } = this.#context;
+    if (commits === null || sequences.length === 0) return;
+    const take = (found: readonly StoredDelivery[]): void => then(found.map(outboundOf));
+    const fail = (error: unknown): void => {
+      const { clientId, connection } = this.#session;
+      logger.error({ clientId, error: String(error) }, 'queued messages cannot be read');
+      then(null);
+      connection?.disconnect(ReasonCode.UnspecifiedError, 'the store cannot be read');
+    };
+    let found: readonly StoredDelivery[] | PromiseLike<readonly StoredDelivery[]>;
+    try {
+      found = commits.storage.readDeliveries(this.#number, sequences);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    if (isPending(found)) found.then(take, fail);
+    else take(found);
   }
 
   addInboundPacketId(packetId: number): void {
@@ -115,18 +154,23 @@ export class SessionRecord {
 
   /** The session itself, without what belongs to it. */
   #save(): void {
-    const { commits, clock } = this.#context;
+    const { commits } = this.#context;
     if (commits === null) return;
     if (this.#number === 0) this.#number = commits.nextSessionNumber();
     const session = this.#session;
-    const elapsedMs = clock.now() - session.disconnectedAtMs;
+    const { client, disconnectedAtMs } = session;
+    if (this.#createdAtMs === 0) this.#createdAtMs = commits.clock.now();
     commits.storage.saveSession({
       number: this.#number,
       clientId: session.clientId,
-      username: session.client.username,
+      username: client.username,
+      groups: client.groups ?? [],
       protocolVersion: session.version,
       sessionExpiryInterval: session.expiryInterval,
-      disconnectedAtMs: session.connection === null ? clock.wallNow() - elapsedMs : null,
+      disconnectedAtMs:
+        session.connection === null ? commits.clock.toStore(disconnectedAtMs) : null,
+      createdAtMs: this.#createdAtMs,
+      queuePolicy: session.requestedQueuePolicy,
     });
     commits.record();
   }

@@ -4,6 +4,8 @@
 
 import type { Client } from '../auth/auth.ts';
 import type { DropReason } from '../core/drop.ts';
+import type { QueueLimits, QueuePolicy } from '../core/limits.ts';
+import type { Waiting } from '../core/tick.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import type { Message, Publisher } from '../protocol/message.ts';
 import type { ProtocolVersion, QoS } from '../protocol/packet.ts';
@@ -25,7 +27,7 @@ export function sessionIdOf(clientId: string): string {
   return `__client_${clientId}`;
 }
 
-export class Session implements Subscriber, TimerOwner {
+export class Session implements Subscriber, TimerOwner, Waiting {
   readonly id: string;
   readonly clientId: string;
   publisher: Publisher;
@@ -38,6 +40,10 @@ export class Session implements Subscriber, TimerOwner {
   /** monotonic milliseconds; meaningful while not connected */
   disconnectedAtMs = 0;
   hasEnded = false;
+  /** The bounds of its queue. */
+  queueLimits: QueueLimits;
+  /** What its client asked for; null = nothing. */
+  requestedQueuePolicy: QueuePolicy | null = null;
   readonly subscriptions: Subscriptions;
   readonly outbound: Outbound;
   /** Packet ids of inbound QoS 2 messages between PUBLISH and PUBREL. MQTT 5 §4.3.3 */
@@ -51,11 +57,16 @@ export class Session implements Subscriber, TimerOwner {
   #willTimer: Timer | null = null;
   /** It was connected when the server died, and its client has not come back yet. */
   #wasCutOff = false;
+  /** It is on the list of those who go on next turn. */
+  #isWaiting = false;
+  /** The connection that the queue policy wants gone. */
+  #overflowing: Connection | null = null;
 
   constructor(context: Context, client: Client) {
     this.#context = context;
     this.clientId = client.clientId;
     this.client = client;
+    this.queueLimits = context.limits;
     this.id = sessionIdOf(client.clientId);
     this.publisher = { sessionId: this.id, clientId: client.clientId, username: client.username };
     this.record = new SessionRecord(context, this);
@@ -84,15 +95,15 @@ export class Session implements Subscriber, TimerOwner {
     return this.outbound.hasWindowRoom;
   }
 
-  availability(isQos0: boolean): Availability {
-    if (this.hasEnded) return Availability.None;
-    const connection = this.connection;
-    if (connection?.isReady) {
-      if (isQos0) return this.outbound.qos0Availability;
-      if (this.outbound.canSendNow) return Availability.Window;
-      return this.outbound.hasQueueRoom ? Availability.Queue : Availability.None;
+  availability(isQos0: boolean, size: number, nowMs: number): Availability {
+    if (this.hasEnded || this.#overflowing !== null) return Availability.None;
+    const { outbound } = this;
+    if (this.connection?.isReady) {
+      if (isQos0) return outbound.qos0Availability(size, nowMs);
+      if (outbound.canSendNow) return Availability.Window;
+      return outbound.hasQueueRoom(size, nowMs) ? Availability.Queue : Availability.None;
     }
-    return this.outbound.hasQueueRoom ? Availability.Offline : Availability.None;
+    return outbound.hasQueueRoom(size, nowMs) ? Availability.Offline : Availability.None;
   }
 
   deliver(message: Message, subscription: Subscription, nowMs: number): void {
@@ -119,11 +130,16 @@ export class Session implements Subscriber, TimerOwner {
     else this.outbound.deliver(message, qos, true, identifiers, null, nowMs);
   }
 
-  /** Sends the retained messages that match a subscription just made. */
-  startRetained(subscription: Subscription, topicFilter: string, nowMs: number): void {
-    if (this.hasEnded || !this.subscriptions.has(subscription)) return;
+  /** A subscription just made wants the retained messages that match, once its SUBACK is out. */
+  requestRetained(topicFilter: string, innerFilter: string): void {
     this.#retained ??= new RetainedDelivery(this, this.#context);
-    this.#retained.add(subscription, topicFilter);
+    this.#retained.request(topicFilter, innerFilter);
+  }
+
+  /** The SUBACK of these is out. */
+  startRetained(topicFilters: readonly string[], nowMs: number): void {
+    if (this.hasEnded || this.#retained === null || topicFilters.length === 0) return;
+    for (const topicFilter of topicFilters) this.#retained.release(topicFilter);
     this.pump(nowMs);
   }
 
@@ -136,11 +152,32 @@ export class Session implements Subscriber, TimerOwner {
   pump(nowMs: number): void {
     if (!this.outbound.pump(nowMs) || this.#retained === null) return;
     this.#retained.pump(nowMs);
-    if (this.#retained.isDone) this.#retained = null;
+    if (this.#retained?.isDone === true) this.#retained = null;
+  }
+
+  /** Calls back in the next turn, to go on sending. */
+  continueNextTurn(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#context.tick.waitForNextTurn(this);
+  }
+
+  nextTurn(): void {
+    this.#isWaiting = false;
+    const overflowing = this.#overflowing;
+    this.#overflowing = null;
+    if (overflowing === null) this.pump(this.#context.clock.now());
+    else overflowing.disconnect(ReasonCode.QuotaExceeded, 'the queue of this session is full');
   }
 
   /** Gives the session to a connection. The connection calls `resume` when its CONNACK is out. MQTT 5 §3.1.4 */
-  attach(connection: Connection, client: Client, will: Will | null, expiryInterval: number): void {
+  attach(
+    connection: Connection,
+    client: Client,
+    will: Will | null,
+    expiryInterval: number,
+    queuePolicy: QueuePolicy | null,
+  ): void {
     const { wheel } = this.#context;
     if (this.#expiryTimer !== null) wheel.cancel(this.#expiryTimer);
     if (this.#willTimer !== null) wheel.cancel(this.#willTimer); // [MQTT-3.1.3-9]
@@ -151,13 +188,21 @@ export class Session implements Subscriber, TimerOwner {
     }
     this.expiryInterval = expiryInterval;
     this.#wasCutOff = false;
+    this.setQueuePolicy(queuePolicy);
     this.outbound.attach();
     this.record.update();
     this.#setWill(will); // [MQTT-3.1.2-7]
   }
 
+  /** The bounds of its queue: as the rules say, and within them as its client asks. */
+  setQueuePolicy(requested: QueuePolicy | null): void {
+    this.requestedQueuePolicy = requested;
+    this.queueLimits = this.#context.queueRules.limitsFor(this.client, requested);
+  }
+
   /** CONNACK is out: unfinished deliveries go again, then the queue. [MQTT-4.4.0-1] */
   resume(nowMs: number): void {
+    this.#retained?.releaseAll();
     this.pump(nowMs);
   }
 
@@ -189,7 +234,7 @@ export class Session implements Subscriber, TimerOwner {
   /** Another expiry for a session whose client just said so in DISCONNECT. MQTT 5 §3.14.2.2.2 */
   changeExpiry(expiryInterval: number): void {
     this.expiryInterval = expiryInterval;
-    this.record.update();
+    if (expiryInterval > 0) this.record.update(); // else it ends with the connection, which is now
   }
 
   /** Starts counting, with what is left of the interval: also for a session that came back from the store. */
@@ -199,12 +244,16 @@ export class Session implements Subscriber, TimerOwner {
     this.#context.wheel.arm(this.#expiryTimer, seconds * 1_000);
   }
 
-  /** Back from the store, not connected; `wasCutOff` if it was connected when the server died. */
+  /**
+   * Back from the store, not connected; `wasCutOff` if it was connected when the server died. It does not expire before
+   * `heldSeconds`.
+   */
   restore(
     elapsedSeconds: number,
     wasCutOff: boolean,
     will: Will | null,
     willDelaySeconds: number,
+    heldSeconds: number,
   ): void {
     this.disconnectedAtMs = this.#context.clock.now() - elapsedSeconds * 1_000;
     this.#wasCutOff = wasCutOff;
@@ -215,7 +264,7 @@ export class Session implements Subscriber, TimerOwner {
     }
     // Of a session that is not durable only the will is left; it ends with that.
     const expirySeconds = this.isDurable ? this.expiryInterval - elapsedSeconds : willDelaySeconds;
-    this.#armExpiry(Math.max(0, expirySeconds));
+    this.#armExpiry(Math.max(0, heldSeconds, expirySeconds));
   }
 
   onTimer(timer: Timer): void {
@@ -246,13 +295,16 @@ export class Session implements Subscriber, TimerOwner {
     this.subscriptions.end();
     this.outbound.end(clock.now());
     this.#retained = null;
+    this.inboundPacketIds = null; // a match that nobody has used since may still refer to this session
     this.record.remove();
     if (this.#will !== null) this.#publishWill();
   }
 
-  /** The queue policy wants this client gone. */
+  /** The queue policy wants this client gone: in the next turn, since its going may fill the queues of others. */
   overflow(): void {
-    this.connection?.disconnect(ReasonCode.QuotaExceeded, 'the queue of this session is full');
+    if (this.connection === null) return;
+    this.#overflowing = this.connection;
+    this.continueNextTurn();
   }
 
   /** Takes the packet id of an inbound QoS 2 message; false if it was there already. */
@@ -271,8 +323,8 @@ export class Session implements Subscriber, TimerOwner {
     return true;
   }
 
-  countDropped(reason: DropReason, message: Message): void {
-    this.#context.drops.drop(reason, this.clientId, message.topic.name);
+  countDropped(reason: DropReason, topicName: string): void {
+    this.#context.drops.drop(reason, this.clientId, topicName);
   }
 
   #setWill(will: Will | null): void {

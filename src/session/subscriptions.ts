@@ -1,7 +1,7 @@
 // The subscriptions of one session, by the filter as its client wrote it. The router holds them too; this is the side that
 // knows which the client made and that takes them all back when the session ends.
 
-import { parseTopicFilter } from '../protocol/filter.ts';
+import { splitSharedFilter } from '../protocol/filter.ts';
 import type { SubscriptionRequest } from '../protocol/packet.ts';
 import { Subscription } from '../router/subscription.ts';
 import type { StoredSubscription } from '../storage/storage.ts';
@@ -59,8 +59,9 @@ export class Subscriptions {
   }
 
   /** Back from the store. */
-  restore(stored: StoredSubscription, innerFilter: string, shareName: string | null): void {
-    this.set(stored, innerFilter, shareName, stored.subscriptionIdentifier);
+  restore(stored: StoredSubscription): void {
+    const { topicFilter, shareName } = splitSharedFilter(stored.topicFilter);
+    this.set(stored, topicFilter, shareName, stored.subscriptionIdentifier);
   }
 
   /** False if there was none; only the identically spelt filter counts. [MQTT-3.10.4-1] */
@@ -81,8 +82,8 @@ export class Subscriptions {
   }
 
   #unroute(subscription: Subscription): void {
-    const { limits, router } = this.#context;
-    const { topicFilter, shareName } = parseTopicFilter(subscription.topicFilter, limits);
+    const { router } = this.#context;
+    const { topicFilter, shareName } = splitSharedFilter(subscription.topicFilter);
     router.unsubscribe(subscription, topicFilter, shareName);
   }
 }

@@ -9,6 +9,7 @@ import { writeProperties } from '../protocol/properties.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from './context.ts';
 import { distribute } from './distribute.ts';
+import { verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
 
 export class Will {
@@ -50,19 +51,43 @@ export function publishWill(context: Context, session: Session, will: Will): voi
   const answer = new Promise<ReasonCode>((resolve) => {
     resolve(authorizer.authorizePublish(session.client, name, message.qos, message.retain));
   });
-  inTime(context, answer).then(
-    (code) => {
-      if (code < ReasonCode.UnspecifiedError) send(context, will);
-      else drop();
-    },
-    (error: unknown) => {
-      drop();
-      logger.error(
-        { clientId: session.clientId, error: String(error) },
-        'the authorizer failed on a will',
-      );
-    },
-  );
+  context.pendingWills.add();
+  inTime(context, answer)
+    .then(
+      (code) => {
+        if (verdictOf(code) < ReasonCode.UnspecifiedError) send(context, will);
+        else drop();
+      },
+      (error: unknown) => {
+        drop();
+        logger.error(
+          { clientId: session.clientId, error: String(error) },
+          'the authorizer failed on a will',
+        );
+      },
+    )
+    .finally(() => context.pendingWills.done());
+}
+
+/** Wills whose authorizer is thinking: a stop waits for them. */
+export class PendingWills {
+  #count = 0;
+  #waiting: (() => void)[] = [];
+
+  add(): void {
+    this.#count++;
+  }
+
+  done(): void {
+    if (--this.#count > 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Resolves when there is none. */
+  whenNone(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
 }
 
 /** Rejects when the answer takes longer than the authorizer may take. */

@@ -167,11 +167,12 @@ export class Writer implements Dirty, Holder, TimerOwner {
     delivery.withTopic = true;
     delivery.messageExpiryInterval =
       this.version === 5 ? message.remainingExpiry(nowMs) : NO_EXPIRY;
-    const aliases = this.outboundAliases;
+    let aliases = this.outboundAliases;
     if (this.maximumPacketSize !== Number.POSITIVE_INFINITY) {
       // What does not fit with its whole topic is not sent at all. [MQTT-3.1.2-24]
-      const size = publishSize(message, delivery) + (aliases === null ? 0 : ALIAS_BYTES);
+      const size = publishSize(message, delivery);
       if (size > this.maximumPacketSize) return false;
+      if (size + ALIAS_BYTES > this.maximumPacketSize) aliases = null;
     }
     metrics.packetsSent[PacketType.Publish]++;
     metrics.publishSent[qos]++;

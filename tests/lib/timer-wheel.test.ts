@@ -199,3 +199,19 @@ test('a closed wheel fires no more and leaves no callback with the clock', () =>
   expect(repeating).toBe(0);
   expect(owner.firedAtMs).toEqual([]);
 });
+
+test('a timer that throws does not keep the others of its slot from firing', () => {
+  const clock = new FakeClock();
+  const wheel = new TimerWheel(clock);
+  let fired = 0;
+  const count = { onTimer: () => void fired++ };
+  const broken = {
+    onTimer: () => {
+      throw new Error('broken on purpose');
+    },
+  };
+  for (const owner of [count, broken, count]) wheel.arm(new Timer(owner), 100);
+  expect(() => clock.advance(200)).toThrow('broken on purpose');
+  expect(fired).toBe(2);
+  expect(wheel.armed).toBe(0);
+});

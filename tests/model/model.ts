@@ -342,6 +342,10 @@ export class Model {
         continue;
       }
       session.scans[0].from = message.topicName;
+      if (subscription.noLocal && message.publisher === session.clientId) {
+        this.#drop('no_local');
+        continue;
+      }
       this.#deliver(session, {
         message,
         qos: Math.min(subscription.qos, message.qos) as QoS,

@@ -23,7 +23,7 @@ export class FakeSubscriber implements Subscriber {
     this.id = id;
   }
 
-  availability(_isQos0 = false): Availability {
+  availability(): Availability {
     return this.state;
   }
 

@@ -35,7 +35,7 @@ describe('RetainedScan, whatever happens meanwhile', () => {
           let version = 0;
           const set = (name: string) => {
             const payload = `${++version}`;
-            store.set(retained(name, payload));
+            store.set(retained(name, payload), 0);
             model.set(name, payload);
           };
           for (const name of initial) set(name);
@@ -45,7 +45,7 @@ describe('RetainedScan, whatever happens meanwhile', () => {
             const due = [...model.keys()]
               .filter((name) => name > last && matchesNaively(filter, name))
               .sort((a, b) => (a < b ? -1 : 1));
-            const message = scan.next(0);
+            const message = scan.next(0, 1_000);
             if (message === RetainedScan.Pause) throw new Error('paused');
             expect(message?.topic.name).toBe(due.at(0));
             if (message === null) return false;
@@ -61,7 +61,7 @@ describe('RetainedScan, whatever happens meanwhile', () => {
             else expect(store.delete(name)).toBe(model.delete(name));
           }
           while (isOpen) isOpen = expectNext();
-          expect(scan.next(0)).toBeNull();
+          expect(scan.next(0, 1_000)).toBeNull();
           expect(store.count).toBe(model.size);
           for (const name of model.keys()) store.delete(name);
           expect(store.bytes).toBe(0);

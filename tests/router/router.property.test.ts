@@ -71,13 +71,15 @@ class Model {
       .filter((subscription) => subscription.group !== null);
     let served = 0;
     for (const all of members.values()) {
-      const able = all.filter((one) => one.subscriber.availability(false) !== Availability.None);
+      const able = all.filter(
+        (one) => one.subscriber.availability(false, 0, 0) !== Availability.None,
+      );
       const chosen = shared.filter((subscription) => all.includes(subscription));
       expect(chosen).toHaveLength(able.length > 0 ? 1 : 0);
       if (able.length === 0) this.noMember++;
       else served++;
-      const best = Math.min(...able.map((one) => one.subscriber.availability(false)));
-      if (chosen.length > 0) expect(chosen[0].subscriber.availability(false)).toBe(best);
+      const best = Math.min(...able.map((one) => one.subscriber.availability(false, 0, 0)));
+      if (chosen.length > 0) expect(chosen[0].subscriber.availability(false, 0, 0)).toBe(best);
     }
     expect(shared).toHaveLength(served);
     return served;

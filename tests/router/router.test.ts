@@ -438,12 +438,12 @@ describe('Shared subscriptions', () => {
     const group = one.group;
     if (group === null) throw new Error('no group');
     const message = messageTo('x');
-    expect(world.router.redistribute(group, message, world.client('a'), 0)).toBe(true);
-    expect(world.router.redistribute(group, message, world.client('a'), 0)).toBe(true);
+    expect(world.router.redistribute(group, message, world.client('a'), 0, false)).toBe(true);
+    expect(world.router.redistribute(group, message, world.client('a'), 0, false)).toBe(true);
     expect(world.client('a').take()).toBe(0);
     expect(world.client('b').take()).toBe(2);
     world.client('b').state = 3;
-    expect(world.router.redistribute(group, message, world.client('a'), 0)).toBe(false);
+    expect(world.router.redistribute(group, message, world.client('a'), 0, false)).toBe(false);
     expect(world.drops.total).toBe(0);
   });
 
@@ -454,9 +454,13 @@ describe('Shared subscriptions', () => {
     if (group === null) throw new Error('no group');
     world.router.unsubscribe(one, 'x', 'g');
     expect(one.group).toBe(group);
-    expect(world.router.redistribute(group, messageTo('x'), world.client('a'), 0)).toBe(false);
+    expect(world.router.redistribute(group, messageTo('x'), world.client('a'), 0, false)).toBe(
+      false,
+    );
     world.share('b', 'g', 'x');
-    expect(world.router.redistribute(group, messageTo('x'), world.client('a'), 0)).toBe(true);
+    expect(world.router.redistribute(group, messageTo('x'), world.client('a'), 0, false)).toBe(
+      true,
+    );
   });
 
   it('are all told by `matching`', () => {

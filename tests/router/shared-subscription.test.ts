@@ -49,7 +49,7 @@ class Members {
   choose(count: number, publisher: string | null = null, qos: QoS = 1): string {
     let chosen = '';
     for (let i = 0; i < count; i++) {
-      const member = this.group.choose(messageTo('x', publisher, qos), this.strategy, null);
+      const member = this.group.choose(messageTo('x', publisher, qos), this.strategy, null, 0);
       chosen += member === null ? '-' : member.subscriber.id;
     }
     return chosen;
@@ -112,10 +112,10 @@ describe('A shared group', () => {
   it('never chooses the excepted one', () => {
     const members = new Members('wo');
     const { group, all } = members;
-    const chosen = group.choose(messageTo('x'), roundRobin, all[0]);
+    const chosen = group.choose(messageTo('x'), roundRobin, all[0], 0);
     expect(chosen?.subscriber).toBe(all[1]);
     all[1].state = Availability.None;
-    expect(group.choose(messageTo('x'), roundRobin, all[0])).toBeNull();
+    expect(group.choose(messageTo('x'), roundRobin, all[0], 0)).toBeNull();
   });
 
   it('has each subscriber once', () => {

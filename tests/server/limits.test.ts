@@ -747,6 +747,7 @@ limit(
 );
 
 tested.add('shutdownTimeoutMs'); // tests/server/lifecycle.test.ts
+tested.add('answerTimeoutMs'); // tests/wire/answer-timeout.test.ts
 
 afterAll(() => {
   expect([...tested].sort(), 'every limit has a test').toEqual(Object.keys(DEFAULT_LIMITS).sort());

@@ -26,6 +26,7 @@ async function undecided() {
       authenticate: () =>
         new Promise<Decision>((resolve, reject) => waiting.push({ resolve, reject })),
     },
+    limits: { answerTimeoutMs: 20_000 }, // tests/wire/answer-timeout.test.ts
   });
   return { broker, waiting };
 }

@@ -170,3 +170,14 @@ test('deliveries have no topic alias for a client that gave a maximum of 0 [MQTT
   await client.send("30 07 0004 'aaaa' 00 30 07 0004 'aaaa' 00");
   await client.expect("30 07 0004 'aaaa' 00", "30 07 0004 'aaaa' 00");
 });
+
+test('a message that just fits comes, too, when the client allows topic aliases [MQTT-3.1.2-24]', async () => {
+  const broker = await startServer();
+  const client = await broker.v5('a', true, '27 00000014 22 0005'); // 20 bytes, five aliases
+  await client.send("82 07 0001 00 0001 't' 00");
+  await client.expect('90 04 0001 00 00');
+  await (await broker.v3('p')).send("30 11 0001 't' '0123456789abcd'");
+  await client.expect("30 12 0001 't' 00 '0123456789abcd'");
+  await (await broker.v3('p')).send("30 12 0001 't' '0123456789abcde'");
+  await client.expectNothing();
+});

@@ -188,3 +188,14 @@ test('after 65,535 ids come the first again, without 0 and without the one in fl
   expect(Math.max(...seen.slice(-1_000))).toBeLessThan(5_000); // they have wrapped around
   expect(seen.filter((id) => id === kept)).toHaveLength(1);
 });
+
+test('PUBCOMP without PUBREC acknowledges nothing: 0x82, and the message comes again [MQTT-4.3.3-3]', async () => {
+  const broker = await startServer();
+  const client = await subscriberV5(broker, 'a', 't', 2, '11 0000003c');
+  await (await broker.v3('p')).send("34 06 0001 't' 0001 'x'");
+  await client.expect("34 07 0001 't' 0001 00 'x'");
+  await client.send('70 02 0001');
+  await expectDisconnected(client, 0x82);
+  const back = await broker.v5('a', false, '11 0000003c');
+  await back.expect("3c 07 0001 't' 0001 00 'x'");
+});

@@ -49,12 +49,12 @@ function reAuthenticate(
     previous.method,
     exchange,
     (proven) => {
-      connection.writer.send({
+      const isSent = connection.writer.send({
         type: PacketType.Auth,
         reasonCode: ReasonCode.Success,
         properties: { authenticationMethod: previous.method, authenticationData: proven.data },
       });
-      return ReasonCode.Success;
+      return isSent ? ReasonCode.Success : ReasonCode.PacketTooLarge;
     },
     (refused) => {
       connection.disconnect(ReasonCode.NotAuthorized, refused.reasonString); // [MQTT-4.12.1-2]

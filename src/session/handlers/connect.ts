@@ -1,8 +1,15 @@
 // CONNECT: is it valid, who is it, may it come in, and which session does it get. MQTT 5 §3.1.4.
 
 import type { Accepted, Client, ConnectRequest, Decision, Refused } from '../../auth/auth.ts';
+import type { QueuePolicy } from '../../core/limits.ts';
+import { QUEUE_POLICY_PROPERTY, queuePolicyOf } from '../../core/queue-rules.ts';
 import type { Framer } from '../../protocol/framer.ts';
-import { type ConnectPacket, PacketType, type Properties } from '../../protocol/packet.ts';
+import {
+  type ConnackPacket,
+  type ConnectPacket,
+  PacketType,
+  type Properties,
+} from '../../protocol/packet.ts';
 import { connectVersion, decodeConnect } from '../../protocol/packets/connect.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
@@ -108,7 +115,7 @@ function decide(
   request: ConnectRequest,
   decision: Decision,
 ): ReasonCode {
-  if ('username' in decision) return enter(connection, packet, request, decision);
+  if (isAccepted(decision)) return enter(connection, packet, request, decision);
   refuseConnect(
     connection,
     decision.reasonCode,
@@ -116,6 +123,11 @@ function decide(
     decision.serverReference,
   );
   return ReasonCode.Success;
+}
+
+/** The reason code decides, whatever else is said. */
+function isAccepted(decision: Decision): decision is Accepted {
+  return decision.reasonCode === ReasonCode.Success;
 }
 
 /** MQTT 5 §4.12 */
@@ -170,6 +182,7 @@ function enter(
   const client: Client = {
     clientId,
     username: accepted.username,
+    groups: accepted.groups ?? [],
     protocolVersion: packet.protocolVersion,
     remoteAddress: connection.stream.remoteAddress,
   };
@@ -187,7 +200,7 @@ function enter(
     limits.inflightMessagesMax,
   );
   connection.accept(session, client, packet.properties.topicAliasMaximum ?? 0);
-  session.attach(connection, client, will, expiryInterval);
+  session.attach(connection, client, will, expiryInterval, queuePolicyIn(packet));
   const keepAlive = keepAliveOf(packet, limits.keepAliveMax);
   connection.startKeepAlive(keepAlive);
   logger.info(
@@ -203,25 +216,53 @@ function enter(
     },
     'client connected',
   );
-  const isSent = connection.writer.sendWhenDurable(
-    {
-      type: PacketType.Connack,
-      sessionPresent: resumed !== null && packet.protocolVersion !== 3, // 3.1 has no such flag
-      reasonCode: ReasonCode.Success, // [MQTT-3.1.4-5]
-      properties:
-        packet.protocolVersion === 5
-          ? {
-              ...connackProperties(context, packet, request, keepAlive, expiryInterval),
-              ...responseInformation(packet, accepted),
-              ...properties,
-            }
-          : {},
-    },
-    commits !== null && discards ? commits.lastRecorded : session.record.commit,
-    () => session.resume(context.clock.now()),
-  );
-  if (!isSent) connection.close('CONNACK is larger than the client allows'); // [MQTT-3.1.2-24]
+  const connack: ConnackPacket = {
+    type: PacketType.Connack,
+    sessionPresent: resumed !== null && packet.protocolVersion !== 3, // 3.1 has no such flag
+    reasonCode: ReasonCode.Success, // [MQTT-3.1.4-5]
+    properties:
+      packet.protocolVersion === 5
+        ? {
+            ...connackProperties(context, packet, request, keepAlive, expiryInterval),
+            ...responseInformation(packet, accepted),
+            ...properties,
+          }
+        : {},
+  };
+  const commit = commits !== null && discards ? commits.lastRecorded : session.record.commit;
+  welcome(connection, session, connack, commit);
   return ReasonCode.Success;
+}
+
+/** CONNACK, and what follows it. */
+function welcome(
+  connection: Connection,
+  session: Session,
+  connack: ConnackPacket,
+  commit: number,
+): void {
+  const { clock, logger } = connection.context;
+  try {
+    const isSent = connection.writer.sendWhenDurable(connack, commit, () =>
+      session.resume(clock.now()),
+    );
+    if (!isSent) connection.close('CONNACK is larger than the client allows'); // [MQTT-3.1.2-24]
+  } catch (error) {
+    // Text or data of the authenticator's that no packet can carry: CONNACK is still the first packet. [MQTT-3.2.0-1]
+    logger.error(
+      { clientId: session.clientId, error: String(error) },
+      'CONNACK cannot be encoded: does the authenticator give it something invalid?',
+    );
+    refuseConnect(connection, ReasonCode.UnspecifiedError, 'an error of the server');
+  }
+}
+
+/** The policy that the client wants for its queue; a name that is none has no effect. */
+function queuePolicyIn(packet: ConnectPacket): QueuePolicy | null {
+  const property = packet.properties.userProperties?.find(
+    ([name]) => name === QUEUE_POLICY_PROPERTY,
+  );
+  return queuePolicyOf(property?.[1]);
 }
 
 /** Throws ProtocolError when its topic is not valid or past the limits. */

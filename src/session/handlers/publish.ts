@@ -14,7 +14,7 @@ import type { Subscriber } from '../../router/subscription.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { distribute } from '../distribute.ts';
-import { park } from '../parking.ts';
+import { isPending, park, verdictOf } from '../parking.ts';
 import { Session } from '../session.ts';
 
 /** A v3 client that cannot be refused while the store fails is closed after this long. */
@@ -49,24 +49,34 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
     return refuse(connection, session, message, view.packetId, ReasonCode.PayloadFormatInvalid);
   }
   const { packetId } = view;
-  if (authorizer === null) return take(connection, session, message, packetId);
+  const nowMs = connection.lastReceivedMs;
+  if (authorizer === null) return take(connection, session, message, packetId, nowMs);
   const decision = authorizer.authorizePublish(session.client, topic.name, view.qos, view.retain);
-  if (typeof decision === 'number') {
-    return decision < ReasonCode.UnspecifiedError
-      ? take(connection, session, message, packetId)
-      : refuse(connection, session, message, packetId, decision);
+  if (!isPending(decision)) {
+    return judged(connection, session, message, packetId, nowMs, verdictOf(decision));
   }
   const owned = message.own();
   park(
     connection,
     decision,
-    (code) =>
-      code < ReasonCode.UnspecifiedError
-        ? take(connection, session, owned, packetId)
-        : refuse(connection, session, owned, packetId, code),
-    (code) => publisherLeft(context, owned, code),
+    (answer) =>
+      judged(connection, session, owned, packetId, context.clock.now(), verdictOf(answer)),
+    (answer) => publisherLeft(context, owned, verdictOf(answer)),
   );
   return ReasonCode.Success;
+}
+
+function judged(
+  connection: Connection,
+  session: Session,
+  message: Message,
+  packetId: number,
+  nowMs: number,
+  code: ReasonCode,
+): ReasonCode {
+  return code < ReasonCode.UnspecifiedError
+    ? take(connection, session, message, packetId, nowMs)
+    : refuse(connection, session, message, packetId, code);
 }
 
 /**
@@ -76,7 +86,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
 function publisherLeft(context: Context, message: Message, code: ReasonCode): void {
   if (message.qos > 0) return;
   if (code < ReasonCode.UnspecifiedError) {
-    distribute(context, message, message.receivedAtMs);
+    distributeInTime(context, message, context.clock.now());
     return;
   }
   const clientId = message.publisher?.clientId ?? null;
@@ -126,6 +136,7 @@ function take(
   session: Session,
   message: Message,
   packetId: number,
+  nowMs: number,
 ): ReasonCode {
   const { context } = connection;
   const { commits } = context;
@@ -135,7 +146,7 @@ function take(
   }
   const recordsBefore = commits === null ? 0 : commits.records;
   if (qos === 2) session.addInboundPacketId(packetId); // [MQTT-4.3.3-10]
-  const delivered = distribute(context, message, message.receivedAtMs);
+  const delivered = distributeInTime(context, message, nowMs);
   if (qos === 0 || connection.session !== session) return ReasonCode.Success;
   const commit = commits === null || commits.records === recordsBefore ? 0 : commits.gathering;
   const reasonCode = delivered === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success;
@@ -143,6 +154,16 @@ function take(
   if (qos === 1) connection.writer.sendAck(PacketType.Puback, packetId, reasonCode, commit, true);
   else connection.writer.sendAck(PacketType.Pubrec, packetId, reasonCode, commit, false);
   return ReasonCode.Success;
+}
+
+/** It may have expired while its authorizer thought. [MQTT-3.3.2-5] */
+function distributeInTime(context: Context, message: Message, nowMs: number): number {
+  if (nowMs > message.receivedAtMs && message.isExpired(nowMs)) {
+    const clientId = message.publisher?.clientId ?? null;
+    context.drops.drop(DropReason.Expired, clientId, message.topic.name);
+    return 0;
+  }
+  return distribute(context, message, nowMs);
 }
 
 /** A QoS 2 PUBLISH that came before: PUBREC again, not before the commit that holds the first. [MQTT-4.3.3-10] */

@@ -12,9 +12,8 @@ import { decodeSubscribe } from '../../protocol/packets/subscribe.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import { subackReturnCodeV3 } from '../../protocol/reason-codes-v3.ts';
-import type { Subscription } from '../../router/subscription.ts';
 import type { Connection } from '../connection.ts';
-import { park } from '../parking.ts';
+import { isPending, park, verdictOf } from '../parking.ts';
 import type { Session } from '../session.ts';
 
 /** One filter on its way to a reason code. */
@@ -40,13 +39,12 @@ export function onSubscribe(connection: Connection, session: Session, framer: Fr
   let mustWait = false;
   for (const request of packet.subscriptions) {
     const one = judge(connection, session, request);
-    if (typeof one.verdict !== 'number') mustWait = true;
+    if (isPending(one.verdict)) mustWait = true;
     judged.push(one);
   }
   if (!mustWait) {
-    const verdicts: ReasonCode[] = [];
-    for (const { verdict } of judged) if (typeof verdict === 'number') verdicts.push(verdict);
-    return subscribe(connection, session, packet, judged, verdicts);
+    const answers = judged.map((one) => one.verdict);
+    return subscribe(connection, session, packet, judged, answers);
   }
   park(connection, Promise.all(judged.map((one) => one.verdict)), (verdicts) =>
     subscribe(connection, session, packet, judged, verdicts),
@@ -93,17 +91,17 @@ function subscribe(
   session: Session,
   packet: SubscribePacket,
   judged: readonly Judged[],
-  verdicts: readonly ReasonCode[],
+  answers: readonly unknown[],
 ): ReasonCode {
   const { limits } = connection.context;
   const subscriptionIdentifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0;
   const reasonCodes: number[] = [];
-  const withRetained: { subscription: Subscription; innerFilter: string }[] = [];
+  const withRetained: string[] = [];
   for (let i = 0; i < judged.length; i++) {
     const { innerFilter, shareName } = judged[i];
     let request = judged[i].request;
     const existing = session.subscriptions.get(request.topicFilter);
-    let verdict: ReasonCode = verdicts[i];
+    let verdict = verdictOf(answers[i]);
     const isFull = session.subscriptions.count >= limits.subscriptionsPerClientMax;
     if (verdict < ReasonCode.UnspecifiedError && existing === undefined && isFull) {
       verdict = ReasonCode.QuotaExceeded;
@@ -112,27 +110,21 @@ function subscribe(
       reasonCodes.push(refusal(connection, request, verdict)); // [MQTT-3.8.4-7]
       continue;
     }
-    if (connection.isBridge) request = { ...request, noLocal: true, retainAsPublished: true };
-    const subscription = session.subscriptions.set(
-      request,
-      innerFilter,
-      shareName,
-      subscriptionIdentifier,
-    );
+    if (connection.isBridge) {
+      request = { ...request, noLocal: shareName === null, retainAsPublished: true };
+    }
+    session.subscriptions.set(request, innerFilter, shareName, subscriptionIdentifier);
     reasonCodes.push(request.qos);
     const { retainHandling } = request;
     const wantsRetained = retainHandling === 0 || (retainHandling === 1 && existing === undefined);
-    if (shareName === null && wantsRetained) withRetained.push({ subscription, innerFilter });
+    if (shareName !== null || !wantsRetained) continue;
+    session.requestRetained(request.topicFilter, innerFilter);
+    withRetained.push(request.topicFilter);
   }
   const fits = connection.writer.sendWhenDurable(
     { type: PacketType.Suback, packetId: packet.packetId, reasonCodes, properties: {} },
     session.record.commit,
-    () => {
-      const nowMs = connection.context.clock.now();
-      for (const { subscription, innerFilter } of withRetained) {
-        session.startRetained(subscription, innerFilter, nowMs);
-      }
-    },
+    () => session.startRetained(withRetained, connection.context.clock.now()),
   );
   // Nobody is left to wonder whether it subscribed. [MQTT-3.8.4-1] [MQTT-3.1.2-24]
   return fits ? ReasonCode.Success : ReasonCode.PacketTooLarge;

@@ -20,7 +20,7 @@ export function onUnsubscribe(
   packet.topicFilters.forEach(checkNotEmpty); // before any takes effect
   for (const topicFilter of packet.topicFilters) {
     const existed = session.subscriptions.delete(topicFilter); // [MQTT-3.10.4-1]
-    session.stopRetained(topicFilter);
+    if (existed) session.stopRetained(topicFilter);
     reasonCodes.push(existed ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted);
   }
   const fits = connection.writer.sendWhenDurable(

@@ -1,0 +1,87 @@
+// Messages of shared subscriptions whose member went: those without a packet id move to other members at once, those with one
+// when the session ends (QoS 1 only). Design §4a.11. What only the store has is read first; the new member's record and the
+// removal here are in one batch wherever the store answers at once.
+
+import { DropReason } from '../core/drop.ts';
+import { DeliveryState } from '../storage/storage.ts';
+import type { Context } from './context.ts';
+import type { OutboundMessage } from './outbound-message.ts';
+import type { Queue } from './queue.ts';
+import type { QueuedEntry } from './queue-tail.ts';
+import type { Session } from './session.ts';
+
+export class Redistribution {
+  readonly #context: Context;
+  readonly #session: Session;
+
+  constructor(context: Context, session: Session) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  /** The client went, its session lives on. `isCurrent`: this is still the session's queue. */
+  whileAway(queue: Queue, nowMs: number, isCurrent: () => boolean): void {
+    const session = this.#session;
+    for (const entry of queue.drainHead()) {
+      if (entry.group === null || !this.#giveAway(entry, nowMs, false)) queue.restoreHead(entry);
+      else session.record.dequeue(entry);
+    }
+    session.record.withStored(queue.storedShared(), (entries) => {
+      if (entries === null || session.connection !== null || !isCurrent()) return; // it came back
+      for (const entry of entries) {
+        const { sequence } = entry;
+        if (!queue.holdsStored(sequence)) continue;
+        if (!this.#giveAway(entry, this.#context.clock.now(), false)) continue;
+        queue.removeStored(sequence);
+        session.record.dequeue(entry);
+      }
+    });
+  }
+
+  /** The session ends: shared QoS 1 messages move, [MQTT-4.8.2-5] all others are lost. */
+  atEnd(inflight: readonly OutboundMessage[], queue: Queue | null, nowMs: number): void {
+    for (const entry of inflight) this.#moveOrLose(entry, nowMs);
+    if (queue === null) return;
+    for (const entry of queue.drainHead()) this.#moveOrLose(entry, nowMs);
+    const shared = new Map<number, QueuedEntry>();
+    for (;;) {
+      const entry = queue.shiftStored();
+      if (entry === undefined) break;
+      if (entry.isShared) shared.set(entry.sequence, entry);
+      else this.#session.countDropped(DropReason.SessionEnded, entry.topicName);
+    }
+    // Asked before the session is removed from the store, and answered as of now.
+    this.#session.record.withStored([...shared.keys()], (entries) => {
+      for (const entry of entries ?? []) {
+        shared.delete(entry.sequence);
+        this.#moveOrLose(entry, this.#context.clock.now());
+      }
+      for (const { topicName } of shared.values()) {
+        this.#session.countDropped(DropReason.StoreDamaged, topicName);
+      }
+    });
+  }
+
+  #moveOrLose(entry: OutboundMessage, nowMs: number): void {
+    if (entry.state === DeliveryState.Released) return;
+    const mayMove = entry.group !== null && (entry.packetId === 0 || entry.qos === 1);
+    if (mayMove && this.#giveAway(entry, nowMs, true)) return;
+    this.#session.countDropped(DropReason.SessionEnded, entry.message.topic.name);
+  }
+
+  /**
+   * To another member, or to nobody any more if it expired before it got a packet id. [MQTT-3.3.2-5] `isLastChance`: it is
+   * lost if nobody takes it.
+   */
+  #giveAway(entry: OutboundMessage, nowMs: number, isLastChance: boolean): boolean {
+    const { group, message } = entry;
+    if (entry.packetId === 0 && message.isExpired(nowMs)) {
+      this.#session.countDropped(DropReason.Expired, message.topic.name);
+      return true;
+    }
+    const { router } = this.#context;
+    return (
+      group !== null && router.redistribute(group, message, this.#session, nowMs, isLastChance)
+    );
+  }
+}
