@@ -1,6 +1,6 @@
 // Finds what nobody uses: exports of src that no other file names, sources that no file imports, and dependencies that are
 // never imported. It reads text, not types, so it may overlook something but never blames what is used. What embedders
-// use counts as used: everything that src/index.ts and src/protocol/index.ts name. Members of classes are not looked at.
+// use counts as used: everything that the entries of the package name. Members of classes are not looked at.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,14 @@ import { findImports } from './check-layers.mjs';
 const ROOT = path.resolve(
   process.argv[2] ?? path.dirname(path.dirname(fileURLToPath(import.meta.url))),
 );
-const ENTRIES = new Set(['src/index.ts', 'src/protocol/index.ts', 'src/cli/main.ts']);
+/** What package.json exports, and what is run by itself. */
+const ENTRIES = new Set([
+  'src/index.ts',
+  'src/protocol/index.ts',
+  'src/storage/lmdb/index.ts',
+  'src/contracts/storage.ts',
+  'src/cli/main.ts',
+]);
 const FOLDERS = ['src', 'tests', 'bench', 'scripts'];
 const EXPORT =
   /^export (?:declare )?(?:abstract )?(?:async )?(const|let|function\*?|class|interface|type) (\w+)/gm;

@@ -6,9 +6,14 @@ import fs from 'node:fs';
 const TARGET = new URL('../docs/config.md', import.meta.url);
 
 const { DEFAULT_CONFIG } = await import('../dist/config/config.js');
-const { LIMIT_SETTINGS, LISTENER_SETTINGS, LOG_SETTINGS, limitKey } = await import(
-  '../dist/config/settings.js'
-);
+const {
+  LIMIT_SETTINGS,
+  LISTENER_SETTINGS,
+  LOG_SETTINGS,
+  QUEUE_SETTINGS,
+  STORAGE_SETTINGS,
+  limitKey,
+} = await import('../dist/config/settings.js');
 
 const INTRODUCTION = `# The configuration file
 
@@ -31,6 +36,13 @@ port = 1883
 packet_size_max = "256KiB"
 session_expiry_max = "1d"
 
+[[queues]]
+client_id = "dashboard-*"
+policy = "keep-latest-per-topic"
+
+[storage]
+path = "/var/lib/iothub"
+
 [log]
 level = "info"
 \`\`\`
@@ -40,6 +52,7 @@ const ENDING = `## What must agree
 
 * \`limits.queue_bytes_max\` is at least \`limits.packet_size_max\`: otherwise the largest message could never be queued.
 * \`limits.retained_bytes_max\` is at least \`limits.packet_size_max\`, unless \`limits.retain_available\` is false.
+* A table of \`[[queues]]\` names \`client_id\`, \`username\` or both.
 * No two listeners have the same address and port.
 * \`--host\` and \`--port\` go with one listener, not with several.
 `;
@@ -47,7 +60,8 @@ const ENDING = `## What must agree
 /** A section: one row a setting. */
 function section(title, text, settings, defaults, keyOf) {
   const rows = Object.entries(settings).map(([name, setting]) => {
-    const cells = [`\`${keyOf(name)}\``, setting.kind, `\`${setting.show(defaults[name])}\``];
+    const shown = defaults === null ? 'as `[limits]`' : `\`${setting.show(defaults[name])}\``;
+    const cells = [`\`${keyOf(name)}\``, setting.kind, shown];
     return `| ${[...cells, setting.range, setting.meaning].join(' | ')} |`;
   });
   const head = '| key | type | default | range | meaning |\n|---|---|---|---|---|';
@@ -68,6 +82,20 @@ const text = [
     'A limit on everything; a client that passes one costs itself its connection or its message, and nobody else anything.',
     LIMIT_SETTINGS,
     DEFAULT_CONFIG.limits,
+    limitKey,
+  ),
+  section(
+    '`[[queues]]`',
+    'Other bounds for the queues of some clients: the first table whose names fit counts.',
+    QUEUE_SETTINGS,
+    null,
+    limitKey,
+  ),
+  section(
+    '`[storage]`',
+    'What survives a restart. `[storage.options]` is handed to a module or package that is the store.',
+    STORAGE_SETTINGS,
+    DEFAULT_CONFIG.storage,
     limitKey,
   ),
   section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log, (name) => name),

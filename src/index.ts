@@ -13,18 +13,39 @@ export type {
   Proven,
   Refused,
 } from './auth/auth.ts';
+export type { Alarm, AlarmSeverity, Alarms } from './core/alarms.ts';
 export { DROP_REASON_NAMES, type DropListener, DropReason } from './core/drop.ts';
-export { DEFAULT_LIMITS, type Limits, type QueuePolicy } from './core/limits.ts';
+export { DEFAULT_LIMITS, type Limits, type QueueLimits, type QueuePolicy } from './core/limits.ts';
 export type { Logger } from './core/logger.ts';
 export type { Metrics } from './core/metrics.ts';
+export type { QueueRule } from './core/queue-rules.ts';
+export type { Message, Publisher } from './protocol/message.ts';
 export { ReasonCode } from './protocol/reason-code.ts';
 export type { SharedStrategyName } from './router/shared-subscription.ts';
-export type { ServerStats } from './server/contract.ts';
+export type { PurgedSession, ServerStats } from './server/contract.ts';
 export {
   type DisconnectOptions,
   type ListenerOptions,
   Server,
   type ServerOptions,
 } from './server/server.ts';
-export type { Storage } from './storage/storage.ts';
+export { MemoryStorage } from './storage/memory.ts';
+export {
+  DeliveryState,
+  type HighestNumbers,
+  type MessageCodec,
+  type MessageSummary,
+  type QueuedDelivery,
+  type RecoveredSession,
+  type Recovery,
+  type Storage,
+  type StorageHost,
+  type StoredDelivery,
+  type StoredSession,
+  type StoredSubscription,
+  type StoredWill,
+  type StoreInfo,
+  type StoreStats,
+  type TableEntry,
+} from './storage/storage.ts';
 export type { Listener, Stream, StreamSink } from './transport/stream.ts';

@@ -3,12 +3,16 @@
 export const ExitCode = {
   /** Stopped as asked, or answered a question such as --version. */
   Ok: 0,
-  /** Something failed while running. */
+  /** Something failed while running, or a store that was to be verified is damaged. */
   Runtime: 1,
   /** The command line is wrong. */
   Usage: 2,
   /** An address cannot be listened on: in use, not allowed, not of this machine. */
   Unavailable: 69,
+  /** The store or its folder cannot be used: permissions, disk, damage that must not be set aside, a later version's. */
+  Store: 74,
+  /** Somebody else has the data folder: later it may work. */
+  InUse: 75,
   /** The configuration is wrong. */
   Config: 78,
   /** Stopped at once by a second SIGINT. */

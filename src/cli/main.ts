@@ -1,39 +1,64 @@
 #!/usr/bin/env node
-// The command `iothub`: flags, configuration, log, then the server. Everything that can be wrong before it runs is one clear
-// sentence (or one a problem) on stderr and an exit code of its own; see exit-code.ts.
+// The command `iothub`: flags, configuration, log, then the server, or one of the tools for what it stores. Everything that can
+// be wrong before it runs is one clear sentence (or one a problem) on stderr and an exit code of its own; see exit-code.ts.
 
 import { CommanderError } from 'commander';
+import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load.ts';
+import { StoreError } from '../storage/store-folder/store-error.ts';
 import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
 import { createLogger } from './logger.ts';
-import { type Options, parseOptions } from './options.ts';
+import { type CommandLine, parseCommandLine } from './options.ts';
+import { type ChosenStorage, chooseStorage } from './storage.ts';
 import { readVersion } from './version.ts';
 
 /** How long an exit waits for what should have ended by itself. */
 const LINGER_MS = 2_000;
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
-  let options: Options;
+  let line: CommandLine;
   try {
-    options = parseOptions(argv);
+    line = parseCommandLine(argv);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
   }
+  if (line.command !== 'start') {
+    const { runTool } = await import('./commands/tool.ts'); // a server loads neither it nor a store it does not use
+    return runTool(line, readVersion());
+  }
   try {
-    const { config: file = null, testConfig, host, port, logLevel } = options;
-    const config = await loadConfig(file, { host, port, logLevel });
+    const { config: file = null, testConfig, ...overrides } = line.options;
+    const config = await loadConfig(file, overrides);
     if (testConfig === true) {
       process.stdout.write('ok\n');
       return ExitCode.Ok;
     }
-    return await start(config, createLogger(config.log), readVersion());
+    return await serve(config, file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return ExitCode.Config;
+  }
+}
+
+/** Runs the server on the store that the configuration names. */
+async function serve(config: Config, file: string | null): Promise<ExitCode> {
+  const version = readVersion();
+  let storage: ChosenStorage;
+  try {
+    storage = await chooseStorage(config.storage, file, version);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return error.problem === 'in-use' ? ExitCode.InUse : ExitCode.Store;
+  }
+  try {
+    return await start(config, storage, createLogger(config.log), version);
+  } finally {
+    await storage.release();
   }
 }
 

@@ -2,24 +2,57 @@
 
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { LogConfig } from '../config/config.ts';
+import { parseDuration } from '../config/quantity.ts';
 import { hostProblem } from '../config/setting.ts';
 import { readVersion } from './version.ts';
 
-export interface Options {
+export interface StartOptions {
   readonly config?: string;
   readonly host?: string;
   readonly port?: number;
   readonly testConfig?: boolean;
   readonly logLevel?: LogConfig['level'];
+  /** The data folder. */
+  readonly data?: string;
+  /** Refuse to start rather than set a damaged store aside. */
+  readonly strictStore?: boolean;
+  /** `lmdb`, `memory`, a path or a package. */
+  readonly store?: string;
 }
+
+/** A command that works on a data folder, not a server. */
+export type ToolLine =
+  | { readonly command: 'stats'; readonly data: string; readonly json: boolean }
+  | { readonly command: 'verify'; readonly data: string }
+  | { readonly command: 'export'; readonly data: string; readonly output: string | null }
+  | { readonly command: 'compact'; readonly data: string }
+  | { readonly command: 'backup'; readonly data: string; readonly folder: string }
+  | { readonly command: 'restore'; readonly data: string; readonly folder: string }
+  | PurgeLine;
+
+export interface PurgeLine {
+  readonly command: 'purge';
+  readonly data: string;
+  readonly offlineForMs: number;
+  readonly dryRun: boolean;
+}
+
+export type CommandLine = { readonly command: 'start'; readonly options: StartOptions } | ToolLine;
+
+const DEFAULT_DATA = './data';
 
 const EPILOGUE = `
 Without a configuration it serves anonymous clients on 127.0.0.1:1883.
 Flags win over the file. The keys of the file: docs/config.md.
 
 Exit codes: 0 stopped as asked, 1 failure while running, 2 wrong command line,
-69 cannot listen (port in use, not allowed), 78 wrong configuration,
+69 cannot listen (port in use, not allowed), 74 the store cannot be used,
+75 the data folder is in use, 78 wrong configuration,
 130 and 143 stopped at once by a second SIGINT or SIGTERM.`;
+
+const STORE_EPILOGUE = `
+Exit codes: 0 done, 1 failed or damage found, 2 wrong command line, 74 the
+store cannot be used, 75 the data folder is in use.`;
 
 function parsePort(text: string): number {
   const port = Number(text);
@@ -33,11 +66,44 @@ function parseHost(text: string): string {
   throw new InvalidArgumentError(`${problem}.`);
 }
 
+function parseOfflineFor(text: string): number {
+  const milliseconds = parseDuration(/^\d+$/.test(text) ? Number(text) : text);
+  if (milliseconds !== null) return milliseconds;
+  throw new InvalidArgumentError('A duration is written as "90m", "12h" or "30d".');
+}
+
+function parseName(text: string): string {
+  if (text !== '' && !text.includes('\0')) return text;
+  throw new InvalidArgumentError('It must not be empty.');
+}
+
 /** What the command line says. Throws CommanderError, also for --help and --version; its text is printed by then. */
-export function parseOptions(argv: readonly string[]): Options {
-  const program = new Command('iothub')
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const lines: CommandLine[] = [];
+  const found = (line: CommandLine): void => {
+    lines.push(line);
+  };
+  const program = startCommand(found);
+  addStoreCommands(program, found);
+  addSessionsCommands(program, found);
+  program.parse(argv, { from: 'user' });
+  return lines[0];
+}
+
+/** The server is the default: its options belong to the program itself. */
+function startCommand(found: (line: CommandLine) => void): Command {
+  return new Command('iothub')
     .description('An MQTT server: MQTT 3.1, 3.1.1 and 5.0.')
-    .addArgument(new Argument('[command]', 'start: run the server').choices(['start']))
+    .configureOutput({ outputError: (text, write) => write(oneSentence(text)) })
+    .exitOverride()
+    .enablePositionalOptions() // what follows a subcommand is the subcommand's
+    .addArgument(
+      new Argument('[command]', 'start: run the server (default)').choices([
+        'start',
+        'store',
+        'sessions',
+      ]),
+    )
     .option('-c, --config <file>', 'configuration file (TOML)')
     .option('--host <address>', 'listen on this address instead of 127.0.0.1', parseHost)
     .option('-p, --port <number>', 'listen on this port instead of 1883', parsePort)
@@ -51,19 +117,100 @@ export function parseOptions(argv: readonly string[]): Options {
         'silent',
       ]),
     )
+    .option('--data <folder>', 'keep sessions and messages in this folder', parseName)
+    .option('--store <type>', 'how they are kept: lmdb, memory, a path or a package', parseName)
+    .option('--strict-store', 'refuse to start with a damaged store instead of setting it aside')
     .version(readVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this')
     .addHelpText('after', EPILOGUE)
-    .configureOutput({
-      outputError: (text, write) => {
-        const sentence = text
-          .trim()
-          .replace(/^error: /, '')
-          .replace(/\.?$/, '.');
-        write(`iothub: ${sentence} See iothub --help.\n`);
-      },
-    })
-    .exitOverride();
-  program.parse(argv, { from: 'user' });
-  return program.opts<Options>();
+    .action((_command, options: StartOptions) => found({ command: 'start', options }));
+}
+
+function oneSentence(text: string): string {
+  const sentence = text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')
+    .replace(/\.?$/, '.');
+  return `iothub: ${sentence} See iothub --help.\n`;
+}
+
+interface DataOption {
+  readonly data?: string;
+}
+
+/** A command that takes the data folder, also when it was named before the command. */
+function toolCommand(parent: Command, name: string, description: string): Command {
+  return parent
+    .command(name)
+    .description(description)
+    .option('--data <folder>', `the data folder (default: ${DEFAULT_DATA})`, parseName);
+}
+
+function dataOf(options: DataOption, command: Command): string {
+  return options.data ?? command.optsWithGlobals<DataOption>().data ?? DEFAULT_DATA;
+}
+
+function addStoreCommands(program: Command, found: (line: CommandLine) => void): void {
+  const store = program
+    .command('store')
+    .description('look at, check, copy and mend what is stored')
+    .addHelpText('after', STORE_EPILOGUE);
+  toolCommand(store, 'stats', 'say what is in it, and how much room it takes')
+    .option('--json', 'as one line of JSON')
+    .action((options: DataOption & { json?: boolean }, command: Command) =>
+      found({ command: 'stats', data: dataOf(options, command), json: options.json === true }),
+    );
+  toolCommand(store, 'verify', 'read every record of it, and list what is damaged').action(
+    (options: DataOption, command: Command) =>
+      found({ command: 'verify', data: dataOf(options, command) }),
+  );
+  toolCommand(store, 'export', 'write all of it as lines of JSON')
+    .option('-o, --output <file>', 'to this file instead of the standard output', parseName)
+    .action((options: DataOption & { output?: string }, command: Command) =>
+      found({
+        command: 'export',
+        data: dataOf(options, command),
+        output: options.output ?? null,
+      }),
+    );
+  toolCommand(
+    store,
+    'compact',
+    'give unused room in its file back; not while a server runs',
+  ).action((options: DataOption, command: Command) =>
+    found({ command: 'compact', data: dataOf(options, command) }),
+  );
+  toolCommand(store, 'backup', 'copy it into a new folder, also while the server runs')
+    .argument('<folder>', 'where the copy goes', parseName)
+    .action((folder: string, options: DataOption, command: Command) =>
+      found({ command: 'backup', data: dataOf(options, command), folder }),
+    );
+  toolCommand(store, 'restore', 'put a backup in its place; not while a server runs')
+    .argument('<folder>', 'where the backup is', parseName)
+    .action((folder: string, options: DataOption, command: Command) =>
+      found({ command: 'restore', data: dataOf(options, command), folder }),
+    );
+}
+
+function addSessionsCommands(program: Command, found: (line: CommandLine) => void): void {
+  const sessions = program
+    .command('sessions')
+    .description('look after the sessions that are stored')
+    .addHelpText('after', STORE_EPILOGUE);
+  toolCommand(sessions, 'purge', 'end the sessions of clients that have been away for long')
+    .requiredOption(
+      '--offline-for <duration>',
+      'for at least so long, as "30d"; their queues go with them',
+      parseOfflineFor,
+    )
+    .option('--dry-run', 'only say which ones')
+    .action((options: DataOption & { offlineFor: number; dryRun?: boolean }, command: Command) =>
+      found({
+        command: 'purge',
+        data: dataOf(options, command),
+        offlineForMs: options.offlineFor,
+        dryRun: options.dryRun === true,
+      }),
+    );
 }

@@ -1,6 +1,6 @@
 // The configuration as the rest of the program sees it: checked, complete and frozen.
 
-import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
+import { DEFAULT_LIMITS, type Limits, type QueuePolicy } from '../core/limits.ts';
 
 export interface ListenerConfig {
   readonly host: string;
@@ -12,9 +12,37 @@ export interface LogConfig {
   readonly format: 'auto' | 'pretty' | 'json';
 }
 
+export interface StorageConfig {
+  /** `lmdb`, `memory`, a path of a module (it begins with a dot or a slash), or the name of a package. */
+  readonly type: string;
+  /** The data folder, as it stands there: seen from where the server is started. */
+  readonly path: string;
+  readonly level: 'always' | 'relaxed';
+  readonly commitDelayMs: number;
+  /** bytes */
+  readonly freeMin: number;
+  /** bytes; 0 = no limit */
+  readonly bytesMax: number;
+  readonly strict: boolean;
+  /** For a module or package that is the store: whatever stands in `[storage.options]`. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Other bounds for the queues of some clients; see `QueueRule`. */
+export interface QueueConfig {
+  readonly clientId?: string;
+  readonly username?: string;
+  readonly messagesMax?: number;
+  readonly bytesMax?: number;
+  readonly policy?: QueuePolicy;
+  readonly qos0?: boolean;
+}
+
 export interface Config {
   readonly listeners: readonly ListenerConfig[];
   readonly limits: Limits;
+  readonly queues: readonly QueueConfig[];
+  readonly storage: StorageConfig;
   readonly log: LogConfig;
 }
 
@@ -23,9 +51,22 @@ export const DEFAULT_LISTENER: ListenerConfig = { host: '127.0.0.1', port: 1883 
 
 export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'auto' };
 
+export const DEFAULT_STORAGE: StorageConfig = {
+  type: 'lmdb',
+  path: './data',
+  level: 'always',
+  commitDelayMs: 0,
+  freeMin: 64 * 1_048_576,
+  bytesMax: 0,
+  strict: false,
+  options: {},
+};
+
 export const DEFAULT_CONFIG: Config = freeze({
   listeners: [DEFAULT_LISTENER],
   limits: DEFAULT_LIMITS,
+  queues: [],
+  storage: DEFAULT_STORAGE,
   log: DEFAULT_LOG,
 });
 
@@ -34,6 +75,8 @@ export function freeze(config: Config): Config {
   return Object.freeze({
     listeners: Object.freeze(config.listeners.map((listener) => Object.freeze({ ...listener }))),
     limits: Object.freeze({ ...config.limits }),
+    queues: Object.freeze(config.queues.map((queue) => Object.freeze({ ...queue }))),
+    storage: Object.freeze({ ...config.storage }),
     log: Object.freeze({ ...config.log }),
   });
 }

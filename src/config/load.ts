@@ -15,6 +15,10 @@ export interface Overrides {
   readonly host?: string;
   readonly port?: number;
   readonly logLevel?: Config['log']['level'];
+  /** The data folder. */
+  readonly data?: string;
+  readonly store?: string;
+  readonly strictStore?: boolean;
 }
 
 /** The configuration of `file` (none: the defaults) with the overrides applied, frozen. Throws ConfigError. */
@@ -77,7 +81,7 @@ function unreadable(file: string, message: string): ConfigError {
 }
 
 function override(config: Config, overrides: Overrides, file: string | null): Config {
-  const { host, port, logLevel } = overrides;
+  const { host, port, logLevel, data, store, strictStore } = overrides;
   let listeners = config.listeners;
   if (host !== undefined || port !== undefined) {
     if (listeners.length > 1) {
@@ -89,6 +93,13 @@ function override(config: Config, overrides: Overrides, file: string | null): Co
   return freeze({
     listeners,
     limits: config.limits,
+    queues: config.queues,
+    storage: {
+      ...config.storage,
+      type: store ?? config.storage.type,
+      path: data ?? config.storage.path,
+      strict: strictStore ?? config.storage.strict,
+    },
     log: { ...config.log, level: logLevel ?? config.log.level },
   });
 }

@@ -7,25 +7,40 @@ import {
   type Config,
   DEFAULT_LISTENER,
   DEFAULT_LOG,
+  DEFAULT_STORAGE,
   freeze,
   type ListenerConfig,
   type LogConfig,
+  type QueueConfig,
+  type StorageConfig,
 } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { nearest } from './nearest.ts';
 import { formatSize } from './quantity.ts';
 import type { Setting } from './setting.ts';
-import { LIMIT_SETTINGS, LISTENER_SETTINGS, LOG_SETTINGS, limitKey } from './settings.ts';
+import {
+  LIMIT_SETTINGS,
+  LISTENER_SETTINGS,
+  LOG_SETTINGS,
+  limitKey,
+  QUEUE_SETTINGS,
+  STORAGE_SETTINGS,
+} from './settings.ts';
 
 const LIMIT_NAMES = Object.keys(LIMIT_SETTINGS) as (keyof Limits)[];
 
 /** The keys of each table, in the order of the reference. */
 const TABLES: Readonly<Record<string, readonly string[]>> = {
-  '': ['listeners', 'limits', 'log'],
+  '': ['listeners', 'limits', 'queues', 'storage', 'log'],
   listeners: Object.keys(LISTENER_SETTINGS),
   limits: LIMIT_NAMES.map(limitKey),
+  queues: Object.keys(QUEUE_SETTINGS).map(limitKey),
+  storage: [...Object.keys(STORAGE_SETTINGS).map(limitKey), 'options'],
   log: Object.keys(LOG_SETTINGS),
 };
+
+/** The tables of which there may be several. */
+const ARRAYS: ReadonlySet<string> = new Set(['listeners', 'queues']);
 
 /** A strict table of optional keys. */
 function table<T>(settings: Readonly<Record<string, Setting<T>>>, written: string) {
@@ -37,9 +52,21 @@ function table<T>(settings: Readonly<Record<string, Setting<T>>>, written: strin
   });
 }
 
-const limitTable: Record<string, Setting<unknown>> = {};
-for (const name of LIMIT_NAMES)
-  limitTable[limitKey(name)] = LIMIT_SETTINGS[name] as Setting<unknown>;
+/** The settings by their names in the file. */
+function byKey(settings: object): Record<string, Setting<unknown>> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, setting]) => [
+      limitKey(name),
+      setting as Setting<unknown>,
+    ]),
+  );
+}
+
+/** What a table of the file says, by the names of the program. */
+function named(settings: object, values: Readonly<Record<string, unknown>>): object {
+  const entries = Object.keys(settings).map((name) => [name, values[limitKey(name)]]);
+  return defined(Object.fromEntries(entries));
+}
 
 const FILE = z.strictObject({
   listeners: z
@@ -49,7 +76,20 @@ const FILE = z.strictObject({
     .min(1, { error: 'at least one listener is needed; leave it out for the default' })
     .max(1_000, { error: 'there may be 1000 at most' })
     .optional(),
-  limits: table(limitTable, '[limits]').optional(),
+  limits: table(byKey(LIMIT_SETTINGS), '[limits]').optional(),
+  queues: z
+    .array(table(byKey(QUEUE_SETTINGS), '[[queues]]'), {
+      error: 'must be an array of tables: [[queues]]',
+    })
+    .max(1_000, { error: 'there may be 1000 at most' })
+    .optional(),
+  storage: table(byKey(STORAGE_SETTINGS), '[storage]')
+    .extend({
+      options: z
+        .record(z.string(), z.unknown(), { error: 'must be a table: [storage.options]' })
+        .optional(),
+    })
+    .optional(),
   log: table<unknown>(LOG_SETTINGS as never, '[log]').optional(),
 });
 
@@ -84,6 +124,12 @@ function compose(file: z.infer<typeof FILE>): Config {
       (listener) => ({ ...DEFAULT_LISTENER, ...defined(listener) }) as ListenerConfig,
     ),
     limits: limits as unknown as Limits,
+    queues: (file.queues ?? []).map((queue) => named(QUEUE_SETTINGS, queue) as QueueConfig),
+    storage: {
+      ...DEFAULT_STORAGE,
+      ...(named(STORAGE_SETTINGS, file.storage ?? {}) as Partial<StorageConfig>),
+      options: (file.storage?.options ?? {}) as Readonly<Record<string, unknown>>,
+    },
     log: { ...DEFAULT_LOG, ...defined(file.log ?? {}) } as LogConfig,
   });
 }
@@ -104,6 +150,11 @@ function disagreements(config: Config): ConfigProblem[] {
   if (config.limits.retainAvailable && retainedBytesMax < packetSizeMax) {
     const message = `${formatSize(retainedBytesMax)} is less than limits.packet_size_max (${packet}): the largest message would never fit`;
     problems.push({ path: 'limits.retained_bytes_max', message, line: null });
+  }
+  for (const [index, { clientId, username }] of config.queues.entries()) {
+    if (clientId !== undefined || username !== undefined) continue;
+    const message = 'says of no client that it is for it: add client_id or username ("*" = all)';
+    problems.push({ path: `queues[${index}]`, message, line: null });
   }
   const seen = new Set<string>();
   for (const [index, { host, port }] of config.listeners.entries()) {
@@ -131,11 +182,10 @@ function unknownKey(key: string, tableName: string): string {
   const names = TABLES[tableName];
   const near = nearest(key, names);
   if (near !== null) return `unknown key; did you mean ${near}?`;
-  for (const [other, keys] of Object.entries(TABLES)) {
-    if (other !== '' && keys.includes(key)) {
-      return `unknown key here; it belongs to ${other === 'listeners' ? '[[listeners]]' : `[${other}]`}`;
-    }
-  }
+  const places = Object.entries(TABLES)
+    .filter(([other, keys]) => other !== '' && keys.includes(key))
+    .map(([other]) => (ARRAYS.has(other) ? `[[${other}]]` : `[${other}]`));
+  if (places.length > 0) return `unknown key here; it belongs to ${places.join(' or ')}`;
   return `unknown key; known are ${names.join(', ')}`;
 }
 

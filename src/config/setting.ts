@@ -162,3 +162,18 @@ export function host(meaning: string): Setting<string> {
     show: (value) => JSON.stringify(value),
   };
 }
+
+/** Text of 1 to `max` characters, without control characters. */
+export function text(max: number, meaning: string): Setting<string> {
+  return {
+    type: reader((value) => {
+      return typeof value === 'string' && value.length <= max && /^\P{Cc}+$/u.test(value)
+        ? { value }
+        : `${quote(value)} is not a text of 1 to ${max} characters`;
+    }),
+    kind: 'text',
+    range: `1 to ${max} characters`,
+    meaning,
+    show: (value) => JSON.stringify(value),
+  };
+}

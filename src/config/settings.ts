@@ -2,7 +2,8 @@
 // without a row does not compile. The reference (docs/config.md) is generated from here.
 
 import type { Limits } from '../core/limits.ts';
-import type { ListenerConfig, LogConfig } from './config.ts';
+import { QUEUE_POLICIES } from '../core/queue-rules.ts';
+import type { ListenerConfig, LogConfig, QueueConfig, StorageConfig } from './config.ts';
 import {
   choice,
   count,
@@ -12,6 +13,7 @@ import {
   host,
   type Setting,
   size,
+  text,
 } from './setting.ts';
 
 type Settings<T> = { readonly [K in keyof T]: Setting<T[K]> };
@@ -32,6 +34,41 @@ export const LOG_SETTINGS: Settings<LogConfig> = {
     ['auto', 'pretty', 'json'],
     'Lines for people or JSON, one object a line; `auto` is pretty on a terminal and JSON elsewhere.',
   ),
+};
+
+export const STORAGE_SETTINGS: Settings<Omit<StorageConfig, 'options'>> = {
+  type: text(
+    4_096,
+    '`lmdb` keeps everything on disk, `memory` nothing beyond the process; or the path of a module (`./my-store.js`, seen from this file) or the name of a package that is a store.',
+  ),
+  path: text(4_096, 'The data folder, seen from where the server is started.'),
+  level: choice(
+    ['always', 'relaxed'],
+    'When a client is told that something is stored: after it is on the disk (fsync), or as soon as the system has it (a power cut may lose the last moments, a crash of the server nothing).',
+  ),
+  commitDelayMs: durationMs(
+    0,
+    10_000,
+    'How long a batch gathers. 5 to 20 ms spare SD cards: what comes and goes meanwhile is never written. Acknowledgements come so much later.',
+  ),
+  freeMin: size(
+    0,
+    TIB,
+    'Room that the disk must have left; below it what would have to be stored is refused.',
+  ),
+  bytesMax: size(0, TIB, 'Room that the store may take; 0 sets no limit.'),
+  strict: flag(
+    'Whether a damaged store keeps the server from starting, instead of being set aside.',
+  ),
+};
+
+export const QUEUE_SETTINGS: Settings<Required<QueueConfig>> = {
+  clientId: text(65_535, 'For clients whose identifier fits; `*` stands for any characters.'),
+  username: text(65_535, 'For clients whose user name fits; `*` stands for any characters.'),
+  messagesMax: count(1, 100_000_000, 'As `queue_messages_max`.'),
+  bytesMax: size(1, TIB, 'As `queue_bytes_max`.'),
+  policy: choice(QUEUE_POLICIES, 'As `queue_policy`.'),
+  qos0: flag('As `queue_qos0`.'),
 };
 
 export const LIMIT_SETTINGS: Settings<Limits> = {
@@ -100,8 +137,8 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
   ),
   queueBytesMax: size(1, TIB, 'Bytes of those messages.'),
   queuePolicy: choice(
-    ['drop-new', 'drop-oldest', 'disconnect'],
-    'What happens when a session’s queue is full.',
+    QUEUE_POLICIES,
+    'What happens when a session’s queue is full. `keep-latest-per-topic` keeps one message of each topic at any time, and drops the oldest when that is too many. A client may ask for another with the CONNECT user property `queue-policy`.',
   ),
   queueQos0: flag('Whether QoS 0 messages are queued for sessions that are not connected.'),
   outputBytesMax: size(
@@ -127,7 +164,7 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
   shutdownTimeoutMs: durationMs(1, HOUR_MS, 'Time that a graceful stop may take.'),
 };
 
-/** A limit's name in the file: snake_case, without the unit, which is part of the value there. */
-export function limitKey(name: keyof Limits): string {
+/** A setting's name in the file: snake_case, without the unit, which is part of the value there. */
+export function limitKey(name: string): string {
   return name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

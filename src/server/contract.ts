@@ -19,3 +19,11 @@ export interface ServerStats {
   /** Messages lost so far, by the names of `DropReason`. */
   readonly dropped: Readonly<Record<string, number>>;
 }
+
+/** A session that was ended because its client has been away for long. */
+export interface PurgedSession {
+  readonly clientId: string;
+  /** ISO 8601 */
+  readonly disconnectedAt: string;
+  readonly queuedMessages: number;
+}

@@ -31,7 +31,7 @@ import { MemoryListener } from '../transport/memory.ts';
 import type { Stream } from '../transport/stream.ts';
 import { TcpListener } from '../transport/tcp.ts';
 import { type Admission, Broker } from './broker.ts';
-import type { ServerStats } from './contract.ts';
+import type { PurgedSession, ServerStats } from './contract.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
@@ -152,6 +152,25 @@ export class Server {
     if (connection === null) return false;
     connection.disconnect(reasonCode, options.reasonString, options.serverReference);
     return true;
+  }
+
+  /**
+   * Ends the sessions of clients that have been away for at least so many milliseconds, as if they had expired; a dry run only
+   * lists them.
+   */
+  purgeSessions(offlineForMs: number, isDryRun = false): PurgedSession[] {
+    const { clock } = this.#context;
+    const nowMs = clock.now();
+    const wallOffsetMs = clock.wallNow() - nowMs;
+    const purged: PurgedSession[] = [];
+    for (const session of [...this.#registry]) {
+      const { clientId, connection, disconnectedAtMs, queuedMessages } = session;
+      if (connection !== null || nowMs - disconnectedAtMs < offlineForMs) continue;
+      const disconnectedAt = new Date(disconnectedAtMs + wallOffsetMs).toISOString();
+      purged.push({ clientId, disconnectedAt, queuedMessages });
+      if (!isDryRun) session.end();
+    }
+    return purged;
   }
 
   /** Recounts everything from the structures themselves. */

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { temporaryFolder } from '../kit/folder.ts';
 
 export const ROOT = path.resolve(import.meta.dirname, '../..');
 const ENTRY = path.join(ROOT, 'dist/cli/main.js');
@@ -37,7 +38,7 @@ export function iothub(...args: string[]): Promise<Outcome> {
   return runNode([ENTRY, ...args]);
 }
 
-/** A server that runs in a process of its own, on a port that the system chose. */
+/** A server that runs in a process of its own, on a port that the system chose; its data go with the test, unless a folder is named. */
 export class RunningServer {
   readonly lines: string[] = [];
   readonly child: ChildProcess;
@@ -45,7 +46,8 @@ export class RunningServer {
   readonly #reader: AsyncIterableIterator<string>;
 
   constructor(...args: string[]) {
-    const child = spawn(process.execPath, [ENTRY, '--port', '0', ...args], {
+    const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
+    const child = spawn(process.execPath, [ENTRY, '--port', '0', ...data, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.child = child;

@@ -41,7 +41,7 @@ describe('a server that starts', () => {
 
   test('on a port in use says so in one sentence, with exit code 69', async () => {
     const port = await run().port();
-    const { exitCode, stderr } = await iothub('--port', String(port));
+    const { exitCode, stderr } = await iothub('--store', 'memory', '--port', String(port));
     expect(exitCode).toBe(69);
     expect(stderr).toBe(
       `Port ${port} on 127.0.0.1 is in use: stop the program that listens there, or choose another with --port.\n`,
@@ -50,7 +50,14 @@ describe('a server that starts', () => {
 
   test('on an address of another machine says so in one sentence, with exit code 69', async () => {
     // TEST-NET-1: documentation only, nobody has it
-    const { exitCode, stderr } = await iothub('--host', '192.0.2.1', '--port', '0');
+    const { exitCode, stderr } = await iothub(
+      '--store',
+      'memory',
+      '--host',
+      '192.0.2.1',
+      '--port',
+      '0',
+    );
     expect(exitCode).toBe(69);
     expect(stderr).toBe(
       'The address 192.0.2.1 is not one of this machine: choose another with --host.\n',

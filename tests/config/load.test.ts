@@ -25,8 +25,43 @@ describe('a configuration that is right', () => {
     expect(config).toEqual({
       listeners: [{ host: '127.0.0.1', port: 1883 }],
       limits: DEFAULT_LIMITS,
+      queues: [],
+      storage: {
+        type: 'lmdb',
+        path: './data',
+        level: 'always',
+        commitDelayMs: 0,
+        freeMin: 67_108_864,
+        bytesMax: 0,
+        strict: false,
+        options: {},
+      },
       log: { level: 'info', format: 'auto' },
     });
+  });
+
+  test('says where and how things are stored', () => {
+    const toml =
+      '[storage]\ntype = "./store.js"\npath = "/d"\nlevel = "relaxed"\ncommit_delay = "20ms"\nfree_min = 0\nbytes_max = "1GiB"\nstrict = true\n[storage.options]\nurl = "x"\nn = [1]';
+    expect(parseConfig(toml, 'f.toml').storage).toEqual({
+      type: './store.js',
+      path: '/d',
+      level: 'relaxed',
+      commitDelayMs: 20,
+      freeMin: 0,
+      bytesMax: 1_073_741_824,
+      strict: true,
+      options: { url: 'x', n: [1] },
+    });
+  });
+
+  test('gives some clients other queues', () => {
+    const toml =
+      '[[queues]]\nclient_id = "dash-*"\npolicy = "keep-latest-per-topic"\n[[queues]]\nusername = "u"\nmessages_max = 5\nbytes_max = "1MiB"\nqos0 = true';
+    expect(parseConfig(toml, 'f.toml').queues).toEqual([
+      { clientId: 'dash-*', policy: 'keep-latest-per-topic' },
+      { username: 'u', messagesMax: 5, bytesMax: 1_048_576, qos0: true },
+    ]);
   });
 
   test('may be empty', () => {
@@ -143,7 +178,22 @@ level = "loud"
   test('says where a key belongs that stands in another table', () => {
     expect(problemsOf('port = 1884\nlevel = "info"')).toEqual([
       'f.toml:1: port: unknown key here; it belongs to [[listeners]]',
-      'f.toml:2: level: unknown key here; it belongs to [log]',
+      'f.toml:2: level: unknown key here; it belongs to [storage] or [log]',
+    ]);
+  });
+
+  test('says what is wrong with storage and queues', () => {
+    expect(
+      problemsOf(
+        '[storage]\ntype = ""\nlevel = "never"\npaths = "x"\noptions = 3\n[[queues]]\npolicy = "drop-all"\n[[queues]]\nqos0 = true',
+      ),
+    ).toEqual([
+      'f.toml:2: storage.type: "" is not a text of 1 to 4096 characters',
+      'f.toml:3: storage.level: "never" is not one of "always", "relaxed"',
+      'f.toml:4: storage.paths: unknown key; did you mean path?',
+      'f.toml:5: storage.options: must be a table: [storage.options]',
+      'f.toml:7: queues[0].policy: "drop-all" is not one of "drop-new", "drop-oldest", "keep-latest-per-topic", "disconnect"',
+      'f.toml:8: queues[1]: says of no client that it is for it: add client_id or username ("*" = all)',
     ]);
   });
 

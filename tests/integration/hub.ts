@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
+import { temporaryFolder } from '../kit/folder.ts';
 
 const DEADLINE_MS = 15_000;
 
@@ -20,7 +21,8 @@ export interface Hub {
 
 /** Starts `node dist/cli/main.js` on a free loopback port and waits until it serves. */
 export async function startHub(...args: string[]): Promise<Hub> {
-  const child = spawn(process.execPath, ['dist/cli/main.js', '--port', '0', ...args], {
+  const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
+  const child = spawn(process.execPath, ['dist/cli/main.js', '--port', '0', ...data, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(async () => {

@@ -1,20 +1,38 @@
 // `iothub start`: runs the server until a signal ends it. The first SIGINT or SIGTERM stops it gracefully, the second at once.
 
-import type { Config, ListenerConfig } from '../../config/config.ts';
+import type { Config, ListenerConfig, QueueConfig } from '../../config/config.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { QueueRule } from '../../core/queue-rules.ts';
 import { Server } from '../../server/server.ts';
 import { ExitCode } from '../exit-code.ts';
 import { greet } from '../greeting.ts';
+import type { ChosenStorage } from '../storage.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
 const LINGER_MS = 1_000;
 
 /** Runs the server; settles when it has stopped, with the exit code. */
-export async function start(config: Config, logger: Logger, version: string): Promise<ExitCode> {
-  const server = new Server({ listeners: config.listeners, limits: config.limits, logger });
+export async function start(
+  config: Config,
+  storage: ChosenStorage,
+  logger: Logger,
+  version: string,
+): Promise<ExitCode> {
+  const { listeners, limits } = config;
+  const server = new Server({
+    listeners,
+    limits,
+    logger,
+    storage: storage.storage,
+    queueRules: config.queues.map(ruleOf),
+  });
+  storage.attach(server, logger);
   const stopRequested = listenToSignals(server, logger);
   endOnSurprise(server, logger);
   logger.info({ version, node: process.version, pid: process.pid }, `IoTHub ${version} starts`);
+  if (storage.storage === undefined) {
+    logger.info({}, 'Sessions and messages are kept in memory only: a restart loses them');
+  }
   try {
     await server.start();
   } catch (error) {
@@ -28,6 +46,18 @@ export async function start(config: Config, logger: Logger, version: string): Pr
   await server.stop();
   logger.info({}, 'Stopped');
   return ExitCode.Ok;
+}
+
+function ruleOf(queue: QueueConfig): QueueRule {
+  const { clientId, username, messagesMax, bytesMax, policy, qos0 } = queue;
+  return {
+    clientId,
+    username,
+    queueMessagesMax: messagesMax,
+    queueBytesMax: bytesMax,
+    queuePolicy: policy,
+    queueQos0: qos0,
+  };
 }
 
 /** Resolves at the first signal that asks to stop; the second ends the process. */

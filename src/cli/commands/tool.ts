@@ -1,0 +1,50 @@
+// The commands that work on a data folder: what they say, and their exit codes. The work is done in storage/store-folder.
+
+import { StoreError, type StoreProblem } from '../../storage/store-folder/store-error.ts';
+import type { ToolOptions } from '../../storage/store-folder/tools.ts';
+import { escapeHarmful } from '../escape.ts';
+import { ExitCode } from '../exit-code.ts';
+import type { ToolLine } from '../options.ts';
+import { purgeCommand } from './sessions.ts';
+import { backup, compact, restore, stats, verify } from './store.ts';
+import { exportCommand } from './store-export.ts';
+
+const EXIT_CODES: Readonly<Record<StoreProblem, ExitCode>> = {
+  'in-use': ExitCode.InUse,
+  unusable: ExitCode.Store,
+  newer: ExitCode.Store,
+  damaged: ExitCode.Runtime,
+  failed: ExitCode.Runtime,
+};
+
+/** Does what the line says. What goes wrong is one sentence on stderr. */
+export async function runTool(line: ToolLine, version: string): Promise<ExitCode> {
+  const group = line.command === 'purge' ? 'sessions' : 'store';
+  const purpose = `iothub ${group} ${line.command}`;
+  try {
+    return await run(line, { folder: line.data, version, purpose });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    process.stderr.write(`${purpose}: ${escapeHarmful(error.message)}\n`);
+    return EXIT_CODES[error.problem];
+  }
+}
+
+function run(line: ToolLine, options: ToolOptions): Promise<ExitCode> {
+  switch (line.command) {
+    case 'stats':
+      return stats(options, line.json);
+    case 'verify':
+      return verify(options);
+    case 'export':
+      return exportCommand(options, line.output);
+    case 'compact':
+      return compact(options);
+    case 'backup':
+      return backup(options, line.folder);
+    case 'restore':
+      return restore(options, line.folder);
+    case 'purge':
+      return purgeCommand(options, line);
+  }
+}
