@@ -55,6 +55,11 @@ export class FakeClock implements Clock {
     return { cancel: () => this.#repeating.delete(entry) };
   }
 
+  /** Somebody sets the wall clock, forwards or backwards; no time passes. */
+  jumpWall(ms: number): void {
+    this.#wallOffsetMs += ms;
+  }
+
   /** Lets `ms` pass and calls back everything that falls due, in order. */
   advance(ms: number): void {
     const targetMs = this.#nowMs + ms;
