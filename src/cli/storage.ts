@@ -47,7 +47,7 @@ async function chooseLmdb(config: StorageConfig, version: string): Promise<Chose
     version,
     purpose: 'server',
   });
-  const { lock, setAside, migratedFrom, corruptFiles } = prepared;
+  const { lock, setAside, flaws, migratedFrom, corruptFiles } = prepared;
   const storage = new LmdbStorage({
     folder: prepared.folder,
     level: config.level,
@@ -70,6 +70,7 @@ async function chooseLmdb(config: StorageConfig, version: string): Promise<Chose
           { files: corruptFiles },
         );
       }
+      if (flaws !== null) server.alarms.raise('store_damaged', 'critical', flaws);
       if (migratedFrom !== null) {
         logger.info(
           migratedFrom,

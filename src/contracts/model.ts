@@ -15,7 +15,9 @@ import {
   subscription,
 } from './values.ts';
 
+/** What is more likely stands there more often. */
 export const CHANGES = [
+  'session',
   'session',
   'endSession',
   'subscription',
@@ -24,7 +26,9 @@ export const CHANGES = [
   'enqueue',
   'enqueueForAll',
   'send',
+  'send',
   'release',
+  'dequeue',
   'dequeue',
   'inbound',
   'endInbound',
@@ -162,7 +166,7 @@ export class Model {
         this.#enqueue(store, change, [...this.#sessions.values()]);
         return;
       default: {
-        const one = this.#current(change.number);
+        const one = this.#current(change.number) ?? this.#any();
         if (one === null) return;
         if (change.what === 'enqueue') this.#enqueue(store, change, [one]);
         else if (change.what === 'endSession') this.#endSession(storage, one);
@@ -174,6 +178,11 @@ export class Model {
   /** Sessions 1, 4, 7, … are the incarnations of one client, and so on. */
   #current(client: number): ModelSession | null {
     for (const [number, one] of this.#sessions) if (number % 3 === client % 3) return one;
+    return null;
+  }
+
+  #any(): ModelSession | null {
+    for (const one of this.#sessions.values()) return one;
     return null;
   }
 

@@ -10,7 +10,7 @@ import { StoreUnderTest } from './store-under-test.ts';
 import { plainEntries } from './values.ts';
 
 const ROUNDS = 40;
-const STEPS_MAX = 60;
+const STEPS_MAX = 100;
 /** How many shorter sequences are tried. */
 const SHORTER_TRIES_MAX = 200;
 
@@ -30,7 +30,8 @@ export const randomCases: readonly ContractCase[] = [
       const random = new Random(seed);
       const rounds = options.rounds ?? ROUNDS;
       for (let round = 1; round <= rounds; round++) {
-        const steps = Array.from({ length: 1 + random.below(STEPS_MAX) }, () => stepOf(random));
+        const steps: Step[] = [changeOf(random, 'session')]; // without one nothing much happens
+        for (let i = random.below(STEPS_MAX); i > 0; i--) steps.push(stepOf(random));
         const failure = await play(makePlace, steps);
         if (failure === null) continue;
         const [shortest, cause] = await shorten(makePlace, steps, failure);
@@ -43,15 +44,19 @@ export const randomCases: readonly ContractCase[] = [
 ];
 
 function stepOf(random: Random): Step {
-  const kind = random.below(20);
+  const kind = random.below(30);
   if (kind === 0) return { kind: 'restart' };
   if (kind === 1) return { kind: 'crash' };
-  if (kind <= 3) return { kind: 'commit' };
-  if (kind === 4) return { kind: 'failedCommit' };
-  if (kind <= 6) return { kind: 'read' };
+  if (kind <= 4) return { kind: 'commit' };
+  if (kind === 5) return { kind: 'failedCommit' };
+  if (kind <= 7) return { kind: 'read' };
+  return changeOf(random, random.pick(CHANGES));
+}
+
+function changeOf(random: Random, what: RandomChange['what']): RandomChange {
   return {
     kind: 'change',
-    what: random.pick(CHANGES),
+    what,
     number: 1 + random.below(3),
     key: 1 + random.below(4),
     value: random.below(256),

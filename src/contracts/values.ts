@@ -15,7 +15,7 @@ import {
 } from '../storage/storage.ts';
 
 /** Bytes of the longest string of MQTT. §1.5.4 */
-export const STRING_BYTES_MAX = 65_535;
+const STRING_BYTES_MAX = 65_535;
 
 /** Every topic name that MQTT allows. */
 export const TOPICS = new TopicTable(

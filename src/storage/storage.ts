@@ -10,7 +10,7 @@ import type { Message } from '../protocol/message.ts';
 import type { ProtocolVersion, QoS, RetainHandling } from '../protocol/packet.ts';
 
 export interface StoredSession {
-  /** New for each incarnation: a client that starts clean gets another. */
+  /** New for each incarnation: a client that starts clean gets another. Below 2^48, like sequence numbers. */
   readonly number: number;
   readonly clientId: string;
   /** The identity that made it; null = anonymous. */
@@ -193,15 +193,18 @@ export interface Storage {
   deleteWill(session: number): void;
   saveRetained(message: Message): void;
   deleteRetained(topicName: string): void;
-  /** For whatever else is kept: a value under a name of a table. Table: 1 to 64 of [a-z0-9_]; key: 1 to 1,024 bytes of UTF-8. */
+  /**
+   * For whatever else is kept: a value, copied at once, under a key of a table. Table: 1 to 64 of [a-z0-9_]; key: 1 to 1,024
+   * bytes of UTF-8.
+   */
   put(table: string, key: string, value: Uint8Array): void;
   remove(table: string, key: string): void;
 
-  // Reading, of all that is recorded by the call, durable or not.
+  // Reading, of all that is recorded by the call, durable or not; `get` and `list` also between `open` and `recover`.
 
   /**
    * Queued deliveries of one session, in the order asked for, which is that of their numbers. Those that are not there (any
-   * more), or that cannot be read, are left out. Rejects or throws when the store as a whole cannot be read.
+   * more), have a packet id, or cannot be read, are left out. Rejects or throws when the store as a whole cannot be read.
    */
   readDeliveries(
     session: number,
@@ -216,7 +219,8 @@ export interface Storage {
   ): readonly TableEntry[] | PromiseLike<readonly TableEntry[]>;
 
   /**
-   * Closes the batch: everything recorded since the last call. Resolves when it is durable. Rejects when it could not be
+   * Closes the batch: everything recorded since the last call, and of what is recorded later whole turns at most, if it gathers
+   * on for a while. Resolves when it is durable. Rejects when it could not be
    * written: the batch is kept, and the next call writes it first. Never called while an earlier call is unfinished.
    */
   commit(): Promise<void>;

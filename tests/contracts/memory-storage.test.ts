@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Found } from '../../src/contracts/found.ts';
+import { CannotRun, type StoragePlace, storageContract } from '../../src/contracts/storage.ts';
 import { delivery, messageOf, session, TOPICS } from '../../src/contracts/values.ts';
 import { StoredMessageCodec } from '../../src/core/message-codec.ts';
 import { StoreClock } from '../../src/core/store-clock.ts';
@@ -190,4 +191,73 @@ test('mistakes of the server are caught', async () => {
   expect(() => storage.put('No Table', 'k', new Uint8Array(0))).toThrow('no name of a table');
   expect(() => storage.put('t', '', new Uint8Array(0))).toThrow('a key of 0 bytes');
   expect(() => storage.get('t', 'é'.repeat(513))).toThrow('a key of 1026 bytes');
+});
+
+describe('the suite itself', () => {
+  const placeOf = (storage: MemoryStorage, fields: Partial<StoragePlace> = {}): StoragePlace => ({
+    storage: () => storage,
+    crash: () => storage.crash(),
+    fail: null,
+    dispose: () => {},
+    ...fields,
+  });
+
+  /** Ends the oldest delivery that there is, whichever it is told to end. */
+  class BrokenStorage extends MemoryStorage {
+    readonly #sequences: number[] = [];
+
+    override enqueue(...given: Parameters<MemoryStorage['enqueue']>): void {
+      this.#sequences.push(given[1].sequence);
+      super.enqueue(...given);
+    }
+
+    override dequeue(number: number): void {
+      super.dequeue(number, this.#sequences.shift() ?? 0);
+    }
+  }
+
+  const random = storageContract[storageContract.length - 1];
+
+  test('has a title of its own for each case', () => {
+    const titles = storageContract.map((one) => one.title);
+    expect(new Set(titles).size).toBe(titles.length);
+  });
+
+  test('says which cases a place cannot show, and passes none of them over in silence', async () => {
+    const cannot: string[] = [];
+    for (const one of storageContract) {
+      if (!/fail|cannot commit/.test(one.title)) continue;
+      const error = await one.run(() => placeOf(new MemoryStorage())).catch((why: unknown) => why);
+      expect(error).toBeInstanceOf(CannotRun);
+      cannot.push(one.title);
+    }
+    expect(cannot).toHaveLength(5);
+  });
+
+  test('removes the place also when a case fails', async () => {
+    let places = 0;
+    const makePlace = () => {
+      places++;
+      return placeOf(new BrokenStorage(), { dispose: () => void places-- });
+    };
+    for (const one of storageContract) await one.run(makePlace, { seed: 1 }).catch(() => {});
+    expect(places).toBe(0);
+  });
+
+  test('brings a random failure back by its seed, with the fewest steps that show it', async () => {
+    const fail = (seed?: number) =>
+      random
+        .run(() => placeOf(new BrokenStorage()), { seed })
+        .then(
+          () => '',
+          (error: Error) => error.message,
+        );
+    const message = await fail();
+    expect(message).not.toBe('');
+    const seed = Number(/with the seed (\d+)/.exec(message)?.[1]);
+    expect(await fail(seed)).toBe(message);
+    const steps = message.split('\n').filter((line) => line.startsWith('  {"kind"'));
+    expect(steps.length).toBeLessThan(16);
+    expect(steps.join()).toContain('dequeue');
+  });
 });

@@ -21,7 +21,7 @@ describe.each(LEVELS)('at level $level with a delay of $commitDelayMs ms', (opti
     if (options.commitDelayMs > 0 && one.title === GATHERS_NO_MORE) continue;
     test(one.title, { timeout: 60_000 }, async (context) => {
       try {
-        await one.run(() => makePlace(options), { rounds: Number(process.env.ROUNDS ?? 15) });
+        await one.run(() => makePlace(options), { rounds: 15 });
       } catch (error) {
         if (!(error instanceof CannotRun)) throw error;
         context.skip();
