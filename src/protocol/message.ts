@@ -5,7 +5,7 @@
 // A message made from a PUBLISH is *borrowed*: its bytes lie in the read buffer. `own()` makes the one copy that all who
 // keep it share.
 
-import { copyBytes } from './bytes.ts';
+import { copyBytes, copyView, viewOf } from './bytes.ts';
 import type { QoS } from './packet.ts';
 import type { PublishView } from './publish-view.ts';
 import type { Topic } from './topic.ts';
@@ -25,6 +25,13 @@ export const NO_EXPIRY = -1;
 
 let lastSequence = 0;
 
+/** Messages up to a part of it share one buffer: whoever keeps a small one pins no more than that. */
+const SLAB_BYTES = 8_192;
+const SLAB_SHARE_MAX = 2_048;
+let slab: Uint8Array = EMPTY;
+let slabView: DataView = viewOf(EMPTY);
+let slabLength = 0;
+
 export class Message {
   topic: Topic;
   qos: QoS;
@@ -37,6 +44,12 @@ export class Message {
   propertiesEnd: number;
   payloadStart: number;
   payloadEnd: number;
+  /**
+   * Where the packet that brought it has its topic, and all that follows to the end of the payload lies behind, just as a
+   * subscriber of the same version and with or without a packet id gets it; or -1.
+   */
+  rawStart = -1;
+  rawIsV5 = false;
   /** seconds, or NO_EXPIRY. MQTT 5 §3.3.2.3.3 */
   messageExpiryInterval: number;
   /** monotonic milliseconds */
@@ -44,6 +57,7 @@ export class Message {
   publisher: Publisher | null;
   /** Tells messages apart, for encode-once; the owned copy of a borrowed message has the same. */
   sequence = 0;
+  #view: DataView | null = null;
   #isOwned: boolean;
   #owned: Message | null = null;
 
@@ -62,6 +76,12 @@ export class Message {
     this.publisher = null;
     this.#isOwned = true;
     this.sequence = ++lastSequence;
+  }
+
+  /** The view of `bytes`. */
+  get view(): DataView {
+    this.#view ??= viewOf(this.bytes);
+    return this.#view;
   }
 
   get payloadLength(): number {
@@ -102,12 +122,14 @@ export class Message {
     this.#isOwned = false;
     this.#owned = null;
     this.sequence = ++lastSequence;
+    this.rawStart = -1;
     if (view.mustStrip) {
       const forwarded = view.forwardedPropertiesLength();
       const bytes = new Uint8Array(forwarded + view.payloadEnd - view.payloadStart);
       view.copyForwardedProperties(bytes, 0);
       copyBytes(view.bytes, view.payloadStart, view.payloadEnd, bytes, forwarded);
       this.bytes = bytes;
+      this.#view = null;
       this.propertiesStart = 0;
       this.propertiesEnd = forwarded;
       this.payloadStart = forwarded;
@@ -115,6 +137,11 @@ export class Message {
       return;
     }
     this.bytes = view.bytes;
+    this.#view = view.view;
+    if (view.topicEnd > view.topicStart) {
+      this.rawStart = view.topicStart - 2;
+      this.rawIsV5 = view.isV5;
+    }
     this.propertiesStart = view.propertiesStart;
     this.propertiesEnd = view.propertiesEnd;
     this.payloadStart = view.payloadStart;
@@ -124,6 +151,8 @@ export class Message {
   /** Lets go of borrowed bytes once everybody has been served. */
   release(): void {
     this.bytes = EMPTY;
+    this.#view = null;
+    this.rawStart = -1;
     this.#owned = null;
   }
 
@@ -131,11 +160,22 @@ export class Message {
   own(): Message {
     if (this.#isOwned) return this;
     if (this.#owned !== null) return this.#owned;
-    const propertiesLength = this.propertiesEnd - this.propertiesStart;
-    const bytes = Buffer.allocUnsafe(propertiesLength + this.payloadEnd - this.payloadStart);
-    copyBytes(this.bytes, this.propertiesStart, this.propertiesEnd, bytes, 0);
-    copyBytes(this.bytes, this.payloadStart, this.payloadEnd, bytes, propertiesLength);
-    const owned = new Message(this.topic, this.qos, this.retain, bytes, propertiesLength);
+    // All of it lies together: topic, packet id, properties, payload; or without what comes first.
+    const start = this.rawStart >= 0 ? this.rawStart : this.propertiesStart;
+    const length = this.payloadEnd - start;
+    const at = takeFromSlab(length);
+    copyView(this.view, start, this.payloadEnd, slabView, at);
+    const owned = new Message(this.topic, this.qos, this.retain, slab, 0);
+    const moved = at - start;
+    owned.#view = slabView;
+    owned.propertiesStart = this.propertiesStart + moved;
+    owned.propertiesEnd = this.propertiesEnd + moved;
+    owned.payloadStart = this.payloadStart + moved;
+    owned.payloadEnd = this.payloadEnd + moved;
+    if (this.rawStart >= 0) {
+      owned.rawStart = at;
+      owned.rawIsV5 = this.rawIsV5;
+    }
     owned.messageExpiryInterval = this.messageExpiryInterval;
     owned.receivedAtMs = this.receivedAtMs;
     owned.publisher = this.publisher;
@@ -176,4 +216,22 @@ export class Message {
     const waited = Math.floor((nowMs - this.receivedAtMs) / 1_000);
     return waited >= interval ? 0 : interval - waited;
   }
+}
+
+/** Makes room for a message of that length in `slab`; returns where. */
+function takeFromSlab(length: number): number {
+  if (length > SLAB_SHARE_MAX) {
+    slab = Buffer.allocUnsafeSlow(length);
+    slabView = viewOf(slab);
+    slabLength = length;
+    return 0;
+  }
+  if (slabLength + length > slab.length) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    slabView = viewOf(slab);
+    slabLength = 0;
+  }
+  const at = slabLength;
+  slabLength += length;
+  return at;
 }

@@ -2,7 +2,7 @@
 // bytes where they lie. Everything about the packet is checked here but its topic name, which `TopicTable.intern`
 // checks once per topic. MQTT 5 §3.3.
 
-import { copyBytes } from './bytes.ts';
+import { copyBytes, viewOf } from './bytes.ts';
 import { NO_EXPIRY } from './message.ts';
 import type { ProtocolVersion, QoS } from './packet.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -32,6 +32,9 @@ const EMPTY = new Uint8Array(0);
 
 export class PublishView {
   bytes: Uint8Array = EMPTY;
+  /** Of the same bytes. */
+  view: DataView = viewOf(EMPTY);
+  isV5 = false;
   dup = false;
   qos: QoS = 0;
   retain = false;
@@ -71,7 +74,11 @@ export class PublishView {
   ): void {
     const qos = (header >> 1) & 3;
     if (qos === 3) throw malformed('MQTT-3.3.1-4', 'PUBLISH has both QoS bits set');
-    this.bytes = bytes;
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = viewOf(bytes);
+    }
+    this.isV5 = version === 5;
     this.qos = qos as QoS;
     this.dup = (header & 8) !== 0;
     this.retain = (header & 1) !== 0;

@@ -1,6 +1,7 @@
 // A message that goes to many subscribers alike is encoded once per (version, QoS, retain) and copied from then on, the packet
 // id patched in. The first subscriber is encoded straight into its output, so that a message with one subscriber pays nothing.
 
+import { viewOf } from '../protocol/bytes.ts';
 import type { Message } from '../protocol/message.ts';
 import {
   type Delivery,
@@ -22,6 +23,8 @@ class EncodedForm {
   size = 0;
   packetIdOffset = 0;
   bytes: Uint8Array = new Uint8Array(256);
+  /** Of `bytes`. */
+  view: DataView = viewOf(this.bytes);
 }
 
 export class EncodeOnce {
@@ -54,7 +57,10 @@ export class EncodeOnce {
     const remainingLength = publishRemainingLength(message, delivery);
     const size = packetSize(remainingLength);
     if (size > SIZE_MAX) return false;
-    if (form.bytes.length < size) form.bytes = new Uint8Array(Math.min(SIZE_MAX, size * 2));
+    if (form.bytes.length < size) {
+      form.bytes = new Uint8Array(Math.min(SIZE_MAX, size * 2));
+      form.view = viewOf(form.bytes);
+    }
     const position = writePublishHead(message, delivery, remainingLength, form.bytes, 0);
     writePublishPayload(message, form.bytes, position);
     form.packetIdOffset = packetIdOffset(message, remainingLength);

@@ -2,24 +2,27 @@
 // borrowed from the pool while there is something in it. While a write is unfinished nothing more goes to the stream; what
 // comes meanwhile stays here, counted.
 
-import { type BufferPool, LARGE } from '../core/buffer-pool.ts';
+import { type BufferPool, LARGE, PooledBuffer } from '../core/buffer-pool.ts';
 import type { Stream } from '../transport/stream.ts';
 
-const EMPTY = new Uint8Array(0);
+const EMPTY = new PooledBuffer(0);
 
 export class Output {
   /** Where the next packet goes: `buffer[length..)`, after `reserve`. */
-  buffer: Uint8Array = EMPTY;
+  buffer: Uint8Array = EMPTY.bytes;
+  /** Of `buffer`. */
+  view: DataView = EMPTY.view;
   length = 0;
   /** A write is unfinished. */
   isWriting = false;
   readonly #pool: BufferPool;
+  #pooled: PooledBuffer = EMPTY;
   /** Full pieces ahead of `buffer`, in order, and the pooled buffers among them. */
   #sealed: Uint8Array[] | null = null;
-  #sealedBuffers: Uint8Array[] | null = null;
+  #sealedBuffers: PooledBuffer[] | null = null;
   #sealedBytes = 0;
   /** Pooled buffers that the unfinished write still reads from. */
-  #writingBuffers: Uint8Array[] | null = null;
+  #writingBuffers: PooledBuffer[] | null = null;
   #writingBytes = 0;
 
   constructor(pool: BufferPool) {
@@ -41,19 +44,19 @@ export class Output {
     const needed = this.length + size;
     if (needed <= this.buffer.length) return;
     if (this.length === 0) {
-      if (this.buffer.length > 0) this.#pool.give(this.buffer);
-      this.buffer = this.#pool.take(size);
+      if (this.#pooled !== EMPTY) this.#pool.give(this.#pooled);
+      this.#use(this.#pool.take(size));
       return;
     }
     if (needed > LARGE) {
       this.#seal();
-      this.buffer = this.#pool.take(size);
+      this.#use(this.#pool.take(size));
       return;
     }
     const larger = this.#pool.take(needed);
-    larger.set(this.buffer.subarray(0, this.length));
-    this.#pool.give(this.buffer);
-    this.buffer = larger;
+    larger.bytes.set(this.buffer.subarray(0, this.length));
+    this.#pool.give(this.#pooled);
+    this.#use(larger);
   }
 
   /** Copies a packet. */
@@ -77,12 +80,12 @@ export class Output {
     const bytes = this.length + this.#sealedBytes;
     if (bytes === 0) return 0;
     if (this.#sealed === null) {
-      const buffer = this.buffer;
+      const pooled = this.#pooled;
       const length = this.length;
-      this.buffer = EMPTY;
+      this.#use(EMPTY);
       this.length = 0;
-      if (stream.write(buffer.subarray(0, length))) this.#pool.give(buffer);
-      else this.#unfinished([buffer], length);
+      if (stream.write(pooled.bytes.subarray(0, length))) this.#pool.give(pooled);
+      else this.#unfinished([pooled], length);
       return bytes;
     }
     this.#seal();
@@ -107,8 +110,8 @@ export class Output {
 
   /** Forgets everything. Buffers of an unfinished write are left to the garbage collector: the kernel may still read them. */
   clear(): void {
-    if (this.buffer.length > 0) this.#pool.give(this.buffer);
-    this.buffer = EMPTY;
+    if (this.#pooled !== EMPTY) this.#pool.give(this.#pooled);
+    this.#use(EMPTY);
     this.length = 0;
     this.#sealed = null;
     this.#sealedBuffers = null;
@@ -117,7 +120,7 @@ export class Output {
     this.#writingBytes = 0;
   }
 
-  #unfinished(buffers: Uint8Array[], bytes: number): void {
+  #unfinished(buffers: PooledBuffer[], bytes: number): void {
     this.isWriting = true;
     this.#writingBuffers = buffers;
     this.#writingBytes = bytes;
@@ -128,9 +131,15 @@ export class Output {
     this.#sealed ??= [];
     this.#sealedBuffers ??= [];
     this.#sealed.push(this.buffer.subarray(0, this.length));
-    this.#sealedBuffers.push(this.buffer);
+    this.#sealedBuffers.push(this.#pooled);
     this.#sealedBytes += this.length;
-    this.buffer = EMPTY;
+    this.#use(EMPTY);
     this.length = 0;
+  }
+
+  #use(pooled: PooledBuffer): void {
+    this.#pooled = pooled;
+    this.buffer = pooled.bytes;
+    this.view = pooled.view;
   }
 }

@@ -1,6 +1,7 @@
 // One PUBLISH into one output, by the cheapest way: copied from the form that was encoded once for all subscribers alike, or
 // encoded in place, a large payload shared instead of copied. MQTT 5 §3.3.
 
+import { copyView, writeVariableByteInteger } from '../protocol/bytes.ts';
 import type { Message } from '../protocol/message.ts';
 import {
   type Delivery,
@@ -22,12 +23,13 @@ export function appendPublish(
   delivery: Delivery,
   encodeOnce: EncodeOnce,
 ): number {
+  if (isForwardedAsIs(message, delivery)) return forward(output, message, delivery);
   const form = encodeOnce.get(message, delivery);
   if (form !== null) {
     const { packetIdOffset, size } = form;
     output.reserve(size);
     const { buffer, length: start } = output;
-    buffer.set(form.bytes.subarray(0, size), start);
+    copyView(form.view, 0, size, output.view, start);
     if (delivery.qos > 0) {
       buffer[start + packetIdOffset] = delivery.packetId >>> 8;
       buffer[start + packetIdOffset + 1] = delivery.packetId & 0xff;
@@ -59,6 +61,38 @@ export function appendPublish(
     output.length,
   );
   output.length = writePublishPayload(message, output.buffer, position);
+  return size;
+}
+
+/** Whether the subscriber gets, after the fixed header, just what the publisher sent, but for the packet id. */
+function isForwardedAsIs(message: Message, delivery: Delivery): boolean {
+  return (
+    message.rawStart >= 0 &&
+    message.rawIsV5 === (delivery.version === 5) &&
+    message.qos > 0 === delivery.qos > 0 &&
+    delivery.topicAlias === 0 &&
+    delivery.subscriptionIdentifiers.length === 0 &&
+    message.payloadEnd - message.payloadStart < SHARED_PAYLOAD_MIN
+  );
+}
+
+/** A fixed header of its own, and one copy of what came. */
+function forward(output: Output, message: Message, delivery: Delivery): number {
+  const { rawStart, payloadEnd } = message;
+  const remainingLength = payloadEnd - rawStart;
+  const size = packetSize(remainingLength);
+  output.reserve(size);
+  const { buffer } = output;
+  const start = output.length;
+  buffer[start] = 0x30 | (delivery.dup ? 8 : 0) | (delivery.qos << 1) | (delivery.retain ? 1 : 0);
+  const body = writeVariableByteInteger(buffer, start + 1, remainingLength);
+  copyView(message.view, rawStart, payloadEnd, output.view, body);
+  if (delivery.qos > 0) {
+    const id = body + message.topic.wire.length;
+    buffer[id] = delivery.packetId >>> 8;
+    buffer[id + 1] = delivery.packetId & 0xff;
+  }
+  output.length = start + size;
   return size;
 }
 

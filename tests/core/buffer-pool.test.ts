@@ -18,7 +18,7 @@ test('what is given back is taken again, and never twice at once', () => {
   for (const size of [1_024, 8_192, LARGE]) {
     const a = pool.take(size);
     const b = pool.take(size);
-    expect(a.buffer === b.buffer).toBe(false);
+    expect(a.bytes.buffer === b.bytes.buffer).toBe(false);
     pool.give(a);
     expect(pool.take(size) === a).toBe(true);
     expect(pool.take(size) === a).toBe(false);
@@ -30,8 +30,8 @@ test('a buffer of no pooled size is not kept, and no buffer shares its memory', 
   const large = pool.take(LARGE + 1);
   pool.give(large);
   expect(pool.take(LARGE + 1) === large).toBe(false);
-  expect(large.byteOffset).toBe(0);
-  expect(large.buffer.byteLength).toBe(LARGE + 1);
+  expect(large.bytes.byteOffset).toBe(0);
+  expect(large.bytes.buffer.byteLength).toBe(LARGE + 1);
 });
 
 test('it keeps a bounded number of each size', () => {
