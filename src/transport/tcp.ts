@@ -1,5 +1,9 @@
 // TCP on node:net. No Nagle, keep-alive probes on, one write per turn from the connection's own buffer: the socket never
 // queues more than the one unfinished write.
+//
+// All sockets read into one buffer where the runtime can do that (`onread` of net.Socket, which only its constructor takes, so
+// the listener makes the sockets itself): no buffer is allocated for each read, and nobody keeps what it reads. Elsewhere
+// (Windows hands the buffer over before there are bytes; other runtimes) they read by events, each chunk a buffer of its own.
 
 import net from 'node:net';
 import type { Listener, Stream, StreamSink } from './stream.ts';
@@ -16,6 +20,7 @@ export class TcpStream implements Stream {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly #socket: net.Socket;
+  readonly #readsByEvents: boolean;
   #sink: StreamSink | null = null;
   #isWriting = false;
   /** Writes whose callback has not come: also for one that was done at once it comes later, maybe after the next began. */
@@ -28,8 +33,10 @@ export class TcpStream implements Stream {
     this.#sink?.onWritten();
   };
 
-  constructor(socket: net.Socket) {
+  /** A socket that reads by events, or one that was made by `shareReads` and calls `onRead`. */
+  constructor(socket: net.Socket, readsByEvents = true) {
     this.#socket = socket;
+    this.#readsByEvents = readsByEvents;
     this.remoteAddress = socket.remoteAddress ?? '';
     this.remotePort = socket.remotePort ?? 0;
     socket.on('error', (error) => {
@@ -50,9 +57,16 @@ export class TcpStream implements Stream {
       queueMicrotask(() => this.#closed());
       return;
     }
-    socket.on('data', (chunk: Uint8Array) => sink.onData(chunk, chunk.length));
+    if (this.#readsByEvents) {
+      socket.on('data', (chunk: Uint8Array) => sink.onData(chunk, chunk.length));
+    }
     socket.on('end', () => sink.onEnd());
     socket.on('close', () => this.#closed());
+  }
+
+  /** So many bytes were read into the shared buffer. */
+  onRead(length: number, buffer: Uint8Array): void {
+    this.#sink?.onData(buffer, length);
   }
 
   write(bytes: Uint8Array): boolean {
@@ -104,6 +118,49 @@ export class TcpStream implements Stream {
   }
 }
 
+/** The native side of a net.Server, and of a socket. */
+interface NativeServer {
+  onconnection: (this: unknown, status: number, handle: NativeSocket | undefined) => void;
+}
+
+interface NativeSocket {
+  setNoDelay(on: boolean): number;
+  setKeepAlive(on: boolean, delaySeconds: number): number;
+}
+
+const READ_BYTES = 65_536;
+
+/** Makes the sockets of a listening server, so that they share one read buffer; where the runtime cannot do that, nothing. */
+function shareReads(server: net.Server, accept: (stream: Stream) => void): void {
+  const native = (server as unknown as { readonly _handle: Partial<NativeServer> | null })._handle;
+  const onConnection = native?.onconnection;
+  const isNode = process.versions.bun === undefined && process.platform !== 'win32';
+  if (!isNode || native === null || typeof onConnection !== 'function') return;
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  native.onconnection = function (this: unknown, status, handle) {
+    if (status !== 0 || handle === undefined) {
+      onConnection.call(this, status, handle);
+      return;
+    }
+    let stream: TcpStream | null = null;
+    const socket = new net.Socket({
+      handle,
+      allowHalfOpen: true,
+      onread: {
+        buffer,
+        callback: (length: number) => {
+          stream?.onRead(length, buffer);
+          return true;
+        },
+      },
+    } as net.SocketConstructorOpts);
+    handle.setNoDelay(true);
+    handle.setKeepAlive(true, 0);
+    stream = new TcpStream(socket, false);
+    accept(stream);
+  };
+}
+
 export class TcpListener implements Listener {
   readonly #host: string;
   readonly #port: number;
@@ -131,6 +188,7 @@ export class TcpListener implements Listener {
         server.removeAllListeners('close');
         // An error of accept() (no file descriptors left) must not end the process.
         server.on('error', () => {});
+        shareReads(server, accept);
         const address = server.address() as net.AddressInfo;
         resolve({ host: address.address, port: address.port });
       });
