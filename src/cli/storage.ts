@@ -82,7 +82,7 @@ async function chooseLmdb(config: StorageConfig, version: string): Promise<Chose
         return null;
       });
       lock.onRequest('purge', ({ offlineForMs, isDryRun }) =>
-        Promise.resolve(server.purgeSessions(Number(offlineForMs), isDryRun !== false)),
+        server.purgeSessions(Number(offlineForMs), isDryRun !== false),
       );
     },
     release: () => lock.release(),
@@ -107,8 +107,46 @@ async function loadModule(config: StorageConfig, file: string | null): Promise<S
   if (typeof createStorage !== 'function') {
     throw fail(`the module "${type}" does not export a function createStorage(options)`);
   }
-  return (await createStorage(options)) as Storage;
+  let storage: unknown;
+  try {
+    storage = await createStorage(options);
+  } catch (error) {
+    throw fail(`createStorage of the module "${type}" failed: ${(error as Error).message}`);
+  }
+  const missing = METHODS.filter(
+    (name) => typeof (storage as Record<string, unknown> | null | undefined)?.[name] !== 'function',
+  );
+  if (missing.length === 0) return storage as Storage;
+  throw fail(
+    `createStorage of the module "${type}" did not return a store: it has no ${missing.join(', ')}`,
+  );
 }
+
+/** What a store must have. */
+const METHODS: readonly (keyof Storage)[] = [
+  'open',
+  'recover',
+  'saveSession',
+  'deleteSession',
+  'saveSubscription',
+  'deleteSubscription',
+  'enqueue',
+  'updateDelivery',
+  'dequeue',
+  'saveInboundPacketId',
+  'deleteInboundPacketId',
+  'saveWill',
+  'deleteWill',
+  'saveRetained',
+  'deleteRetained',
+  'put',
+  'remove',
+  'readDeliveries',
+  'get',
+  'list',
+  'commit',
+  'close',
+];
 
 function locate(type: string, base: string): string {
   if (type.startsWith('.') || path.isAbsolute(type)) {

@@ -60,6 +60,8 @@ export class Commits {
   /** Retained messages by topic name that wait for the next commit; null = the topic has none any more. */
   readonly #lazy = new Map<string, Message | null>();
   #idle: (() => void)[] = [];
+  /** Clients of whom a session was removed by a batch that is not durable yet, and by which. */
+  readonly #removals = new Map<string, number>();
   readonly #anchorTimer = new Timer(this);
   readonly #alarms: Alarms;
   readonly #systemClock: Clock;
@@ -141,6 +143,16 @@ export class Commits {
     return ++this.#lastSequence;
   }
 
+  /** A stored session of that client is removed. */
+  noteRemoval(clientId: string): void {
+    this.#removals.set(clientId, this.gathering);
+  }
+
+  /** The batch that removes a session of that client and is not durable yet; 0 if there is none. */
+  removalOf(clientId: string): number {
+    return this.#removals.get(clientId) ?? 0;
+  }
+
   nextSessionNumber(): number {
     return ++this.#lastSessionNumber;
   }
@@ -157,6 +169,7 @@ export class Commits {
   }
 
   endTurn(): void {
+    this.#sequenced = null; // deliveries with one sequence number are recorded in one turn
     if (!this.#hasRecords || this.#isCommitting || this.#retryTimer.isArmed) return;
     this.#commit();
   }
@@ -203,7 +216,6 @@ export class Commits {
     const number = this.gathering++;
     this.#hasRecords = false;
     this.#isCommitting = true;
-    this.#sequenced = null; // deliveries with one sequence number are in one batch
     // Within a promise, so that a store that throws has failed to commit, and no more.
     new Promise<void>((resolve) => resolve(this.storage.commit())).then(
       () => this.#onCommitted(number),
@@ -230,6 +242,9 @@ export class Commits {
       this.#hasFailed = false;
       this.#alarms.clear('store_failing');
       this.#logger.info({ batch: number }, 'the store works again: everything held was committed');
+    }
+    for (const [clientId, batch] of this.#removals) {
+      if (batch <= number) this.#removals.delete(clientId);
     }
     const holders = this.#holders;
     this.#holders = [];

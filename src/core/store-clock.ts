@@ -24,9 +24,11 @@ export class StoreClock {
   readonly #startMs: number;
   /** Store time less monotonic time. */
   readonly #offsetMs: number;
+  readonly #anchor: ClockAnchor | null;
 
   constructor(clock: Clock, anchor: ClockAnchor | null) {
     this.#clock = clock;
+    this.#anchor = anchor;
     this.#startMs = clock.now();
     const wallMs = clock.wallNow();
     this.elapsedMs = anchor === null ? 0 : wallMs - anchor.wallMs;
@@ -49,17 +51,27 @@ export class StoreClock {
     return Math.round(monotonicMs + this.#offsetMs);
   }
 
+  /** The monotonic time of something that happened: not later than now, whatever the store says. */
   toMonotonic(storeMs: number): number {
-    return storeMs - this.#offsetMs;
+    return Math.min(storeMs - this.#offsetMs, this.#clock.now());
   }
 
   /** A moment at which something stored expires, by the monotonic clock: not before the doubt is over, if it is older than the start. */
   expiryOf(storeMs: number): number {
-    const monotonicMs = this.toMonotonic(storeMs);
+    const monotonicMs = storeMs - this.#offsetMs;
     return monotonicMs < this.heldUntilMs ? this.heldUntilMs : monotonicMs;
   }
 
+  /**
+   * Where the next start counts from. While there is doubt the time in doubt is not part of it: the next start judges anew, by
+   * a clock that may have been mended.
+   */
   anchor(): ClockAnchor {
+    const nowMs = this.#clock.now();
+    if (this.#anchor !== null && nowMs < this.heldUntilMs) {
+      const ranMs = Math.round(nowMs - this.#startMs);
+      return { storeMs: this.#anchor.storeMs + ranMs, wallMs: this.#anchor.wallMs + ranMs };
+    }
     return { storeMs: this.now(), wallMs: Math.round(this.#clock.wallNow()) };
   }
 }

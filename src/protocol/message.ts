@@ -213,7 +213,7 @@ export class Message {
   remainingExpiry(nowMs: number): number {
     const interval = this.messageExpiryInterval;
     if (interval === NO_EXPIRY) return NO_EXPIRY;
-    const waited = Math.floor((nowMs - this.receivedAtMs) / 1_000);
+    const waited = Math.max(0, Math.floor((nowMs - this.receivedAtMs) / 1_000));
     return waited >= interval ? 0 : interval - waited;
   }
 }

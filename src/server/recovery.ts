@@ -10,29 +10,49 @@ import type { Context } from '../session/context.ts';
 import { outboundOf } from '../session/outbound-message.ts';
 import { Session } from '../session/session.ts';
 import { Will } from '../session/will.ts';
-import type { QueuedDelivery, RecoveredSession, Recovery } from '../storage/storage.ts';
+import type {
+  QueuedDelivery,
+  RecoveredSession,
+  Recovery,
+  StoredSession,
+  StoredWill,
+} from '../storage/storage.ts';
 
 /** Seconds that clients have to come back after a crash before their wills are published. */
 const WILL_GRACE = 30;
 /** Milliseconds that a wall clock may be behind the store without a word. */
 const CLOCK_BEHIND_MS = 1_000;
 
+/** The store could not be opened; its message is a sentence for people. */
+export class StoreUnusableError extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = 'StoreUnusableError';
+  }
+}
+
 /** Opens the store and takes back what is in it; nothing to do without one. `onOpen` is called once it is open. */
-export async function openStore(context: Context, onOpen: () => void): Promise<void> {
+export async function openStore(
+  context: Context,
+  signal: AbortSignal,
+  onOpen: () => void,
+): Promise<void> {
   const { alarms, clock, commits, logger, retained, topics } = context;
   if (commits === null) return;
   const { storage } = commits;
-  retained.listener = commits;
   const host = new StoreHost(commits, alarms, logger);
-  const info = await storage.open(host);
+  const info = await storage.open(host).catch((error: unknown) => {
+    throw new StoreUnusableError(error);
+  });
   onOpen();
   await commits.startClock();
   host.setCodec(new StoredMessageCodec(commits.clock, topics, clock.now()));
   commits.skipTo(info.highest.sequence, info.highest.session);
   lookAtClock(context);
-  const recovery = new SessionRecovery(context);
+  const recovery = new SessionRecovery(context, signal);
   await storage.recover(recovery);
   recovery.finish();
+  retained.listener = commits; // not before: whatever is recorded while the store is read would be mistaken for what is read
   const { sessions, queued } = recovery;
   if (info.isNew) {
     logger.info({ location: info.location }, `new store: ${info.location}`);
@@ -66,20 +86,34 @@ function lookAtClock(context: Context): void {
   wheel.arm(new Timer({ onTimer: () => alarms.clear('clock_jump') }), HOLD_MS);
 }
 
+/** A session that is back, with what is to be done about it once all of them are. */
+interface Restored {
+  readonly session: Session;
+  readonly stored: StoredSession;
+  readonly will: StoredWill | null;
+}
+
+/** While the store is read nothing is recorded and no timer is armed, since reading lets time pass. */
 class SessionRecovery implements Recovery {
   readonly #context: Context;
+  readonly #signal: AbortSignal;
   readonly #nowMs: number;
   sessions = 0;
   queued = 0;
   /** By number. */
   readonly #sessions = new Map<number, Session>();
-  #cutOff: Session[] = [];
+  #restored: Restored[] = [];
   #ended: number[] = [];
   #retainedOverLimit = 0;
 
-  constructor(context: Context) {
+  constructor(context: Context, signal: AbortSignal) {
     this.#context = context;
+    this.#signal = signal;
     this.#nowMs = context.clock.now();
+  }
+
+  get isCancelled(): boolean {
+    return this.#signal.aborted;
   }
 
   onSession(recovered: RecoveredSession): void {
@@ -110,9 +144,9 @@ class SessionRecovery implements Recovery {
         session.inboundPacketIds = new Set(recovered.inboundPacketIds);
       }
     }
-    this.#startTimers(session, recovered);
     // Only now: nothing that comes from the store is recorded again.
     session.record.restore(stored);
+    this.#restored.push({ session, stored, will: recovered.will });
   }
 
   onQueued(session: number, queued: QueuedDelivery): void {
@@ -135,8 +169,8 @@ class SessionRecovery implements Recovery {
 
   /** The store has handed everything over. Sessions that were connected at a crash begin to expire now, and only once. */
   finish(): void {
-    for (const session of this.#cutOff) session.record.update();
-    this.#cutOff = [];
+    for (const one of this.#restored) this.#start(one);
+    this.#restored = [];
     const { commits } = this.#context;
     for (const number of this.#ended) {
       commits?.storage.deleteSession(number);
@@ -151,7 +185,7 @@ class SessionRecovery implements Recovery {
     );
   }
 
-  #startTimers(session: Session, { session: stored, will: storedWill }: RecoveredSession): void {
+  #start({ session, stored, will: storedWill }: Restored): void {
     const { commits } = this.#context;
     if (commits === null) return;
     const { disconnectedAtMs } = stored;
@@ -166,6 +200,6 @@ class SessionRecovery implements Recovery {
       Math.max(will?.delayInterval ?? 0, WILL_GRACE),
       (commits.clock.heldUntilMs - this.#nowMs) / 1_000,
     );
-    if (disconnectedAtMs === null && session.isDurable) this.#cutOff.push(session);
+    if (disconnectedAtMs === null && session.isDurable) session.record.update();
   }
 }

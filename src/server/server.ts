@@ -73,6 +73,11 @@ export interface DisconnectOptions {
 const SWEEP_MS = 1_000;
 const SWEEP_VISITS_MAX = 10_000;
 
+/** A last commit and its fsync may take long on a slow disk, but not for ever. */
+const CLOSE_MAX_MS = 60_000;
+/** Sessions that are purged in one turn. */
+const PURGE_SLICE = 500;
+
 type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
 
 export class Server {
@@ -155,20 +160,25 @@ export class Server {
   }
 
   /**
-   * Ends the sessions of clients that have been away for at least so many milliseconds, as if they had expired; a dry run only
-   * lists them.
+   * Ends the sessions of clients that have been away for at least so many milliseconds, as if they had expired, in slices; a
+   * dry run only lists them. Rejects while the server does not run.
    */
-  purgeSessions(offlineForMs: number, isDryRun = false): PurgedSession[] {
+  async purgeSessions(offlineForMs: number, isDryRun = false): Promise<PurgedSession[]> {
+    if (!this.isRunning) throw new Error('the server is not running yet, or not any more');
     const { clock } = this.#context;
-    const nowMs = clock.now();
-    const wallOffsetMs = clock.wallNow() - nowMs;
     const purged: PurgedSession[] = [];
+    let budget = PURGE_SLICE;
     for (const session of [...this.#registry]) {
-      const { clientId, connection, disconnectedAtMs, queuedMessages } = session;
-      if (connection !== null || nowMs - disconnectedAtMs < offlineForMs) continue;
-      const disconnectedAt = new Date(disconnectedAtMs + wallOffsetMs).toISOString();
+      const nowMs = clock.now();
+      const { clientId, connection, disconnectedAtMs, hasEnded, queuedMessages } = session;
+      if (hasEnded || connection !== null || nowMs - disconnectedAtMs < offlineForMs) continue;
+      const disconnectedAt = new Date(disconnectedAtMs + clock.wallNow() - nowMs).toISOString();
       purged.push({ clientId, disconnectedAt, queuedMessages });
-      if (!isDryRun) session.end();
+      if (isDryRun) continue;
+      session.end();
+      if (--budget > 0) continue;
+      budget = PURGE_SLICE;
+      await new Promise((resolve) => setImmediate(resolve));
     }
     return purged;
   }
@@ -229,7 +239,7 @@ export class Server {
   }
 
   async #open(): Promise<void> {
-    await openStore(this.#context, () => {
+    await openStore(this.#context, this.#abort.signal, () => {
       this.#isStoreOpen = true;
     });
     this.#checkStart();
@@ -286,12 +296,20 @@ export class Server {
     this.#addresses = [];
     const { commits, logger, wheel } = this.#context;
     try {
-      if (this.#isStoreOpen) await commits?.close();
+      if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());
     } catch (error) {
       logger.error({ error: String(error) }, 'the store could not be closed');
     }
     wheel.close();
   }
+}
+
+/** Rejects when it takes longer than that. */
+function within(ms: number, promise: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`it took longer than ${ms} ms`)), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {

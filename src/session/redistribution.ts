@@ -3,12 +3,16 @@
 // removal here are in one batch wherever the store answers at once.
 
 import { DropReason } from '../core/drop.ts';
+import type { Waiting } from '../core/tick.ts';
 import { DeliveryState } from '../storage/storage.ts';
 import type { Context } from './context.ts';
 import type { OutboundMessage } from './outbound-message.ts';
 import type { Queue } from './queue.ts';
 import type { QueuedEntry } from './queue-tail.ts';
 import type { Session } from './session.ts';
+
+/** Messages that are read in one turn. */
+const PAGE = 128;
 
 export class Redistribution {
   readonly #context: Context;
@@ -26,16 +30,35 @@ export class Redistribution {
       if (entry.group === null || !this.#giveAway(entry, nowMs, false)) queue.restoreHead(entry);
       else session.record.dequeue(entry);
     }
-    session.record.withStored(queue.storedShared(), (entries) => {
-      if (entries === null || session.connection !== null || !isCurrent()) return; // it came back
-      for (const entry of entries) {
-        const { sequence } = entry;
-        if (!queue.holdsStored(sequence)) continue;
-        if (!this.#giveAway(entry, this.#context.clock.now(), false)) continue;
-        queue.removeStored(sequence);
-        session.record.dequeue(entry);
-      }
-    });
+    this.#moveStored(queue, queue.storedShared(), isCurrent);
+  }
+
+  /** A page a turn, as long as the client stays away; nothing is read while the session has all groups to itself. */
+  #moveStored(queue: Queue, shared: readonly number[], isCurrent: () => boolean): void {
+    const session = this.#session;
+    const { clock, router, tick } = this.#context;
+    const isGone = (): boolean => session.connection === null && !session.hasEnded && isCurrent();
+    let next = 0;
+    const page: Waiting = {
+      nextTurn: () => {
+        const hasOthers = router.sharedSubscriptionCount > session.subscriptions.sharedCount;
+        if (next >= shared.length || !hasOthers || !isGone()) return;
+        const sequences = shared.slice(next, next + PAGE);
+        next += PAGE;
+        session.record.withStored(sequences, (entries) => {
+          if (entries === null || !isGone()) return;
+          for (const entry of entries) {
+            const { sequence } = entry;
+            if (!queue.holdsStored(sequence)) continue;
+            if (!this.#giveAway(entry, clock.now(), false)) continue;
+            queue.removeStored(sequence);
+            session.record.dequeue(entry);
+          }
+          tick.waitForNextTurn(page);
+        });
+      },
+    };
+    page.nextTurn();
   }
 
   /** The session ends: shared QoS 1 messages move, [MQTT-4.8.2-5] all others are lost. */

@@ -58,9 +58,11 @@ export class SessionRecord {
   }
 
   remove(): void {
+    const { commits } = this.#context;
     if (this.#number === 0) return;
-    this.#context.commits?.storage.deleteSession(this.#number);
-    this.#context.commits?.record();
+    commits?.storage.deleteSession(this.#number);
+    commits?.record();
+    if (this.#isStored) commits?.noteRemoval(this.#session.clientId);
     this.#number = 0;
     this.#isStored = false;
   }

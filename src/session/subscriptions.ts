@@ -22,9 +22,12 @@ export class Subscriptions {
     return this.#byFilter === null ? 0 : this.#byFilter.size;
   }
 
-  /** Whether this very subscription is in force, not one that replaced it. */
-  has(subscription: Subscription): boolean {
-    return this.#byFilter !== null && this.#byFilter.get(subscription.topicFilter) === subscription;
+  /** How many are shared ones. */
+  get sharedCount(): number {
+    let count = 0;
+    if (this.#byFilter === null) return 0;
+    for (const subscription of this.#byFilter.values()) if (subscription.group !== null) count++;
+    return count;
   }
 
   get(topicFilter: string): Subscription | undefined {

@@ -96,6 +96,8 @@ export interface RecoveredSession {
 
 /** Receives what a store holds when it is opened: first all sessions, then the queues, then the retained messages. */
 export interface Recovery {
+  /** The server was told to stop: a store that takes long may give up, and reject. */
+  readonly isCancelled?: boolean;
   onSession(recovered: RecoveredSession): void;
   /** For each session in the order of the sequence numbers; the object may be used again for the next call. */
   onQueued(session: number, queued: QueuedDelivery): void;

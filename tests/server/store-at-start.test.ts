@@ -5,6 +5,7 @@ import { Tick } from '../../src/core/tick.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { Server } from '../../src/server/server.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
+import type { Recovery } from '../../src/storage/storage.ts';
 import { startStored } from '../kit/stored.ts';
 import { publishV3, subscriberV5, subscribeV5 } from '../kit/traffic.ts';
 import { connectPacket, settle, startServer } from '../kit/wire.ts';
@@ -133,4 +134,82 @@ test('sessions that come back together stay within the output of a turn', async 
   await settle(100);
   expect(largest).toBeLessThan(17.5 * 1_048_576);
   for (const client of clients) expect(await client.packets()).toHaveLength(6);
+});
+
+test('time that passes while the store is read ends no session and publishes no will before all is back', async () => {
+  const clock = new FakeClock();
+  /** Reading takes a second for each thing that it finds. */
+  class SlowStorage extends MemoryStorage {
+    override recover(recovery: Recovery): Promise<void> {
+      return super.recover({
+        onSession: (session) => {
+          recovery.onSession(session);
+          clock.advance(1_000);
+        },
+        onQueued: (session, queued) => {
+          clock.advance(1_000);
+          recovery.onQueued(session, queued);
+        },
+        onRetained: (message) => recovery.onRetained(message),
+      });
+    }
+  }
+  const storage = new SlowStorage({ clock });
+  const first = await startServer({ clock, storage });
+  const subscriber = await subscriberV5(first, 'sub', '+', 1, HOUR);
+  await subscriber.drop();
+  const leaving = first.open();
+  await leaving.send(
+    "10 22 0004 'MQTT' 05 0e 0000 05 11 00000002 0001 'a' 05 18 0000003c 0001 'w' 0004 'will'",
+  );
+  await leaving.packet();
+  const publisher = await first.v3('pub');
+  await publisher.send("32 06 0001 'q' 0001 '1' 32 06 0001 'q' 0002 '2'");
+  await publisher.expect('40 02 0001', '40 02 0002');
+  await leaving.drop();
+  await first.server.stop();
+  clock.jumpWall(10_000); // the session of `a` is over
+  const second = await startServer({ clock, storage });
+  await second.advance(1_000);
+  const back = await second.v5('sub', false, HOUR);
+  await back.expect(
+    "32 07 0001 'q' 0001 00 '1'",
+    "32 07 0001 'q' 0002 00 '2'",
+    "32 0a 0001 'w' 0003 00 'will'",
+  );
+});
+
+test('a stop while the store is read gives the reading up', async () => {
+  const clock = new FakeClock();
+  let isCancelled: () => boolean = () => false;
+  class EndlessStorage extends MemoryStorage {
+    override async recover(recovery: Recovery): Promise<void> {
+      isCancelled = () => recovery.isCancelled === true;
+      while (!isCancelled()) await settle(1);
+      throw new Error('given up');
+    }
+  }
+  const server = new Server({ clock, storage: new EndlessStorage({ clock }) });
+  const started = server.start();
+  await settle();
+  expect(isCancelled()).toBe(false);
+  await Promise.all([expect(started).rejects.toThrow('given up'), server.stop()]);
+});
+
+test('sessions are purged in slices, and only by a server that runs', async () => {
+  const stored = await startStored();
+  for (let i = 0; i < 3; i++) await (await stored.durable(`away${i}`)).drop();
+  await stored.durable('here');
+  await stored.broker.advance(60_000);
+  await (await stored.durable('new')).drop();
+  const { server } = stored.broker;
+  const listed = await server.purgeSessions(60_000, true);
+  expect(listed.map((one) => one.clientId)).toEqual(['away0', 'away1', 'away2']);
+  expect(server.stats().sessions).toBe(5);
+  expect(await server.purgeSessions(60_000)).toEqual(listed);
+  expect(server.stats().sessions).toBe(2);
+  await settle();
+  await stored.crash();
+  expect(stored.broker.server.stats().sessions).toBe(2);
+  await expect(new Server().purgeSessions(0)).rejects.toThrow('not running');
 });

@@ -184,6 +184,25 @@ describe('a session that changes its mind', () => {
     expect(stored.broker.server.stats().sessions).toBe(0);
   });
 
+  test('and was ended by its client is gone for good once the client is told so', async () => {
+    const stored = await startStored();
+    const client = await stored.durable('c1');
+    await client.send(SUBSCRIBE_A);
+    await client.packets();
+    stored.slow();
+    await client.send('e0 07 00 05 11 00000000');
+    const again = stored.broker.open();
+    await again.send(connectPacket(5, 'c1', false));
+    await again.expectNothing();
+    const stranger = stored.broker.open();
+    await stranger.send(connectPacket(5, 'c2', false)); // nothing of it was stored: it waits for nobody
+    expect((await stranger.packet())[0]).toBe(0x20);
+    await stored.commit();
+    expect((await again.packet())[0]).toBe(0x20);
+    await stored.crash();
+    expect(stored.broker.server.stats().sessions).toBe(0);
+  });
+
   test('and disconnects with expiry 0 goes from the store', async () => {
     const stored = await startStored();
     const client = await stored.durable('c1');

@@ -208,3 +208,27 @@ test('a session that ends with its connection may read its queue first', async (
   const client = await stored.broker.v5('sub', false);
   expect(await drain(client)).toEqual(upTo(150));
 });
+
+test('shared messages that only the store has are read page by page, turn by turn, when their member goes', async () => {
+  const stored = await startStored();
+  const member = await stored.durable('member');
+  await subscribeV5(member, '$share/g/t', 1);
+  await member.drop();
+  await publish(stored, 1, 1_000);
+  const { readCalls } = stored.storage;
+  const again = await stored.durable('member');
+  await again.packets();
+  const read = stored.storage.readCalls;
+  expect(read - readCalls).toBe(1);
+  await again.drop(); // it has the group to itself: there is nobody to give them to
+  expect(stored.storage.readCalls).toBe(read);
+  const back = await stored.durable('member');
+  await back.packets();
+  const other = await stored.durable('other');
+  await subscribeV5(other, '$share/g/t', 1);
+  const before = stored.storage.readCalls;
+  await back.drop();
+  await settle(40);
+  expect(stored.storage.readCalls - before).toBeGreaterThan(5);
+  expect((await drain(other)).length).toBeGreaterThan(900);
+});

@@ -118,3 +118,42 @@ test('an idle server says now and then what time it is, so that its idleness is 
   await stored.crash();
   expect(stored.broker.server.alarms.active).toEqual([]);
 });
+
+test('whoever mends the clock within these ten minutes, and restarts, has all of it', async () => {
+  const stored = await away();
+  await downFor(stored, 365 * DAY_MS);
+  await stored.broker.advance(60_000);
+  await downFor(stored, -365 * DAY_MS);
+  expect(stored.broker.server.alarms.active).toEqual([]);
+  await stored.broker.advance(HOUR_MS - 120_000);
+  const client = await stored.broker.v5('sub', false, '11 00000e10');
+  await client.expect("32 0c 0001 't' 0001 05 02 00000e4c 'x'"); // an hour less a minute has passed
+});
+
+test('a restart within these ten minutes judges anew', async () => {
+  const stored = await away();
+  await downFor(stored, 365 * DAY_MS);
+  await stored.broker.advance(300_000);
+  await stored.crash();
+  expect(stored.broker.server.alarms.isRaised('clock_jump')).toBe(true);
+  await stored.broker.advance(599_000);
+  expect(stored.broker.server.stats().sessions).toBe(1);
+  await stored.broker.advance(3_000);
+  expect(stored.broker.server.stats().sessions).toBe(0);
+});
+
+test('what was stored while the clock was wrong is not from the future when it is mended', async () => {
+  const stored = await startStored();
+  await downFor(stored, 365 * DAY_MS);
+  await (await subscriberV5(stored.broker, 'sub', 't', 1, '11 00000e10')).drop();
+  const publisher = await stored.broker.v5('pub');
+  await publisher.send("33 0c 0001 't' 0001 05 02 00001c20 'x'");
+  await publisher.expect('40 02 0001');
+  await downFor(stored, -365 * DAY_MS);
+  await stored.broker.advance(HOUR_MS - 60_000);
+  expect(stored.broker.server.stats()).toMatchObject({ sessions: 1, retainedMessages: 1 });
+  await stored.broker.advance(61_000);
+  expect(stored.broker.server.stats().sessions).toBe(0);
+  await stored.broker.advance(HOUR_MS + 2_000);
+  expect(stored.broker.server.stats().retainedMessages).toBe(0);
+});

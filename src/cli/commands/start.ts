@@ -3,6 +3,7 @@
 import type { Config, ListenerConfig, QueueConfig } from '../../config/config.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
+import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { ExitCode } from '../exit-code.ts';
 import { greet } from '../greeting.ts';
@@ -27,15 +28,22 @@ export async function start(
     queueRules: config.queues.map(ruleOf),
   });
   storage.attach(server, logger);
-  const stopRequested = listenToSignals(server, logger);
+  const { stopRequested, isStopRequested } = listenToSignals(server, logger);
   endOnSurprise(server, logger);
   logger.info({ version, node: process.version, pid: process.pid }, `IoTHub ${version} starts`);
   if (storage.storage === undefined) {
     logger.info({}, 'Sessions and messages are kept in memory only: a restart loses them');
   }
+  // A signal stops a start, too.
+  void stopRequested.then(() => server.stop());
   try {
     await server.start();
   } catch (error) {
+    if (isStopRequested()) return stopped(server, logger);
+    if (error instanceof StoreUnusableError) {
+      process.stderr.write(`${error.message}\n`);
+      return ExitCode.Store;
+    }
     const reason = describeBindError(error, config.listeners);
     if (reason === null) throw error;
     process.stderr.write(`${reason}\n`);
@@ -43,6 +51,10 @@ export async function start(
   }
   greet(server.addresses, logger, version);
   await stopRequested;
+  return stopped(server, logger);
+}
+
+async function stopped(server: Server, logger: Logger): Promise<ExitCode> {
   await server.stop();
   logger.info({}, 'Stopped');
   return ExitCode.Ok;
@@ -60,10 +72,13 @@ function ruleOf(queue: QueueConfig): QueueRule {
   };
 }
 
-/** Resolves at the first signal that asks to stop; the second ends the process. */
-function listenToSignals(server: Server, logger: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
+/** `stopRequested` resolves at the first signal that asks to stop; the second ends the process. */
+function listenToSignals(
+  server: Server,
+  logger: Logger,
+): { readonly stopRequested: Promise<void>; isStopRequested(): boolean } {
+  let isStopping = false;
+  const stopRequested = new Promise<void>((resolve) => {
     const onSignal = (signal: 'SIGINT' | 'SIGTERM', exitCode: ExitCode): void => {
       if (isStopping) {
         server.abort();
@@ -82,6 +97,7 @@ function listenToSignals(server: Server, logger: Logger): Promise<void> {
       );
     });
   });
+  return { stopRequested, isStopRequested: () => isStopping };
 }
 
 /** A mistake of ours that nobody caught: said in the log, then the process ends, since its state is unknown. */

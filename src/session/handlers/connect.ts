@@ -174,7 +174,9 @@ function enter(
   const { clientId } = request;
   const expiryInterval = expiryOf(packet, limits.sessionExpiryMax);
   // The new session is stored, or an old one has to go from the store: then CONNACK promises that.
-  const discards = context.registry.get(clientId)?.record.isStored === true;
+  const discards =
+    context.registry.get(clientId)?.record.isStored === true ||
+    (commits !== null && commits.removalOf(clientId) > 0);
   if (commits?.isFailing === true && (expiryInterval > 0 || discards)) {
     refuseConnect(connection, ReasonCode.ServerUnavailable, 'the store cannot be written');
     return ReasonCode.Success;
@@ -229,7 +231,8 @@ function enter(
           }
         : {},
   };
-  const commit = commits !== null && discards ? commits.lastRecorded : session.record.commit;
+  const removal = commits === null ? 0 : commits.removalOf(clientId);
+  const commit = Math.max(session.record.commit, removal);
   welcome(connection, session, connack, commit);
   return ReasonCode.Success;
 }

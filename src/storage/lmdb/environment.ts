@@ -11,6 +11,7 @@ import { closeSync, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { assert } from '../../lib/assert.ts';
 import { type NameTable, type NumberTable, numberKeys } from './layout.ts';
 
 export type NumberDatabase = Database<Uint8Array, number>;
@@ -91,6 +92,7 @@ export class Environment {
   /** The first transaction is on the disk; before, the meta page that counts after a power cut is one of an earlier run. */
   #isAnchored = false;
   #current: Transaction | null = null;
+  #isWriting = false;
   #unflushed = 0;
   #onFlushed: (() => void)[] = [];
   #isBroken = false;
@@ -125,16 +127,22 @@ export class Environment {
    * says. Never called while an earlier call is unfinished.
    */
   async write(record: () => void): Promise<void> {
-    while (this.#unflushed > UNFLUSHED_MAX) await this.#nextFlush();
-    if (this.isBroken) throw new Error('the store has to be opened again');
-    await new Promise<void>((resolve, reject) => {
-      const transaction = { resolve, reject, isVisible: false, isSettled: false };
-      this.#current = transaction;
-      const settle = (): void => {
-        transaction.isSettled = true;
-      };
-      this.#root.batch(record).then(settle, settle);
-    });
+    assert(!this.#isWriting, 'one transaction at a time');
+    this.#isWriting = true;
+    try {
+      while (this.#unflushed > UNFLUSHED_MAX) await this.#nextFlush();
+      if (this.isBroken) throw new Error('the store has to be opened again');
+      await new Promise<void>((resolve, reject) => {
+        const transaction = { resolve, reject, isVisible: false, isSettled: false };
+        this.#current = transaction;
+        const settle = (): void => {
+          transaction.isSettled = true;
+        };
+        this.#root.batch(record).then(settle, settle);
+      });
+    } finally {
+      this.#isWriting = false;
+    }
     this.#root.resetReadTxn(); // so that what is read from now on sees it
   }
 

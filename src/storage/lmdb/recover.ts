@@ -253,6 +253,7 @@ class StoreRecovery {
 
   async #turn(): Promise<void> {
     await nextTurn();
+    if (this.#recovery.isCancelled === true) throw new Error('reading the store was given up');
     this.#sliceEndMs = performance.now() + SLICE_MS;
   }
 }

@@ -22,6 +22,8 @@ export interface Holder {
 export type RequestHandler = (args: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
 const LINE_CHARACTERS_MAX = 1_048_576;
+/** An answer may list millions of sessions. */
+const ANSWER_CHARACTERS_MAX = 268_435_456;
 /** How long somebody who is connected may say nothing. */
 const SILENCE_MAX_MS = 5_000;
 /** How long a holder may take to say who it is: its event loop may be busy for a while. */
@@ -65,13 +67,19 @@ async function answer(
 }
 
 /** Calls back with the first line, or with its absence when the connection ends or the line is too long. */
-function readLine(socket: net.Socket, onLine: (line: string) => void, onNone: () => void): void {
+function readLine(
+  socket: net.Socket,
+  onLine: (line: string) => void,
+  onNone: () => void,
+  charactersMax = LINE_CHARACTERS_MAX,
+): void {
   let text = '';
   const onEnd = (): void => onNone();
   const onData = (chunk: string): void => {
+    const endInChunk = chunk.indexOf('\n');
+    const end = endInChunk < 0 ? -1 : text.length + endInChunk;
     text += chunk;
-    const end = text.indexOf('\n');
-    if (end < 0 && text.length <= LINE_CHARACTERS_MAX) return;
+    if (end < 0 && text.length <= charactersMax) return;
     socket.off('data', onData);
     socket.off('close', onEnd);
     if (end < 0) {
@@ -178,7 +186,7 @@ export async function askHolder(
   }
   const line = await new Promise<string | null>((resolve) => {
     socket.setTimeout(0);
-    readLine(socket, resolve, () => resolve(null));
+    readLine(socket, resolve, () => resolve(null), ANSWER_CHARACTERS_MAX);
     socket.write(`${JSON.stringify({ request, args })}\n`);
     socket.resume();
   });
