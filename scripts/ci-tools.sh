@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Installs the real MQTT clients that the integration tests need (Debian, Ubuntu), unless they are there. It fails with a
-# sentence when it cannot: a test that is left out in silence is worse than one that fails.
+# Installs what the tests need (Debian, Ubuntu), unless it is there: the real MQTT clients of the integration tests, and strace
+# for the crash tests. It fails with a sentence when it cannot: a test that is left out in silence is worse than one that fails.
 set -euo pipefail
 
 missing=()
 command -v mosquitto_sub >/dev/null && command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 # `python3` may be another installation than the system's, for which the package is installed
 { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null; } || missing+=(python3-paho-mqtt)
+command -v strace >/dev/null || missing+=(strace)
 if [ "${#missing[@]}" -eq 0 ]; then
-  echo "mosquitto-clients and python3-paho-mqtt are there."
+  echo "mosquitto-clients, python3-paho-mqtt and strace are there."
   exit 0
 fi
 
 fail() {
-  echo "The integration tests need ${missing[*]}, and $1." >&2
+  echo "The tests need ${missing[*]}, and $1." >&2
   exit 1
 }
 
@@ -32,3 +33,4 @@ install=("${as_root[@]}" apt-get install --yes --no-install-recommends --quiet=2
 }
 command -v mosquitto_sub >/dev/null || fail "mosquitto_sub is still missing"
 /usr/bin/python3 -c 'import paho.mqtt.client' || fail "Paho for Python is still missing"
+command -v strace >/dev/null || fail "strace is still missing"

@@ -3,8 +3,8 @@
 // were promised in the ledger, and say at once what a server must never do to them.
 
 import { PacketType } from '../../dist/protocol/index.js';
-import { Grant, SentMessage } from './ledger.mjs';
 import { Link } from './kit.mjs';
+import { Grant, SentMessage } from './ledger.mjs';
 
 const SESSION_EXPIRY_S = 3_600;
 const RETRY_MS = 40;
@@ -29,9 +29,8 @@ export class Client {
   #link = null;
   #isWanted = false;
   #retry = null;
-  #lastPacketId = 0;
 
-  /** `world`: { hub, ledger, random, mayRefuse } */
+  /** `world`: { hub, ledger, random, mayRefuse, onArrival?, onPromise? } */
   constructor(world, id, version) {
     this.#world = world;
     this.id = id;
@@ -108,11 +107,11 @@ export class Client {
     this.#world.ledger.violation(`${this.id}: ${text}`);
   }
 
-  /** One that `isTaken` does not know. */
+  /** The lowest that is free, so that what the server forgot too late, or too early, meets another message soon. */
   nextPacketId(isTaken) {
-    do this.#lastPacketId = (this.#lastPacketId % 1_000) + 1;
-    while (isTaken(this.#lastPacketId));
-    return this.#lastPacketId;
+    let packetId = 1;
+    while (isTaken(packetId)) packetId++;
+    return packetId;
   }
 
   // What kinds of clients change.
@@ -168,6 +167,7 @@ export class Client {
     }
     this.session = Session.Certain;
     this.isReady = true;
+    if (!this.isFresh) this.#world.onPromise?.('connack');
     this.onReady(sessionPresent);
   }
 
@@ -187,6 +187,12 @@ export class Client {
     this.onLost();
   }
 }
+
+const ACKS = {
+  [PacketType.Puback]: 'puback',
+  [PacketType.Pubrec]: 'pubrec',
+  [PacketType.Pubcomp]: 'pubcomp',
+};
 
 /** Publishes numbered messages, a few at a time, as long as it is told to. */
 export class Publisher extends Client {
@@ -285,6 +291,7 @@ export class Publisher extends Client {
       this.violation(`packet ${type} for ${message.key} (QoS ${message.qos}) out of turn`);
       return;
     }
+    this.world.onPromise?.(message.retain ? 'retained' : ACKS[type]);
     if (type === PacketType.Pubcomp) this.#complete(outgoing, reasonCode);
     else if (reasonCode >= 0x80) this.#refuse(outgoing, reasonCode);
     else this.#accept(outgoing);
@@ -421,6 +428,7 @@ export class Subscriber extends Client {
 
   onReady(sessionPresent) {
     if (!sessionPresent) this.#onNewSession();
+    if (this.isFresh) this.world.onPromise?.('clean start');
     if (this.isFresh && this.version !== 5) {
       this.leave(); // of a clean v3 session nothing is left
       this.session = Session.None;
@@ -442,6 +450,7 @@ export class Subscriber extends Client {
         return;
       case PacketType.Pubrel:
         this.#held.delete(packet.packetId);
+        this.world.onPromise?.('pubrel');
         this.#acknowledge(PacketType.Pubcomp, packet.packetId);
         return;
       case PacketType.Suback:
@@ -459,7 +468,9 @@ export class Subscriber extends Client {
       const held = this.#held.get(packetId);
       if (held !== undefined) {
         if (held !== name) {
-          this.violation(`packet id ${packetId} is of ${held} and not released, and brings ${name}`);
+          this.violation(
+            `packet id ${packetId} is of ${held} and not released, and brings ${name}`,
+          );
         } else if (!dup) {
           this.violation(`${name} came again under packet id ${packetId} without DUP`);
         }
@@ -467,6 +478,7 @@ export class Subscriber extends Client {
         return;
       }
       this.#held.set(packetId, name);
+      this.world.onPromise?.('publish 2');
     }
     this.world.ledger.arrive(this.books, topicName, payload, qos);
     this.world.onArrival?.();
@@ -494,6 +506,7 @@ export class Subscriber extends Client {
       return;
     }
     this.#pending = null;
+    this.world.onPromise?.(type === PacketType.Suback ? 'suback' : 'unsuback');
     const { grant } = pending;
     if (type === PacketType.Suback) {
       if (reasonCodes[0] !== grant.qos) this.violation(`SUBACK with ${reasonCodes[0]}`);

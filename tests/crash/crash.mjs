@@ -6,21 +6,32 @@ import path from 'node:path';
 import { Mortal, Subscriber } from './clients.mjs';
 import { check, freePort, Hub, main, sleep, temporaryFolder, until } from './kit.mjs';
 import { Ledger } from './ledger.mjs';
-import { Traffic, writeConfig } from './traffic.mjs';
+import { PROMISES, Traffic, writeConfig } from './traffic.mjs';
 
 const SECONDS = Number(process.argv[2] ?? 40);
 const LEVEL = process.argv[3] ?? 'always';
 const DRAIN_KILLS = 4;
+/** How long to wait for the acknowledgement at which the server is to be killed. */
+const TRAP_MS = 1_500;
+/** How long batches gather: a new one at each start. What is not stored yet is lost all the more. */
+const COMMIT_DELAYS_MS = [0, 0, 5, 40];
 /** Seconds that a client has to come back after a crash before its will is published, and some more. */
 const GRACE_MS = 30_000;
 const GRACE_MAX_MS = 40_000;
 
-/** Starts and kills the server until time is up, and leaves it running. Returns how often it was killed, and when early. */
+function configure(folder, random) {
+  const delayMs = random.pick(COMMIT_DELAYS_MS);
+  return writeConfig(folder, `level = "${LEVEL}"\ncommit_delay = "${delayMs}ms"`);
+}
+
+/** Starts and kills the server until time is up, and leaves it running. Returns how often it was killed, and when. */
 async function killAgainAndAgain(traffic, random) {
   const { hub } = traffic;
   const endMs = performance.now() + SECONDS * 1_000;
   let kills = 0;
   let early = 0;
+  let trapped = 0;
+  let promise = null;
   while (performance.now() < endMs) {
     const isEarly = random.chance(30);
     if (isEarly) {
@@ -29,17 +40,24 @@ async function killAgainAndAgain(traffic, random) {
     } else {
       const ended = await hub.ready();
       check(ended === null, () => `the server ended with ${ended.how}:\n${hub.lastLines()}`);
-      if (random.chance(30)) void traffic.look();
-      await sleep(random.chance(30) ? random.between(0, 200) : random.between(100, 3_000));
+      if (random.chance(30) || promise === 'retained') void traffic.look();
+      await sleep(random.chance(30) ? random.between(0, 200) : random.between(100, 2_000));
+      if (random.chance(70)) {
+        promise = random.pick(PROMISES);
+        traffic.setTrap(promise);
+        if (await until(() => !hub.isRunning, TRAP_MS, 1)) trapped++;
+        traffic.setTrap(null);
+      }
     }
-    const how = await hub.kill();
+    const how = hub.isRunning ? await hub.kill() : await hub.exited;
     check(how === 'SIGKILL', () => `the server ended by itself with ${how}:\n${hub.lastLines()}`);
     kills++;
+    configure(path.dirname(hub.folder), random);
     hub.start();
   }
   const ended = await hub.ready();
   check(ended === null, () => `the server ended with ${ended?.how}:\n${hub.lastLines()}`);
-  return { kills, early };
+  return { kills, early, trapped };
 }
 
 /** A client that never comes back: its will, which waits for it a while after the crash, is published once. */
@@ -86,14 +104,14 @@ function phases() {
 
 await main(`crash (${LEVEL})`, (SECONDS + 120) * 1_000, async (random) => {
   const folder = temporaryFolder('crash');
-  const traffic = await Traffic.on(folder, writeConfig(folder, `level = "${LEVEL}"`), random);
+  const traffic = await Traffic.on(folder, configure(folder, random), random);
   const { hub } = traffic;
   const wills = LEVEL === 'always' && SECONDS >= 25 ? outliveByWill(folder, random) : null;
   wills?.catch(() => {});
   await hub.startAndServe();
   await traffic.begin();
   const phase = phases();
-  const { kills, early } = await killAgainAndAgain(traffic, random);
+  const { kills, early, trapped } = await killAgainAndAgain(traffic, random);
   phase('kills');
   await traffic.settle();
   phase('settle');
@@ -112,5 +130,5 @@ await main(`crash (${LEVEL})`, (SECONDS + 120) * 1_000, async (random) => {
   phase('judge');
   await wills;
   phase('wills');
-  return `${kills + DRAIN_KILLS} kills, ${early} of them before it served; ${traffic.ledger.summary()}; ${traffic.looks} retained values looked at`;
+  return `${kills + DRAIN_KILLS} kills, ${early} before it served, ${trapped} at an acknowledgement; ${traffic.ledger.summary()}; ${traffic.looks} retained values looked at`;
 });

@@ -9,7 +9,7 @@ import { check, main, SEED, sleep, temporaryFolder } from './kit.mjs';
 import { Traffic, writeConfig } from './traffic.mjs';
 
 const SECONDS = Number(process.argv[2] ?? 15);
-const LIE_MS = 1_500;
+const LIE_MS = 800;
 const MODULE = fileURLToPath(new URL('faulty-storage.mjs', import.meta.url));
 
 function configure(folder, options) {
@@ -35,7 +35,7 @@ async function onFaults(random) {
   let kills = 0;
   let deaths = 0;
   while (performance.now() < endMs) {
-    const nap = sleep(random.between(500, 4_000)).then(() => null);
+    const nap = sleep(random.between(300, 3_000)).then(() => null);
     const how = await Promise.race([nap, hub.exited]);
     if (how !== null) {
       check(how === 'SIGKILL', () => `the server ended with ${how}:\n${hub.lastLines()}`);
@@ -70,7 +70,7 @@ async function onLies(random) {
   const { hub, ledger } = traffic;
   await hub.startAndServe();
   await traffic.begin();
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 2; i++) {
     await sleep(LIE_MS);
     await hub.kill();
     await hub.startAndServe();

@@ -7,7 +7,7 @@ import { LmdbStorage } from '../../dist/storage/lmdb/lmdb.js';
 import { Random } from './random.mjs';
 
 const FAILING_MAX_MS = 1_200;
-const LATE_MAX_MS = 150;
+const LATE_MAX_MS = 100;
 
 /** Options: `folder`, `level`; `seed`; `flag`, a file: faults happen while it exists; `lies`. */
 export function createStorage({ folder, level = 'always', seed, flag, lies = false }) {
@@ -26,7 +26,7 @@ class FaultyStorage extends LmdbStorage {
     super({
       ...options,
       onTransaction: () => {
-        if (this.#happens(3)) throw new Error('injected: within the commit');
+        if (this.#happens(2)) throw new Error('injected: within the commit');
       },
     });
     this.#random = random;
@@ -35,13 +35,15 @@ class FaultyStorage extends LmdbStorage {
 
   async commit() {
     if (this.#happens(10)) await this.#wait(LATE_MAX_MS);
-    if (this.#happens(1)) this.#failsUntilMs = performance.now() + this.#random.below(FAILING_MAX_MS);
+    if (this.#happens(1) && this.#happens(30)) {
+      this.#failsUntilMs = performance.now() + this.#random.below(FAILING_MAX_MS);
+    }
     const isFailing = performance.now() < this.#failsUntilMs && this.#happens(90);
-    if (isFailing || this.#happens(4)) throw new Error('injected: before the commit');
+    if (isFailing || this.#happens(2)) throw new Error('injected: before the commit');
     await super.commit();
     if (this.#happens(1)) process.kill(process.pid, 'SIGKILL');
     if (this.#happens(10)) await this.#wait(LATE_MAX_MS);
-    if (this.#happens(4)) throw new Error('injected: after the commit');
+    if (this.#happens(2)) throw new Error('injected: after the commit');
   }
 
   #happens(percent) {

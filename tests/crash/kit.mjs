@@ -66,7 +66,9 @@ export async function main(name, deadlineMs, run) {
     say(`${name}: ok in ${seconds} s, SEED=${SEED}: ${result}`);
     process.exit(0);
   } catch (error) {
-    say(`${name}: FAILED (SEED=${SEED}): ${error instanceof Failure ? error.message : error.stack}`);
+    say(
+      `${name}: FAILED (SEED=${SEED}): ${error instanceof Failure ? error.message : error.stack}`,
+    );
     process.exit(1);
   }
 }

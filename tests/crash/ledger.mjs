@@ -135,7 +135,7 @@ export class Ledger {
     }
     const last = books.last.get(topicName) ?? 0;
     if (seq > last) books.last.set(topicName, seq);
-    else if (books.group === null && !isWill(message)) {
+    else if (isOrdered(books, message)) {
       this.violation(`out of order: ${books.id} got ${key} after ${topicName}#${last}`);
     }
   }
@@ -217,6 +217,14 @@ export class Ledger {
     const no = refused > 0 ? `, ${refused} refused` : '';
     return `${all.length} messages sent, ${acked} acknowledged${no}, ${resent} resent; ${this.arrivals} arrivals, ${this.repetitions} of them repeated at QoS 1`;
   }
+}
+
+/** One that is repeated may come to a subscription that began meanwhile, and then it is the first time there. */
+function isOrdered(books, message) {
+  if (books.group !== null || isWill(message)) return false;
+  return books.grants.some(
+    (grant) => grant.endedAt === NEVER && grant.grantedAt < message.sentAt && fits(grant, message),
+  );
 }
 
 /** When it comes is not its client's doing. */

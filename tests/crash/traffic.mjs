@@ -14,6 +14,25 @@ const SETTLE_MAX_MS = 30_000;
 const SURE_MS = 1_500;
 /** Mean milliseconds between the bursts of one publisher. */
 const BURST_MS = 20;
+/** Topics with retained messages, and the same for their publisher: each keeps its value long enough to be looked at. */
+const RETAINED = 20;
+const RETAINED_BURST_MS = 100;
+
+/** What clients are told and rely on; what happens seldom is here twice. */
+export const PROMISES = [
+  'clean start',
+  'clean start',
+  'connack',
+  'suback',
+  'unsuback',
+  'puback',
+  'pubrec',
+  'pubcomp',
+  'pubrel',
+  'publish 2',
+  'retained',
+  'retained',
+];
 
 /** No queue is ever full. `storage`: lines of the table, and what follows it. */
 export function writeConfig(folder, storage = '') {
@@ -35,6 +54,7 @@ export class Traffic {
   publishers = [];
   subscribers = [];
   looks = 0;
+  #trap = null;
   #lastArrivalMs = 0;
   #some = [];
   #big = [];
@@ -49,6 +69,17 @@ export class Traffic {
     this.hub = hub;
     this.random = random;
     hub.onLine = (line) => this.#onLine(line);
+  }
+
+  /** The server is killed in the very moment in which a client is told this, see `PROMISES`. */
+  setTrap(promise) {
+    this.#trap = promise;
+  }
+
+  onPromise(promise) {
+    if (promise !== this.#trap) return;
+    this.#trap = null;
+    void this.hub.kill();
   }
 
   static async on(folder, configFile, random) {
@@ -71,7 +102,7 @@ export class Traffic {
     for (const big of this.#big) big.drop(true);
     for (const publisher of this.publishers) {
       publisher.comeOnline();
-      publisher.start(BURST_MS);
+      publisher.start(publisher.id === 'pub-retained' ? RETAINED_BURST_MS : BURST_MS);
     }
     for (const mortal of this.#mortals) mortal.comeOnline();
     this.#acting = this.#act();
@@ -153,8 +184,13 @@ export class Traffic {
     return `${ledger.account()}\n${ledger.summary()}\nlog:\n${this.hub.lastLines()}`;
   }
 
-  async look() {
-    this.looks += await lookAtRetained(this);
+  /** Also while others act. */
+  look() {
+    const looking = lookAtRetained(this).then((count) => {
+      this.looks += count;
+    });
+    this.#do(looking);
+    return looking;
   }
 
   #engagePublishers() {
@@ -162,7 +198,7 @@ export class Traffic {
       levels.flatMap((qos) =>
         ['a', 'b'].map((name) => ({ name: `p/${number}/q${qos}/${name}`, qos })),
       );
-    const retained = [1, 2, 3, 4, 5, 6].map((number) => ({
+    const retained = Array.from({ length: RETAINED }, (_, number) => ({
       name: `r/${number}`,
       qos: 1 + (number % 2),
       retain: true,
@@ -203,12 +239,14 @@ export class Traffic {
       this.#some.push(member);
     }
     for (const [number, version] of [4, 5].entries()) {
-      this.#some.push(
-        engage(`share-h-${number}`, version, [['$share/h/p/#', 1]], { group: 'h' }),
-      );
+      this.#some.push(engage(`share-h-${number}`, version, [['$share/h/p/#', 1]], { group: 'h' }));
     }
     this.#flips = [engage('flip-5', 5, [['p/2/#', 2]]), engage('flip-4', 4, [['p/1/#', 1]])];
-    this.#churns = [engage('churn-5', 5, all(2)), engage('churn-4', 4, all(2))];
+    this.#churns = [
+      engage('churn-5', 5, all(2)),
+      engage('churn-4', 4, all(2)),
+      engage('churn-4b', 4, all(1)),
+    ];
     this.#mortals = [
       new Mortal(this, 'mortal-5', 5, 2),
       new Mortal(this, 'mortal-4', 4, 1),
