@@ -51,14 +51,13 @@ export class StoreClock {
     return Math.round(monotonicMs + this.#offsetMs);
   }
 
-  /** The monotonic time of something that happened: not later than now, whatever the store says. */
   toMonotonic(storeMs: number): number {
-    return Math.min(storeMs - this.#offsetMs, this.#clock.now());
+    return storeMs - this.#offsetMs;
   }
 
   /** A moment at which something stored expires, by the monotonic clock: not before the doubt is over, if it is older than the start. */
   expiryOf(storeMs: number): number {
-    const monotonicMs = storeMs - this.#offsetMs;
+    const monotonicMs = this.toMonotonic(storeMs);
     return monotonicMs < this.heldUntilMs ? this.heldUntilMs : monotonicMs;
   }
 

@@ -203,6 +203,12 @@ export class Message {
     return interval !== NO_EXPIRY && nowMs - this.receivedAtMs >= interval * 1_000;
   }
 
+  /** It comes from a store whose clock was ahead for a while: it cannot have been received after now. */
+  receivedAtLatest(nowMs: number): this {
+    if (this.receivedAtMs > nowMs) this.receivedAtMs = nowMs;
+    return this;
+  }
+
   /** Monotonic milliseconds; infinite for a message that never expires. */
   get expiresAtMs(): number {
     const interval = this.messageExpiryInterval;

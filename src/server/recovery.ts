@@ -164,7 +164,10 @@ class SessionRecovery implements Recovery {
   }
 
   onRetained(message: Message): void {
-    if (this.#context.retained.set(message, this.#nowMs) === 'full') this.#retainedOverLimit++;
+    const { clock, commits, retained } = this.#context;
+    // Held messages are dated so that they expire when the hold is over.
+    if (commits?.clock.isInDoubt !== true) message.receivedAtLatest(clock.now());
+    if (retained.set(message, this.#nowMs) === 'full') this.#retainedOverLimit++;
   }
 
   /** The store has handed everything over. Sessions that were connected at a crash begin to expire now, and only once. */

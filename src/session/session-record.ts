@@ -113,9 +113,13 @@ export class SessionRecord {
     sequences: readonly number[],
     then: (entries: readonly OutboundMessage[] | null) => void,
   ): void {
-    const { commits, logger } = this.#context;
+    const { clock, commits, logger } = this.#context;
     if (commits === null || sequences.length === 0) return;
-    const take = (found: readonly StoredDelivery[]): void => then(found.map(outboundOf));
+    const take = (found: readonly StoredDelivery[]): void => {
+      const nowMs = clock.now();
+      if (!commits.clock.isInDoubt) for (const one of found) one.message.receivedAtLatest(nowMs);
+      then(found.map(outboundOf));
+    };
     const fail = (error: unknown): void => {
       const { clientId, connection } = this.#session;
       logger.error({ clientId, error: String(error) }, 'queued messages cannot be read');

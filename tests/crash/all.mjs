@@ -35,10 +35,10 @@ process.on('exit', () => {
 
 const startedMs = performance.now();
 const others = async () => {
-  await run('store-cut', times(9));
+  await run('store-cut', times(8));
   await run('faults', times(8));
 };
-await Promise.all([run('crash', times(35), 'always'), others()]);
+await Promise.all([run('crash', times(28), 'always'), others()]);
 await run('power');
 await Promise.all([run('crash', times(8), 'relaxed'), run('full-disk')]);
 const seconds = Math.round((performance.now() - startedMs) / 1_000);

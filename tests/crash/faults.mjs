@@ -35,13 +35,13 @@ async function onFaults(random) {
   let kills = 0;
   let deaths = 0;
   while (performance.now() < endMs) {
-    const nap = sleep(random.between(300, 3_000)).then(() => null);
+    const nap = sleep(random.between(300, 1_500)).then(() => null);
     const how = await Promise.race([nap, hub.exited]);
     if (how !== null) {
       check(how === 'SIGKILL', () => `the server ended with ${how}:\n${hub.lastLines()}`);
       deaths++;
       hub.start();
-    } else if (random.chance(30)) {
+    } else if (random.chance(40)) {
       await hub.kill();
       kills++;
       hub.start();

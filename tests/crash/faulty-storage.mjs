@@ -41,7 +41,7 @@ class FaultyStorage extends LmdbStorage {
     const isFailing = performance.now() < this.#failsUntilMs && this.#happens(90);
     if (isFailing || this.#happens(2)) throw new Error('injected: before the commit');
     await super.commit();
-    if (this.#happens(1)) process.kill(process.pid, 'SIGKILL');
+    if (this.#happens(2)) process.kill(process.pid, 'SIGKILL');
     if (this.#happens(10)) await this.#wait(LATE_MAX_MS);
     if (this.#happens(2)) throw new Error('injected: after the commit');
   }
