@@ -271,13 +271,12 @@ export class Outbound implements QueueOwner {
 
   /** Hands everything to the store: the session just became durable. */
   saveAll(): void {
-    if (this.#inflight !== null) {
-      for (const entry of this.#inflight.inOrder()) this.#session.record.enqueue(entry);
-    }
-    if (this.#queue === null) return;
-    for (let i = 0; i < this.#queue.length; i++) {
-      const entry = this.#queue.at(i);
-      if (entry !== undefined) this.#session.record.enqueue(entry);
+    const { record } = this.#session;
+    for (const entry of this.#inflight?.inOrder() ?? []) record.enqueue(entry);
+    const queue = this.#queue;
+    for (let i = 0; queue !== null && i < queue.length; i++) {
+      const entry = queue.at(i);
+      if (entry !== undefined) record.enqueue(entry);
     }
   }
 
