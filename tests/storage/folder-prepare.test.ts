@@ -370,6 +370,34 @@ describe('a store with some bits flipped', () => {
   );
 });
 
+describe('a store that was stopped properly, and has one page', () => {
+  const CHANGES_OF_A_PAGE: readonly [name: string, change: (page: Buffer) => void][] = [
+    ['of zeros', (page) => void page.fill(0)],
+    ['of a commit that never was', (page) => void page.writeUInt8(page[12] ^ 0x40, 12)],
+  ];
+
+  test.each(CHANGES_OF_A_PAGE)(
+    '%s, is set aside unless that page is free',
+    async (name, change) => {
+      const pages = original.length / PAGE_BYTES;
+      let setAsideCount = 0;
+      for (let number = 2; number < pages; number += Math.max(1, Math.floor(pages / 12))) {
+        const where = path.join(folder, `${name}-${number}`);
+        mkdirSync(where);
+        const file = storeFile(where);
+        const bytes = Buffer.from(original);
+        change(bytes.subarray(number * PAGE_BYTES, (number + 1) * PAGE_BYTES));
+        writeFileSync(file, bytes);
+        const one = await prepareFolder(where, { isStrict: false, checkProgram: CHECK_PROGRAM });
+        if (one.report === null) setAsideCount++;
+        else expect(readIn(file), `page ${number}`).toBe(0);
+        await one.lock.release();
+      }
+      expect(setAsideCount).toBeGreaterThan(3);
+    },
+  );
+});
+
 /** Opens the store, reads and writes it in another process; returns how that ended. */
 function readIn(file: string): number | string | null {
   const code = `

@@ -51,6 +51,14 @@ export class Committer {
     this.#watch();
   }
 
+  /**
+   * Says in the file that it is open, before anything is read: whoever ends while reading a damaged store does not leave one
+   * behind that counts as closed properly.
+   */
+  async markOpen(): Promise<void> {
+    if (this.#isMarkedClean) await this.#write(false, true);
+  }
+
   commit(): Promise<void> {
     const running = this.#delayed();
     this.#running = running.catch(() => {}); // its caller hears of it
@@ -114,13 +122,13 @@ export class Committer {
     });
   }
 
-  async #write(isLast: boolean): Promise<void> {
+  async #write(isLast: boolean, mustMark = isLast): Promise<void> {
     const recorder = this.#recorder;
     const batch = recorder.seal();
     try {
       // At once, for memory goes on: what is recorded from now on must not be in it.
       const transaction = this.#transaction(batch);
-      const reserve = this.#addMarks(transaction, isLast);
+      const reserve = this.#addMarks(transaction, isLast, mustMark);
       if (!transaction.isEmpty) {
         this.#options.onTransaction?.();
         if (this.environment.isBroken) await this.#openAgain();
@@ -148,13 +156,12 @@ export class Committer {
   }
 
   /** Adds what the meta table has to say, and returns the highest numbers that it says then. */
-  #addMarks(transaction: Transaction, isLast: boolean): HighestNumbers {
+  #addMarks(transaction: Transaction, isLast: boolean, mustMark: boolean): HighestNumbers {
     const { highest } = this.#recorder;
     const next = nextReserve(highest, this.#reserved);
     const reserve = isLast ? highest : next;
-    if (transaction.isEmpty && next === this.#reserved && !(isLast && !this.#isMarkedClean)) {
-      return this.#reserved;
-    }
+    const isMarkDue = mustMark && isLast !== this.#isMarkedClean;
+    if (transaction.isEmpty && next === this.#reserved && !isMarkDue) return this.#reserved;
     const marks: MetaChange[] = [];
     if (isLast !== this.#isMarkedClean) marks.push(cleanMark(isLast));
     if (reserve !== this.#reserved) marks.push(highestMark(reserve));

@@ -239,6 +239,9 @@ export class LmdbStorage implements Storage {
     const space = new SpaceWatch(limits, host, () => committer.environment.usedBytes());
     this.#parts = { committer, recorder, reader, space, host };
     await space.look();
+    await committer.markOpen().catch((error: unknown) => {
+      host.log('warn', { error: messageOf(error) }, 'the store cannot be marked as open');
+    });
     return { location: this.#file, isNew, highest };
   }
 

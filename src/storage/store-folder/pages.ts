@@ -218,7 +218,15 @@ class PageCheck {
     const number = this.#use(pageNumber, 1);
     const page = this.#read(number);
     if (page.readBigUInt64LE(0) !== pageNumber) throw new Damage('holds something else');
+    this.#needKnownCommit(page);
     return page;
+  }
+
+  /** LMDB takes a page of a later commit for one that it is writing, and writes into it. */
+  #needKnownCommit(page: Buffer): void {
+    if (page.readBigUInt64LE(8) > this.#meta.transaction) {
+      throw new Damage('is of a commit that never was');
+    }
   }
 
   #read(number: number): Buffer {
@@ -280,6 +288,7 @@ class PageCheck {
     ) {
       throw new Damage(`names page ${pageNumber} for a large value, which holds something else`);
     }
+    this.#needKnownCommit(head);
     if (!isWanted) return reference.subarray(0, 0);
     const value = Buffer.allocUnsafe(size);
     const position = number * pageBytes + PAGE_HEADER_BYTES;
