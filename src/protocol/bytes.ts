@@ -27,6 +27,11 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Room for bytes that will all be written before anybody reads them: not cleared where the runtime can leave that out. */
+export function allocate(size: number): Uint8Array {
+  return typeof Buffer === 'undefined' ? new Uint8Array(size) : Buffer.allocUnsafeSlow(size);
+}
+
 /** From here on the runtime's own copy is faster, although it allocates. */
 const VIEW_MAX = 384;
 

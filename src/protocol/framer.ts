@@ -2,6 +2,7 @@
 // allocates, and copies nothing that arrived whole: a complete packet is shown where it lies in the chunk. Bytes that are
 // shown are borrowed: they die with the chunk, unless `keep()` was called. It knows nothing about what is in a packet.
 
+import { allocate } from './bytes.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { ReasonCode } from './reason-code.ts';
 
@@ -17,6 +18,8 @@ export class Framer {
   bytes: Uint8Array = EMPTY;
   start = 0;
   end = 0;
+  /** `bytes` were allocated for the current packet alone: they do not die with a chunk. */
+  isOwn = false;
   /** Bytes of the whole current packet, its fixed header included. */
   packetLength = 0;
   /** A packet longer than this (fixed header included) is refused before anything is allocated for it. */
@@ -118,6 +121,7 @@ export class Framer {
       if (position + remaining > limit) return this.#slowHeader();
       this.header = header;
       this.bytes = chunk;
+      this.isOwn = false;
       this.start = position;
       this.end = position + remaining;
       this.packetLength = packetLength;
@@ -151,7 +155,7 @@ export class Framer {
         throw tooLarge(packetLength, this.maximumPacketSize);
       this.packetLength = packetLength;
       this.#headerBytes = 0;
-      this.#body = new Uint8Array(Math.min(this.#remaining, ALLOCATE_AT_ONCE_MAX));
+      this.#body = allocate(Math.min(this.#remaining, ALLOCATE_AT_ONCE_MAX));
       this.#bodyLength = 0;
       return this.#fillBody();
     }
@@ -165,7 +169,7 @@ export class Framer {
     const wanted = this.#remaining - this.#bodyLength;
     const taken = available < wanted ? available : wanted;
     if (this.#bodyLength + taken > body.length) {
-      const larger = new Uint8Array(
+      const larger = allocate(
         Math.min(this.#remaining, Math.max(body.length * 2, this.#bodyLength + taken)),
       );
       larger.set(body.subarray(0, this.#bodyLength));
@@ -178,6 +182,7 @@ export class Framer {
     if (this.#bodyLength < this.#remaining) return false;
     this.header = this.#headerByte;
     this.bytes = body;
+    this.isOwn = true;
     this.start = 0;
     this.end = this.#remaining;
     this.#body = null;

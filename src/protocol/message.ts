@@ -59,6 +59,8 @@ export class Message {
   sequence = 0;
   #view: DataView | null = null;
   #isOwned: boolean;
+  /** The bytes it borrows belong to its packet alone: whoever keeps it may keep them. */
+  #mayAdopt = false;
   #owned: Message | null = null;
 
   /** Takes `bytes` over: the caller must not change them any more. */
@@ -123,6 +125,7 @@ export class Message {
     this.#owned = null;
     this.sequence = ++lastSequence;
     this.rawStart = -1;
+    this.#mayAdopt = false;
     if (view.mustStrip) {
       const forwarded = view.forwardedPropertiesLength();
       const bytes = new Uint8Array(forwarded + view.payloadEnd - view.payloadStart);
@@ -137,6 +140,7 @@ export class Message {
       return;
     }
     this.bytes = view.bytes;
+    this.#mayAdopt = view.isOwn;
     this.#view = view.view;
     if (view.topicEnd > view.topicStart) {
       this.rawStart = view.topicStart - 2;
@@ -163,11 +167,12 @@ export class Message {
     // All of it lies together: topic, packet id, properties, payload; or without what comes first.
     const start = this.rawStart >= 0 ? this.rawStart : this.propertiesStart;
     const length = this.payloadEnd - start;
-    const at = takeFromSlab(length);
-    copyView(this.view, start, this.payloadEnd, slabView, at);
-    const owned = new Message(this.topic, this.qos, this.retain, slab, 0);
+    const isAdopted = this.#mayAdopt && length > SLAB_SHARE_MAX;
+    const at = isAdopted ? start : takeFromSlab(length);
+    if (!isAdopted) copyView(this.view, start, this.payloadEnd, slabView, at);
+    const owned = new Message(this.topic, this.qos, this.retain, isAdopted ? this.bytes : slab, 0);
     const moved = at - start;
-    owned.#view = slabView;
+    owned.#view = isAdopted ? this.view : slabView;
     owned.propertiesStart = this.propertiesStart + moved;
     owned.propertiesEnd = this.propertiesEnd + moved;
     owned.payloadStart = this.payloadStart + moved;

@@ -35,6 +35,8 @@ export class PublishView {
   /** Of the same bytes. */
   view: DataView = viewOf(EMPTY);
   isV5 = false;
+  /** The bytes were allocated for this packet alone; the caller's to say. */
+  isOwn = false;
   dup = false;
   qos: QoS = 0;
   retain = false;

@@ -128,3 +128,42 @@ test('messages that share a buffer keep their bytes', () => {
   }
   for (const { message, payload } of kept) expect(toHex(message.payload)).toBe(payload);
 });
+
+test('a large message that came in pieces keeps the buffer of its packet, and nobody else gets that', () => {
+  const topics = new TopicTable(DEFAULT_LIMITS);
+  const framer = new Framer(Number.POSITIVE_INFINITY);
+  const view = new PublishView();
+  const kept: { message: Message; payload: Uint8Array }[] = [];
+  for (let i = 1; i <= 3; i++) {
+    const payload = new Uint8Array(100_000).fill(i);
+    const packet: PublishPacket = {
+      type: PacketType.Publish,
+      topicName: 't',
+      payload,
+      qos: 0,
+      retain: false,
+      dup: false,
+      packetId: 0,
+      properties: {},
+    };
+    const bytes = encodePacket(packet, 5) as Uint8Array;
+    for (let at = 0; at < bytes.length; at += 30_000) {
+      const chunk = bytes.slice(at, at + 30_000);
+      framer.feed(chunk, 0, chunk.length);
+      if (!framer.next()) continue;
+      expect(framer.isOwn).toBe(true);
+      view.read(framer.header, framer.bytes, framer.start, framer.end, 5, 0);
+      view.isOwn = framer.isOwn;
+      const topic = topics.intern(view.bytes, view.topicStart, view.topicEnd);
+      const borrowed = new Message(topic, 0, false, new Uint8Array(0), 0);
+      borrowed.borrow(view, topic, null, 0);
+      const message = borrowed.own();
+      expect(message.bytes === framer.bytes).toBe(true);
+      kept.push({ message, payload });
+      chunk.fill(0xff);
+    }
+  }
+  for (const { message, payload } of kept) {
+    expect(Buffer.compare(message.payload, payload)).toBe(0);
+  }
+});

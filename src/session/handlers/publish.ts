@@ -31,6 +31,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
     connection.version,
     limits.userPropertiesMax,
   );
+  view.isOwn = framer.isOwn;
   metrics.publishReceived[view.qos]++;
   const topic = topicOf(connection, view);
   if (view.qos > limits.qosMax) return ReasonCode.QoSNotSupported; // [MQTT-3.2.2-11]
