@@ -229,10 +229,7 @@ export class Outbound implements QueueOwner {
     this.#resend = null;
   }
 
-  /**
-   * The client went: messages of shared subscriptions that have no packet id yet go to other members, if there are any. What
-   * stays is kept in the store only, if it is there.
-   */
+  /** The client went: queued messages of shared subscriptions go to other members; what stays is left to the store. */
   redistributeQueue(nowMs: number): void {
     const queue = this.#queue;
     if (queue === null || queue.length === 0) return;

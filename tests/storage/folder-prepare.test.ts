@@ -625,6 +625,7 @@ describe('a disk that', () => {
     disk = makeFolder();
     const args = ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk];
     isMounted = spawnSync('mount', args).status === 0;
+    if (!isMounted && process.env.CI !== undefined) throw new Error('CI must be able to mount');
   });
   afterAll(() => {
     if (isMounted) spawnSync('umount', [disk]);
