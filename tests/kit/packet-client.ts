@@ -15,8 +15,8 @@ import {
   type QoS,
   type SubscriptionRequest,
 } from '../../src/protocol/index.ts';
+import { SocketStream } from '../../src/transport/socket-stream.ts';
 import type { Stream, StreamSink } from '../../src/transport/stream.ts';
-import { TcpStream } from '../../src/transport/tcp.ts';
 import { until } from './until.ts';
 
 export interface ConnectOptions {
@@ -49,7 +49,7 @@ export class PacketClient implements StreamSink {
   /** A client on a socket of its own. */
   static tcp(port: number, version: ProtocolVersion = 5): PacketClient {
     const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
-    return new PacketClient(new TcpStream(socket), version);
+    return new PacketClient(new SocketStream(socket, 'tcp'), version);
   }
 
   get nextPacketId(): number {

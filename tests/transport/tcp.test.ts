@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { HandleStream } from '../../src/transport/handle-stream.ts';
+import { SocketStream } from '../../src/transport/socket-stream.ts';
 import type { Stream } from '../../src/transport/stream.ts';
-import { TcpListener, TcpStream } from '../../src/transport/tcp.ts';
+import { TcpListener } from '../../src/transport/tcp.ts';
 import { streamContract } from '../contracts/stream.contract.ts';
 
-async function pair(): Promise<[Stream, Stream]> {
-  const listener = new TcpListener('127.0.0.1', 0);
+async function pair(usesHandles: boolean): Promise<[Stream, Stream]> {
+  const listener = new TcpListener('127.0.0.1', 0, usesHandles);
   let accepted: ((stream: Stream) => void) | null = null;
   const server = new Promise<Stream>((resolve) => {
     accepted = resolve;
@@ -14,12 +16,19 @@ async function pair(): Promise<[Stream, Stream]> {
   const { port } = await listener.listen((stream) => accepted?.(stream));
   const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
   await once(socket, 'connect');
-  const streams: [Stream, Stream] = [new TcpStream(socket), await server];
+  const streams: [Stream, Stream] = [new SocketStream(socket, 'tcp'), await server];
   await listener.close();
   return streams;
 }
 
-streamContract('TCP', pair);
+streamContract('TCP on native handles', () => pair(true));
+streamContract('TCP on plain sockets', () => pair(false));
+
+test('Node has native handles as we know them: plain sockets would be slow, and nobody would notice', async () => {
+  const [client, server] = await pair(true);
+  expect(server).toBeInstanceOf(process.platform === 'win32' ? SocketStream : HandleStream);
+  for (const stream of [client, server]) stream.destroy();
+});
 
 test('a port in use is refused with the system’s error, and the listener can be closed', async () => {
   const first = new TcpListener('127.0.0.1', 0);
