@@ -128,7 +128,9 @@ export class MemoryStream implements Stream {
 
   #freeWriter(): void {
     const writer = this.#peer;
-    if (writer === null || !writer.#isWriting || this.#inboundBytes > BUFFER_BYTES) return;
+    // Bytes that were thrown away are not written.
+    if (writer === null || !writer.#isWriting || this.#isClosed) return;
+    if (this.#inboundBytes > BUFFER_BYTES) return;
     writer.#isWriting = false;
     if (!writer.#closeDelivered) writer.#sink?.onWritten();
   }

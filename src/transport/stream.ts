@@ -20,7 +20,7 @@ export interface Stream {
   readonly remotePort: number;
   /** Bytes handed over that the kernel does not have yet; used to see progress. */
   readonly unsentBytes: number;
-  /** Starts reading. Called once. */
+  /** Starts reading, with what came before. Called once; nothing is told from within it. */
   open(sink: StreamSink): void;
   /**
    * Writes `bytes`; nothing may be written before an unfinished write is done.

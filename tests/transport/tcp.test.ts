@@ -5,29 +5,35 @@ import { HandleStream } from '../../src/transport/handle-stream.ts';
 import { SocketStream } from '../../src/transport/socket-stream.ts';
 import type { Stream } from '../../src/transport/stream.ts';
 import { TcpListener } from '../../src/transport/tcp.ts';
-import { streamContract } from '../contracts/stream.contract.ts';
+import { SocketPeer } from '../contracts/peer.ts';
+import { type Joined, streamContract } from '../contracts/stream.contract.ts';
 
-async function pair(usesHandles: boolean): Promise<[Stream, Stream]> {
+async function connect(port: number): Promise<net.Socket> {
+  const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** An accepted stream and the client it belongs to. */
+async function join(usesHandles: boolean): Promise<Joined> {
   const listener = new TcpListener('127.0.0.1', 0, usesHandles);
-  let accepted: ((stream: Stream) => void) | null = null;
+  let accepted: (stream: Stream) => void = () => {};
   const server = new Promise<Stream>((resolve) => {
     accepted = resolve;
   });
-  const { port } = await listener.listen((stream) => accepted?.(stream));
-  const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
-  await once(socket, 'connect');
-  const streams: [Stream, Stream] = [new SocketStream(socket, 'tcp'), await server];
-  await listener.close();
-  return streams;
+  const { port } = await listener.listen((stream) => accepted(stream));
+  const client = new SocketPeer(await connect(port));
+  return { server: await server, client, close: () => listener.close() };
 }
 
-streamContract('TCP on native handles', () => pair(true));
-streamContract('TCP on plain sockets', () => pair(false));
+streamContract({ name: 'TCP on native handles', open: () => join(true) });
+streamContract({ name: 'TCP on plain sockets', open: () => join(false) });
 
 test('Node has native handles as we know them: plain sockets would be slow, and nobody would notice', async () => {
-  const [client, server] = await pair(true);
+  const { server, close } = await join(true);
+  onTestFinished(() => close());
   expect(server).toBeInstanceOf(process.platform === 'win32' ? SocketStream : HandleStream);
-  for (const stream of [client, server]) stream.destroy();
+  server.destroy();
 });
 
 test('a port in use is refused with the system’s error, and the listener can be closed', async () => {
