@@ -354,6 +354,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
       const outbound = Math.min(topicAliasMaximum, limits.topicAliasOutboundMax);
       if (outbound > 0) this.writer.outboundAliases = new OutboundAliases(outbound);
     }
+    this.stream.accepted();
     this.owner.onConnected(this);
   }
 }

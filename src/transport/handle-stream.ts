@@ -47,6 +47,7 @@ export class HandleStream implements Stream {
   readonly transport: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly certificate = null;
   readonly #streams: HandleStreams;
   #handle: NativeHandle | null;
   #sink: StreamSink | null = null;
@@ -72,6 +73,8 @@ export class HandleStream implements Stream {
   get unsentBytes(): number {
     return this.#handle === null ? 0 : this.#handle.writeQueueSize;
   }
+
+  accepted(): void {}
 
   open(sink: StreamSink): void {
     this.#sink = sink;

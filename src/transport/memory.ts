@@ -12,6 +12,7 @@ export class MemoryStream implements Stream {
   readonly transport = 'memory';
   readonly remoteAddress = 'memory';
   readonly remotePort = ++lastPort;
+  readonly certificate = null;
   #peer: MemoryStream | null = null;
   #sink: StreamSink | null = null;
   #inbound: Uint8Array[] = [];
@@ -37,6 +38,8 @@ export class MemoryStream implements Stream {
   get unsentBytes(): number {
     return this.#peer === null ? 0 : this.#peer.#inboundBytes;
   }
+
+  accepted(): void {}
 
   open(sink: StreamSink): void {
     this.#sink = sink;

@@ -2,7 +2,7 @@
 // One write per turn from the connection's own buffer: the socket never queues more than the one unfinished write.
 
 import type net from 'node:net';
-import type { Stream, StreamSink } from './stream.ts';
+import type { ClientCertificate, Stream, StreamSink } from './stream.ts';
 
 interface WithWriteQueueSize {
   readonly _handle?: { readonly writeQueueSize?: number } | null;
@@ -12,6 +12,7 @@ export class SocketStream implements Stream {
   readonly transport: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly certificate: ClientCertificate | null = null;
   readonly #socket: net.Socket;
   #sink: StreamSink | null = null;
   #isWriting = false;
@@ -40,6 +41,8 @@ export class SocketStream implements Stream {
     const handle = (this.#socket as unknown as WithWriteQueueSize)._handle;
     return handle?.writeQueueSize ?? this.#socket.writableLength;
   }
+
+  accepted(): void {}
 
   open(sink: StreamSink): void {
     this.#sink = sink;

@@ -13,13 +13,25 @@ export interface StreamSink {
   onClose(error: Error | null): void;
 }
 
+/** What a client showed for itself at TLS, verified. */
+export interface ClientCertificate {
+  readonly subject: string;
+  /** Who the client is by it, as its listener is configured; null: nothing is to be read from it. */
+  readonly identity: string | null;
+}
+
 export interface Stream {
   /** `tcp`, `memory`, … for logs and metrics */
   readonly transport: string;
   readonly remoteAddress: string;
+  /** 0 where it is not known. */
   readonly remotePort: number;
+  /** null: none was asked for, or none was shown. One that does not verify never gets here. */
+  readonly certificate: ClientCertificate | null;
   /** Bytes handed over that the kernel does not have yet; used to see progress. */
   readonly unsentBytes: number;
+  /** Its CONNECT was accepted: bounds for strangers end. */
+  accepted(): void;
   /** Starts reading, with what came before. Called once; nothing is told from within it. */
   open(sink: StreamSink): void;
   /**

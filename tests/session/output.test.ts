@@ -8,6 +8,7 @@ class SlowStream implements Stream {
   readonly transport = 'test';
   readonly remoteAddress = '';
   readonly remotePort = 0;
+  readonly certificate = null;
   isSlow = true;
   writes = 0;
   received: number[] = [];
@@ -34,6 +35,7 @@ class SlowStream implements Stream {
     this.#pending = null;
   }
 
+  accepted(): void {}
   open(): void {}
   pause(): void {}
   resume(): void {}
