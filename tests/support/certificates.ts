@@ -105,6 +105,8 @@ export interface CrlOptions {
   /** A month from now unless said; null leaves it out. */
   readonly nextUpdate?: Date | null;
   readonly number?: number;
+  /** More extensions, by number and DER value; critical. */
+  readonly extensions?: readonly { readonly oid: string; readonly value: Uint8Array }[];
 }
 
 /** A certificate with its key. */
@@ -208,6 +210,10 @@ export class Authority {
       crlExtensions: [
         extension(id_ce_authorityKeyIdentifier, false, authorityKey(this.issued.keys)),
         extension(id_ce_cRLNumber, false, new CRLNumber(options.number ?? 1)),
+        ...(options.extensions ?? []).map(
+          ({ oid, value }) =>
+            new Extension({ extnID: oid, critical: true, extnValue: new OctetString(value) }),
+        ),
       ],
     });
     if (nextUpdate !== null) tbsCertList.nextUpdate = new Time(nextUpdate);
