@@ -84,6 +84,8 @@ export interface CertificateOptions {
   readonly otherNames?: readonly GeneralName[];
   /** An extension that is no alternative name at all, though it says so. */
   readonly rawSubjectAltName?: Uint8Array;
+  /** More extensions, also some that are there already; not critical. */
+  readonly extensions?: readonly RawExtension[];
   /** From a day ago unless said. */
   readonly notBefore?: Date;
   /** A year from now unless said. */
@@ -105,8 +107,14 @@ export interface CrlOptions {
   /** A month from now unless said; null leaves it out. */
   readonly nextUpdate?: Date | null;
   readonly number?: number;
-  /** More extensions, by number and DER value; critical. */
-  readonly extensions?: readonly { readonly oid: string; readonly value: Uint8Array }[];
+  /** More extensions; critical. */
+  readonly extensions?: readonly RawExtension[];
+}
+
+export interface RawExtension {
+  readonly oid: string;
+  /** DER */
+  readonly value: Uint8Array;
 }
 
 /** A certificate with its key. */
@@ -210,10 +218,7 @@ export class Authority {
       crlExtensions: [
         extension(id_ce_authorityKeyIdentifier, false, authorityKey(this.issued.keys)),
         extension(id_ce_cRLNumber, false, new CRLNumber(options.number ?? 1)),
-        ...(options.extensions ?? []).map(
-          ({ oid, value }) =>
-            new Extension({ extnID: oid, critical: true, extnValue: new OctetString(value) }),
-        ),
+        ...rawExtensions(options, true),
       ],
     });
     if (nextUpdate !== null) tbsCertList.nextUpdate = new Time(nextUpdate);
@@ -270,6 +275,7 @@ function build(
       ...extensions,
       extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyId(keys))),
       extension(id_ce_authorityKeyIdentifier, false, authorityKey(issuer.keys)),
+      ...rawExtensions(options, false),
     ]),
   });
   const signatureValue = signed(tbsCertificate, issuer.keys);
@@ -337,6 +343,15 @@ function attribute([type, value]: Attribute): AttributeTypeAndValue {
 
 function extension(extnID: string, critical: boolean, value: unknown): Extension {
   return new Extension({ extnID, critical, extnValue: new OctetString(der(value)) });
+}
+
+function rawExtensions(
+  { extensions = [] }: { readonly extensions?: readonly RawExtension[] },
+  critical: boolean,
+): Extension[] {
+  return extensions.map(
+    ({ oid, value }) => new Extension({ extnID: oid, critical, extnValue: new OctetString(value) }),
+  );
 }
 
 function authorityKey(keys: KeyPair): AuthorityKeyIdentifier {

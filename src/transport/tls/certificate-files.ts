@@ -21,7 +21,7 @@ export interface ServerCertificate {
   readonly keyPem: string;
 }
 
-export const CERTIFICATE_BYTES_MAX = 4_194_304;
+const CERTIFICATE_BYTES_MAX = 4_194_304;
 const KEY_BYTES_MAX = 1_048_576;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const ANY_PURPOSE = '2.5.29.37.0';

@@ -38,6 +38,9 @@ interface Verdict {
   readonly error: string | null;
   /** The common name of the server's certificate, as the client saw it. */
   readonly server: unknown;
+  readonly isResumed: boolean;
+  /** What a client of TLS 1.2 resumes with. */
+  readonly session: Buffer | null;
 }
 
 /** What OpenSSL says of a client on a listener with this set. */
@@ -50,7 +53,7 @@ async function connect(set: TlsSet, client: tls.ConnectionOptions): Promise<Verd
   const accepted = once(listener, 'connection') as Promise<[net.Socket]>;
   const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...client });
   socket.on('error', () => {});
-  const shown = once(socket, 'secureConnect').then(() => socket.getPeerCertificate().subject.CN);
+  const shown = once(socket, 'secureConnect').then(() => socket.getPeerCertificate().subject?.CN);
   const [raw] = await accepted;
   const secure = new tls.TLSSocket(raw, {
     isServer: true,
@@ -67,6 +70,8 @@ async function connect(set: TlsSet, client: tls.ConnectionOptions): Promise<Verd
   const verdict = {
     error: verifyError?.code ?? null,
     server: await shown,
+    isResumed: secure.isSessionReused(),
+    session: socket.getSession() ?? null,
   };
   socket.destroy();
   secure.destroy();
@@ -366,7 +371,7 @@ describe('certificates by server name', () => {
     );
     const servername = 'other';
     const [friend, stranger] = [root.client(), Authority.root().client()];
-    expect(await connect(set, { ...shows(friend), servername })).toEqual({
+    expect(await connect(set, { ...shows(friend), servername })).toMatchObject({
       error: null,
       server: 'other',
     });
@@ -417,6 +422,8 @@ describe('authorities and what they revoked', () => {
     expect((await connect(set, showsBelow)).error).toBe('CERT_REVOKED');
     expect(set.isRevoked(below.x509)).toBe(true);
     expect(set.isRevoked(direct.x509)).toBe(false);
+    const stranger = Authority.root({ commonName: 'Stranger' }).client();
+    expect(set.isRevoked(stranger.x509)).toBe(false);
   });
 
   test('do not revoke the same serial number of another authority', async () => {
@@ -554,6 +561,20 @@ describe('the keys of session tickets', () => {
     const same = await TlsSet.load(options, trusting);
     expect(same.digest).toBe(trusting.digest);
     expect(same.ticketKeys).toEqual(trusting.ticketKeys);
+  });
+
+  test('let a client resume with a set of the same trust, and not with one that may revoke it', async () => {
+    const client: tls.ConnectionOptions = { ...shows(root.client()), maxVersion: 'TLSv1.2' };
+    const first = await TlsSet.load(options);
+    const { session } = await connect(first, client);
+    expect(session).not.toBeNull();
+    const resuming = { ...client, session: session ?? Buffer.alloc(0) };
+    folder.pair('server', root.server());
+    const renewed = await TlsSet.load(options, first);
+    expect(await connect(renewed, resuming)).toMatchObject({ isResumed: true, error: null });
+    folder.write('lists.crl', root.crl({ revoked: ['4712'] }));
+    const revoking = await TlsSet.load(options, renewed);
+    expect(await connect(revoking, resuming)).toMatchObject({ isResumed: false, error: null });
   });
 
   test('are of each set its own otherwise', async () => {
