@@ -1,4 +1,4 @@
-// Writes docs/config.md, the reference of the configuration file, from the settings of the built program. With --check it
+// Writes docs/config.md, the reference of the configuration, from the settings of the built program. With --check it
 // writes nothing and fails when the file is stale. Usage: npm run docs
 
 import fs from 'node:fs';
@@ -6,18 +6,23 @@ import fs from 'node:fs';
 const TARGET = new URL('../docs/config.md', import.meta.url);
 
 const { DEFAULT_CONFIG } = await import('../dist/config/config.js');
+const { DEFAULT_LISTENER, DEFAULT_SNI, DEFAULT_SOCKET, DEFAULT_TLS, DEFAULT_WEBSOCKET } =
+  await import('../dist/config/listener-config.js');
 const {
-  LIMIT_SETTINGS,
+  LISTENER_LIMIT_SETTINGS,
   LISTENER_SETTINGS,
-  LOG_SETTINGS,
-  QUEUE_SETTINGS,
-  STORAGE_SETTINGS,
-  limitKey,
-} = await import('../dist/config/settings.js');
+  SNI_SETTINGS,
+  SOCKET_SETTINGS,
+  TLS_SETTINGS,
+  WEBSOCKET_SETTINGS,
+} = await import('../dist/config/listener-settings.js');
+const { LIMIT_SETTINGS, LOG_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS, keyOf } = await import(
+  '../dist/config/settings.js'
+);
 
-const INTRODUCTION = `# The configuration file
+const INTRODUCTION = `# Configuration
 
-<!-- Generated from src/config/settings.ts by \`npm run docs\`; do not edit. -->
+<!-- Generated from src/config by \`npm run docs\`; do not edit. -->
 
 \`iothub --config FILE\` reads one TOML file. Everything in it is optional: what is left out has the default below. Flags win
 over the file, the file over the defaults. \`iothub --config FILE --test-config\` says everything that is wrong with it at once.
@@ -25,12 +30,12 @@ over the file, the file over the defaults. \`iothub --config FILE --test-config\
 * A **duration** is a number of seconds or a string with a unit: \`"500ms"\`, \`"10s"\`, \`"5m"\`, \`"2h"\`, \`"7d"\`.
 * A **size** is a number of bytes or a string with a unit: \`"64KiB"\`, \`"8MiB"\`, \`"1GiB"\` (powers of 1024), \`"64KB"\`, \`"2MB"\`,
   \`"1GB"\` (powers of 1000).
+* A **file** is seen from the folder of the configuration file.
 * An unknown key is an error, not ignored.
 
 \`\`\`toml
 [[listeners]]
-host = "127.0.0.1"
-port = 1883
+url = "mqtt://127.0.0.1:1883"
 
 [limits]
 packet_size_max = "256KiB"
@@ -48,19 +53,89 @@ level = "info"
 \`\`\`
 `;
 
-const ENDING = `## What must agree
+const LISTENER_EXAMPLES = `## A listener of each kind
 
-* \`limits.queue_bytes_max\` is at least \`limits.packet_size_max\`: otherwise the largest message could never be queued.
-* \`limits.retained_bytes_max\` is at least \`limits.packet_size_max\`, unless \`limits.retain_available\` is false.
-* A table of \`[[queues]]\` names \`client_id\`, \`username\` or both.
-* No two listeners have the same address and port.
-* \`--host\` and \`--port\` go with one listener, not with several.
+\`\`\`toml
+# MQTT on this machine only
+[[listeners]]
+url = "mqtt://127.0.0.1:1883"
+
+# MQTT over TLS on all interfaces; who comes shows a certificate, whose CN is the user name
+[[listeners]]
+url = "mqtts://:8883"
+anonymous = false
+[listeners.tls]
+cert = "server.pem"
+key = "server.key"
+ca = "clients-ca.pem"
+client_certificate = "required"
+identity = "cn"
+[[listeners.tls.sni]]
+hosts = ["*.example.org"]
+cert = "example-org.pem"
+key = "example-org.key"
+
+# WebSocket behind a proxy on this machine, for the pages of one site
+[[listeners]]
+url = "ws://127.0.0.1:8083/mqtt"
+forwarded_header = "x-forwarded-for"
+trusted_proxies = ["loopback"]
+[listeners.websocket]
+origins = ["https://example.com"]
+
+# WebSocket over TLS, for anybody, with limits of its own
+[[listeners]]
+url = "wss://:8084/mqtt"
+anonymous = true
+connections_max = 10_000
+connect_rate_per_address = 5
+[listeners.tls]
+cert = "server.pem"
+key = "server.key"
+[listeners.limits]
+packet_size_max = "64KiB"
+qos_max = 1
+
+# For the programs of one group on this machine
+[[listeners]]
+url = "mqtt+unix:///run/iothub.sock"
+[listeners.socket]
+mode = "0660"
+group = "iothub"
+
+# Behind a balancer that says in a PROXY header who comes
+[[listeners]]
+url = "mqtt://10.0.0.5:1884"
+anonymous = true
+proxy_protocol = true
+trusted_proxies = ["10.0.0.7"]
+\`\`\`
 `;
 
+const ENDING = `## What must agree
+
+* \`limits.queue_bytes_max\` is at least \`limits.packet_size_max\`, a listener's own too: otherwise the largest message could never be
+  queued.
+* \`limits.retained_bytes_max\` is at least \`limits.packet_size_max\`, unless \`limits.retain_available\` is false.
+* A table of \`[[queues]]\` names \`client_id\`, \`username\` or both.
+* No two listeners have the same address and port, and none is on one address of a port that another has on all.
+* \`[listeners.tls]\` goes with \`mqtts://\` and \`wss://\`, which need it with \`cert\` and \`key\`; \`[listeners.websocket]\` with \`ws://\` and \`wss://\`;
+  \`[listeners.socket]\` with \`mqtt+unix://\`.
+* \`client_certificate\` other than \`none\` needs \`ca\`; \`identity\`, \`ca\` and \`crl\` need such a \`client_certificate\`.
+* \`proxy_protocol\` and \`forwarded_header\` need \`trusted_proxies\`; the header needs a WebSocket.
+* \`url\` stands for \`host\` and \`port\`, \`key_passphrase\` for \`key_passphrase_file\`: each alone.
+* \`--host\` and \`--port\` go with one \`mqtt://\` listener.
+`;
+
+/** How a default is shown; what has none is an empty cell. */
+function shownDefault(setting, value) {
+  return value === null || value === undefined || value === '' ? '' : `\`${setting.show(value)}\``;
+}
+
 /** A section: one row a setting. */
-function section(title, text, settings, defaults, keyOf) {
+function section(title, text, settings, defaults) {
   const rows = Object.entries(settings).map(([name, setting]) => {
-    const shown = defaults === null ? 'as `[limits]`' : `\`${setting.show(defaults[name])}\``;
+    const shown = defaults === null ? 'as `[limits]`' : shownDefault(setting, defaults[name]);
     const cells = [`\`${keyOf(name)}\``, setting.kind, shown];
     return `| ${[...cells, setting.range, setting.meaning].join(' | ')} |`;
   });
@@ -72,33 +147,57 @@ const text = [
   INTRODUCTION,
   section(
     '`[[listeners]]`',
-    'One table for each address to listen on. Any listener in the file replaces the default one.',
+    'One table for each address to listen on, any number of them. Any listener in the file replaces the default one.',
     LISTENER_SETTINGS,
-    DEFAULT_CONFIG.listeners[0],
-    (name) => name,
+    DEFAULT_LISTENER,
   ),
+  section(
+    '`[listeners.tls]`',
+    'The TLS of the `[[listeners]]` above it, for `mqtts://` and `wss://`.',
+    TLS_SETTINGS,
+    DEFAULT_TLS,
+  ),
+  section(
+    '`[[listeners.tls.sni]]`',
+    'Certificates for clients that ask for other names (SNI).',
+    SNI_SETTINGS,
+    DEFAULT_SNI,
+  ),
+  section(
+    '`[listeners.websocket]`',
+    'For `ws://` and `wss://`.',
+    WEBSOCKET_SETTINGS,
+    DEFAULT_WEBSOCKET,
+  ),
+  section('`[listeners.socket]`', 'For `mqtt+unix://`.', SOCKET_SETTINGS, DEFAULT_SOCKET),
+  `## \`[listeners.limits]\`
+
+Other bounds than \`[limits]\` for the connections of one listener: ${Object.keys(
+    LISTENER_LIMIT_SETTINGS,
+  )
+    .map((name) => `\`${keyOf(name)}\``)
+    .join(', ')}. All others hold for the whole server.
+`,
+  LISTENER_EXAMPLES,
   section(
     '`[limits]`',
     'A limit on everything; a client that passes one costs itself its connection or its message, and nobody else anything.',
     LIMIT_SETTINGS,
     DEFAULT_CONFIG.limits,
-    limitKey,
   ),
   section(
     '`[[queues]]`',
     'Other bounds for the queues of some clients: the first table whose names fit counts.',
     QUEUE_SETTINGS,
     null,
-    limitKey,
   ),
   section(
     '`[storage]`',
     'What survives a restart. `[storage.options]` is handed to a module or package that is the store.',
     STORAGE_SETTINGS,
     DEFAULT_CONFIG.storage,
-    limitKey,
   ),
-  section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log, (name) => name),
+  section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log),
   ENDING,
 ].join('\n');
 

@@ -8,6 +8,8 @@ export interface ConfigProblem {
   readonly message: string;
   /** Line of the file, from 1; null where it is not known. */
   readonly line: number | null;
+  /** What said it, when it was not the file: a variable of the environment, a flag. It stands for file, line and path. */
+  readonly source?: string;
 }
 
 /** The configuration cannot be used. `message` lists all problems, one a line. */
@@ -24,6 +26,7 @@ export class ConfigError extends Error {
 }
 
 function describe(file: string | null, problem: ConfigProblem): string {
+  if (problem.source !== undefined) return `${problem.source}: ${problem.message}`;
   let text = file === null ? '' : problem.line === null ? `${file}: ` : `${file}:${problem.line}: `;
   if (problem.path !== '') text += `${problem.path}: `;
   return text + problem.message;

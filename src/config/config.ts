@@ -1,11 +1,7 @@
 // The configuration as the rest of the program sees it: checked, complete and frozen.
 
 import { DEFAULT_LIMITS, type Limits, type QueuePolicy } from '../core/limits.ts';
-
-export interface ListenerConfig {
-  readonly host: string;
-  readonly port: number;
-}
+import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
 
 export interface LogConfig {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -46,9 +42,6 @@ export interface Config {
   readonly log: LogConfig;
 }
 
-/** What is served without a file and without flags: MQTT on this machine's loopback, and nowhere else. */
-export const DEFAULT_LISTENER: ListenerConfig = { host: '127.0.0.1', port: 1883 };
-
 export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'auto' };
 
 export const DEFAULT_STORAGE: StorageConfig = {
@@ -73,10 +66,16 @@ export const DEFAULT_CONFIG: Config = freeze({
 /** The same configuration, whose parts nobody can change any more. */
 export function freeze(config: Config): Config {
   return Object.freeze({
-    listeners: Object.freeze(config.listeners.map((listener) => Object.freeze({ ...listener }))),
+    listeners: deepFreeze(structuredClone(config.listeners)),
     limits: Object.freeze({ ...config.limits }),
     queues: Object.freeze(config.queues.map((queue) => Object.freeze({ ...queue }))),
     storage: Object.freeze({ ...config.storage }),
     log: Object.freeze({ ...config.log }),
   });
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
 }

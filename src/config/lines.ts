@@ -8,9 +8,10 @@ const KEY =
 /** Knows the line of every table header and key that starts a line. */
 export class Lines {
   readonly #lines = new Map<string, number>();
+  /** The position of the last table of each array. */
+  readonly #arrays = new Map<string, number>();
 
   constructor(toml: string) {
-    const arrays = new Map<string, number>();
     let prefix = '';
     let multiline = '';
     for (const [index, line] of toml.split('\n').entries()) {
@@ -19,14 +20,7 @@ export class Lines {
       if (inside) continue;
       const header = HEADER.exec(line);
       if (header !== null) {
-        prefix = unquoted(header[2]);
-        if (header[1] === '[[') {
-          const position = (arrays.get(prefix) ?? -1) + 1;
-          arrays.set(prefix, position);
-          this.#note(prefix, index);
-          prefix = `${prefix}[${position}]`;
-        }
-        this.#note(prefix, index);
+        prefix = this.#place(unquoted(header[2]), header[1] === '[[', index);
         continue;
       }
       const key = KEY.exec(line);
@@ -35,17 +29,32 @@ export class Lines {
     }
   }
 
+  /** The path that a header opens: a table within an array belongs to the last one of it. */
+  #place(header: string, isArray: boolean, index: number): string {
+    let path = '';
+    const parts = header.split('.');
+    for (const [i, part] of parts.entries()) {
+      path = path === '' ? part : `${path}.${part}`;
+      const isLast = i === parts.length - 1;
+      if (isLast) this.#note(path, index);
+      const last = this.#arrays.get(path);
+      if (isLast && isArray) {
+        const position = (last ?? -1) + 1;
+        this.#arrays.set(path, position);
+        path += `[${position}]`;
+        this.#note(path, index);
+      } else if (last !== undefined) path += `[${last}]`;
+    }
+    return path;
+  }
+
   #note(path: string, index: number): void {
     if (!this.#lines.has(path)) this.#lines.set(path, index + 1);
   }
 
-  /** The line of the key, or of the nearest table around it; null when neither is known. */
+  /** The line on which this very key or table stands; null when that is not known. */
   of(path: string): number | null {
-    for (let at = path; at !== ''; at = at.replace(/(?:^|\.)[^.[\]]*$|\[\d+\]$/, '')) {
-      const line = this.#lines.get(at);
-      if (line !== undefined) return line;
-    }
-    return null;
+    return this.#lines.get(path) ?? null;
   }
 }
 

@@ -13,7 +13,18 @@ export interface Setting<T> {
   readonly meaning: string;
   /** How a value is written in the file. */
   show(value: T): string;
+  /** The value as the file would have it, from a variable or a URL; what cannot be that stays text, and is told when read. */
+  fromText(text: string): unknown;
+  /** It is a path: of a file, or of a module when it begins with a dot. */
+  readonly path?: 'file' | 'module';
+  /** Never shown, and never on a command line. */
+  readonly isSecret?: boolean;
 }
+
+const asText = (text: string): string => text;
+const asFlag = (text: string): unknown =>
+  text === 'true' ? true : text === 'false' ? false : text;
+const asNumber = (text: string): unknown => (/^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
 
 /** A zod type from a function that gives the value, or the sentence that says what is wrong. */
 function reader<T>(read: (value: unknown) => { value: T } | string): z.ZodType<T> {
@@ -47,6 +58,7 @@ export function count(min: number, max: number, meaning: string): Setting<number
     range,
     meaning,
     show: String,
+    fromText: asNumber,
   };
 }
 
@@ -66,6 +78,7 @@ export function size(min: number, max: number, meaning: string): Setting<number>
     range,
     meaning,
     show: (value) => `"${formatSize(value)}"`,
+    fromText: asNumber,
   };
 }
 
@@ -97,6 +110,7 @@ function durationIn(
     range,
     meaning,
     show: (value) => `"${shown(value)}"`,
+    fromText: asNumber,
   };
 }
 
@@ -130,6 +144,7 @@ export function choice<const T extends string | number>(
     range,
     meaning,
     show: (value) => JSON.stringify(value),
+    fromText: typeof values[0] === 'number' ? asNumber : asText,
   };
 }
 
@@ -143,6 +158,7 @@ export function flag(meaning: string): Setting<boolean> {
     range: 'true, false',
     meaning,
     show: String,
+    fromText: asFlag,
   };
 }
 
@@ -160,20 +176,120 @@ export function host(meaning: string): Setting<string> {
     range: 'IP address or host name',
     meaning,
     show: (value) => JSON.stringify(value),
+    fromText: asText,
   };
 }
 
 /** Text of 1 to `max` characters, without control characters. */
 export function text(max: number, meaning: string): Setting<string> {
+  const range = `1 to ${max} characters`;
   return {
     type: reader((value) => {
-      return typeof value === 'string' && value.length <= max && /^\P{Cc}+$/u.test(value)
-        ? { value }
-        : `${quote(value)} is not a text of 1 to ${max} characters`;
+      return isText(value, max) ? { value } : `${quote(value)} is not a text of ${range}`;
     }),
     kind: 'text',
-    range: `1 to ${max} characters`,
+    range,
     meaning,
     show: (value) => JSON.stringify(value),
+    fromText: asText,
+  };
+}
+
+function isText(value: unknown, max: number): value is string {
+  return typeof value === 'string' && value.length <= max && /^\P{Cc}+$/u.test(value);
+}
+
+/** The path of a file: in the configuration file seen from its folder, elsewhere from the working directory. */
+export function file(meaning: string): Setting<string> {
+  return { ...text(4_096, meaning), kind: 'file', range: 'a path', path: 'file' };
+}
+
+/** A name, or the path of a module when it begins with a dot; seen from where a file's would be. */
+export function modulePath(meaning: string): Setting<string> {
+  return { ...text(4_096, meaning), path: 'module' };
+}
+
+/** A text that nobody may see: no message shows it. */
+export function secret(max: number, meaning: string): Setting<string> {
+  const range = `1 to ${max} characters`;
+  return {
+    type: reader((value) => {
+      const isRight = typeof value === 'string' && value !== '' && value.length <= max;
+      return isRight ? { value } : `it is not a text of ${range}`;
+    }),
+    kind: 'secret',
+    range,
+    meaning,
+    show: () => '"…"',
+    fromText: asText,
+    isSecret: true,
+  };
+}
+
+/** Text of one form; `problemOf` says what is wrong with it, or null. */
+export function formed(
+  kind: string,
+  range: string,
+  problemOf: (text: string) => string | null,
+  meaning: string,
+): Setting<string> {
+  return {
+    type: reader((value) => {
+      if (!isText(value, 4_096)) return `${quote(value)} is not a text of 1 to 4096 characters`;
+      return problemOf(value) ?? { value };
+    }),
+    kind,
+    range,
+    meaning,
+    show: (value) => JSON.stringify(value),
+    fromText: asText,
+  };
+}
+
+/** A list of texts, each of the form of `item`. */
+export function list(item: Setting<string>, meaning: string): Setting<readonly string[]> {
+  return {
+    type: reader((value) => {
+      if (!Array.isArray(value) || value.length > 1_000) {
+        return `${quote(value)} is not a list of at most 1000: write ["…", "…"]`;
+      }
+      for (const entry of value) {
+        const { error } = item.type.safeParse(entry);
+        if (error !== undefined) return error.issues[0].message;
+      }
+      return { value: value as string[] };
+    }),
+    kind: `list of ${item.kind}s`,
+    range: item.range,
+    meaning,
+    show: (value) => JSON.stringify(value),
+    fromText: asList,
+  };
+}
+
+/** JSON, or what stands between the commas. */
+function asList(text: string): unknown {
+  if (!text.trimStart().startsWith('[')) return text.split(',').map((part) => part.trim());
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Permissions of a file as chmod writes them. */
+export function fileMode(meaning: string): Setting<number> {
+  const range = '"0000" to "0777"';
+  return {
+    type: reader((value) => {
+      return typeof value === 'string' && /^0?[0-7]{3}$/.test(value)
+        ? { value: Number.parseInt(value, 8) }
+        : `${quote(value)} is not a file mode: write it as chmod does, in quotes: "0660"`;
+    }),
+    kind: 'file mode',
+    range,
+    meaning,
+    show: (value) => `"${value.toString(8).padStart(4, '0')}"`,
+    fromText: asText,
   };
 }

@@ -3,30 +3,26 @@
 
 import type { Limits } from '../core/limits.ts';
 import { QUEUE_POLICIES } from '../core/queue-rules.ts';
-import type { ListenerConfig, LogConfig, QueueConfig, StorageConfig } from './config.ts';
+import type { LogConfig, QueueConfig, StorageConfig } from './config.ts';
 import {
   choice,
   count,
   durationMs,
   durationSeconds,
   flag,
-  host,
+  modulePath,
   type Setting,
   size,
   text,
 } from './setting.ts';
 
-type Settings<T> = { readonly [K in keyof T]: Setting<T[K]> };
+/** A row for each setting; one that may be left out or be null has no default. */
+export type Settings<T> = { readonly [K in keyof T]-?: Setting<NonNullable<T[K]>> };
 
 const TIB = 1_099_511_627_776;
 const HOUR_MS = 3_600_000;
 /** Session Expiry Interval of a session that never ends. MQTT 5 §3.1.2.11.2 */
 const NEVER = 0xffff_ffff;
-
-export const LISTENER_SETTINGS: Settings<ListenerConfig> = {
-  host: host('Where it listens. Beyond loopback anybody who can reach it may connect.'),
-  port: count(0, 65_535, 'TCP port; 0 lets the system choose a free one.'),
-};
 
 export const LOG_SETTINGS: Settings<LogConfig> = {
   level: choice(['debug', 'info', 'warn', 'error', 'silent'], 'The least important lines shown.'),
@@ -37,8 +33,7 @@ export const LOG_SETTINGS: Settings<LogConfig> = {
 };
 
 export const STORAGE_SETTINGS: Settings<Omit<StorageConfig, 'options'>> = {
-  type: text(
-    4_096,
+  type: modulePath(
     '`lmdb` keeps everything on disk, `memory` nothing beyond the process; or the path of a module (`./my-store.js`, seen from this file) or the name of a package that is a store.',
   ),
   path: text(4_096, 'The data folder, seen from where the server is started.'),
@@ -62,7 +57,7 @@ export const STORAGE_SETTINGS: Settings<Omit<StorageConfig, 'options'>> = {
   ),
 };
 
-export const QUEUE_SETTINGS: Settings<Required<QueueConfig>> = {
+export const QUEUE_SETTINGS: Settings<QueueConfig> = {
   clientId: text(65_535, 'For clients whose identifier fits; `*` stands for any characters.'),
   username: text(65_535, 'For clients whose user name fits; `*` stands for any characters.'),
   messagesMax: count(1, 100_000_000, 'As `queue_messages_max`.'),
@@ -164,7 +159,11 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
   shutdownTimeoutMs: durationMs(1, HOUR_MS, 'Time that a graceful stop may take.'),
 };
 
+/** Names that read better in the file than the rule would have them. */
+const OTHER_KEYS: Readonly<Record<string, string>> = { endsRevoked: 'end_revoked' };
+
 /** A setting's name in the file: snake_case, without the unit, which is part of the value there. */
-export function limitKey(name: string): string {
+export function keyOf(name: string): string {
+  if (Object.hasOwn(OTHER_KEYS, name)) return OTHER_KEYS[name];
   return name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -4,26 +4,23 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
+import { DEFAULT_LISTENER, type ListenerConfig } from '../../src/config/listener-config.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
-import { LIMIT_SETTINGS, limitKey } from '../../src/config/settings.ts';
+import { keyOf, LIMIT_SETTINGS } from '../../src/config/settings.ts';
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts';
+import { problemsOf } from './problems.ts';
 
-/** The lines of the ConfigError that this file gives. */
-function problemsOf(toml: string): string[] {
-  try {
-    parseConfig(toml, 'f.toml');
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.split('\n');
-    throw error;
-  }
-  return [];
+/** A listener of `host` and `port`. */
+function plainListener(host: string, port: number): ListenerConfig {
+  const url = `mqtt://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return { ...DEFAULT_LISTENER, url, host, port };
 }
 
 describe('a configuration that is right', () => {
   test('without a file is the default: loopback, port 1883', async () => {
     const config = await loadConfig(null);
     expect(config).toEqual({
-      listeners: [{ host: '127.0.0.1', port: 1883 }],
+      listeners: [DEFAULT_LISTENER],
       limits: DEFAULT_LIMITS,
       queues: [],
       storage: {
@@ -70,7 +67,7 @@ describe('a configuration that is right', () => {
 
   test('keeps the defaults of what it leaves out', () => {
     const config = parseConfig('[[listeners]]\nport = 1884\n[limits]\nqos_max = 1', 'f.toml');
-    expect(config.listeners).toEqual([{ host: '127.0.0.1', port: 1884 }]);
+    expect(config.listeners).toEqual([plainListener('127.0.0.1', 1884)]);
     expect(config.limits).toEqual({ ...DEFAULT_LIMITS, qosMax: 1 });
   });
 
@@ -101,7 +98,7 @@ describe('a configuration that is right', () => {
   test('accepts every limit with the value that the reference shows as its default', () => {
     const lines = Object.entries(LIMIT_SETTINGS).map(([name, setting]) => {
       const value = DEFAULT_LIMITS[name as keyof typeof DEFAULT_LIMITS];
-      return `${limitKey(name as keyof typeof DEFAULT_LIMITS)} = ${setting.show(value as never)}`;
+      return `${keyOf(name as keyof typeof DEFAULT_LIMITS)} = ${setting.show(value as never)}`;
     });
     expect(lines).toHaveLength(Object.keys(DEFAULT_LIMITS).length);
     expect(parseConfig(`[limits]\n${lines.join('\n')}`, 'f.toml').limits).toEqual(DEFAULT_LIMITS);
@@ -142,7 +139,7 @@ level = "loud"
       'f.toml:1: limts: unknown key; did you mean limits?',
       'f.toml:4: listeners[0].port: 70000 is out of range: 0 to 65535',
       expect.stringMatching(
-        /^f\.toml:5: listeners\[0\]\.adress: unknown key; known are host, port$/,
+        /^f\.toml:5: listeners\[0\]\.adress: unknown key; known are url, host, port, .*, limits$/,
       ),
       'f.toml:8: limits.recieve_maximum: unknown key; did you mean receive_maximum?',
       'f.toml:9: limits.packet_size_max: "1XB" is not a size: write bytes as a whole number, or "64KiB", "8MiB", "2MB"',
@@ -256,16 +253,16 @@ describe('a configuration file', () => {
 
   test('lies over the defaults and under the flags', async () => {
     const file = fileWith('[[listeners]]\nhost = "::1"\nport = 1884\n[log]\nlevel = "warn"');
-    expect((await loadConfig(file)).listeners).toEqual([{ host: '::1', port: 1884 }]);
+    expect((await loadConfig(file)).listeners).toEqual([plainListener('::1', 1884)]);
     const config = await loadConfig(file, { port: 1885, logLevel: 'debug' });
-    expect(config.listeners).toEqual([{ host: '::1', port: 1885 }]);
+    expect(config.listeners).toEqual([plainListener('::1', 1885)]);
     expect(config.log).toEqual({ level: 'debug', format: 'auto' });
   });
 
   test('with several listeners does not go with --host or --port', async () => {
     const file = fileWith('[[listeners]]\n[[listeners]]\nport = 1884');
     await expect(loadConfig(file, { port: 1885 })).rejects.toThrow(
-      `${file}: listeners: --host and --port need a single listener, and there are 2`,
+      `${file}:1: listeners: --host and --port need a single listener of mqtt://, and there are 2`,
     );
   });
 

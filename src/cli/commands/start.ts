@@ -1,12 +1,14 @@
 // `iothub start`: runs the server until a signal ends it. The first SIGINT or SIGTERM stops it gracefully, the second at once.
 
-import type { Config, ListenerConfig, QueueConfig } from '../../config/config.ts';
+import type { Config, QueueConfig } from '../../config/config.ts';
+import type { ListenerConfig } from '../../config/listener-config.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { ExitCode } from '../exit-code.ts';
 import { greet } from '../greeting.ts';
+import { listenersOf } from '../listeners.ts';
 import type { ChosenStorage } from '../storage.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
@@ -19,10 +21,9 @@ export async function start(
   logger: Logger,
   version: string,
 ): Promise<ExitCode> {
-  const { listeners, limits } = config;
   const server = new Server({
-    listeners,
-    limits,
+    listeners: listenersOf(config),
+    limits: config.limits,
     logger,
     storage: storage.storage,
     queueRules: config.queues.map(ruleOf),

@@ -1,0 +1,141 @@
+// From what a configuration says, by its keys, to what the program reads: the defaults under it, names in camelCase, paths of
+// files absolute. Everything in it was checked by itself before.
+
+import path from 'node:path';
+import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
+import {
+  type Config,
+  DEFAULT_LOG,
+  DEFAULT_STORAGE,
+  freeze,
+  type LogConfig,
+  type QueueConfig,
+  type StorageConfig,
+} from './config.ts';
+import {
+  DEFAULT_LISTENER,
+  DEFAULT_SNI,
+  DEFAULT_SOCKET,
+  DEFAULT_TLS,
+  DEFAULT_WEBSOCKET,
+  type ListenerConfig,
+  type SniConfig,
+  type SocketConfig,
+  type TlsConfig,
+  type WebSocketConfig,
+} from './listener-config.ts';
+import {
+  LISTENER_LIMIT_SETTINGS,
+  LISTENER_SETTINGS,
+  SNI_SETTINGS,
+  SOCKET_SETTINGS,
+  TLS_SETTINGS,
+  WEBSOCKET_SETTINGS,
+} from './listener-settings.ts';
+import { formatListenerUrl, type ListenerAddress, parseListenerUrl } from './listener-url.ts';
+import type { Setting } from './setting.ts';
+import {
+  keyOf,
+  LIMIT_SETTINGS,
+  LOG_SETTINGS,
+  QUEUE_SETTINGS,
+  STORAGE_SETTINGS,
+} from './settings.ts';
+
+/** A table as it was read, by the keys of the file. */
+export type RawTable = Readonly<Record<string, unknown>>;
+
+/** The file as a whole. */
+export interface RawConfig {
+  readonly listeners?: readonly RawTable[];
+  readonly limits?: RawTable;
+  readonly queues?: readonly RawTable[];
+  readonly storage?: RawTable;
+  readonly log?: RawTable;
+}
+
+/** `base`: the folder from which paths of files are seen. */
+export function compose(raw: RawConfig, base: string): Config {
+  const storage = raw.storage ?? {};
+  return freeze({
+    listeners: (raw.listeners ?? [{}]).map((listener) => listenerOf(listener, base)),
+    limits: { ...DEFAULT_LIMITS, ...(named(LIMIT_SETTINGS, raw.limits, base) as Limits) },
+    queues: (raw.queues ?? []).map((queue) => named(QUEUE_SETTINGS, queue, base) as QueueConfig),
+    storage: {
+      ...DEFAULT_STORAGE,
+      ...(named(STORAGE_SETTINGS, storage, base) as Partial<StorageConfig>),
+      options: (storage.options ?? {}) as Readonly<Record<string, unknown>>,
+    },
+    log: { ...DEFAULT_LOG, ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>) },
+  });
+}
+
+function listenerOf(raw: RawTable, base: string): ListenerConfig {
+  const said = named(LISTENER_SETTINGS, raw, base) as Partial<ListenerConfig>;
+  const address = addressOf(raw);
+  const isWeb = address.protocol === 'ws' || address.protocol === 'wss';
+  const tls = raw.tls as RawTable | undefined;
+  const listener: ListenerConfig = {
+    ...DEFAULT_LISTENER,
+    ...said,
+    ...address,
+    url: formatListenerUrl(address),
+    tls: tls === undefined ? null : tlsOf(tls, base),
+    websocket: isWeb ? webSocketOf(raw.websocket as RawTable | undefined, base) : null,
+    socket:
+      address.protocol === 'mqtt+unix' ? socketOf(raw.socket as RawTable | undefined, base) : null,
+    limits: named(LISTENER_LIMIT_SETTINGS, raw.limits as RawTable | undefined, base),
+  };
+  return {
+    ...listener,
+    connectBurst: listener.connectBurst || listener.connectRate,
+    connectBurstPerAddress: listener.connectBurstPerAddress || listener.connectRatePerAddress,
+  };
+}
+
+/** Where it is: its URL, or `host` and `port`, or what of them is left out. */
+function addressOf({ url, host, port }: RawTable): ListenerAddress {
+  const read = parseListenerUrl(String(url));
+  if (typeof read !== 'string') {
+    return { protocol: read.protocol, host: read.host, port: read.port, path: read.path };
+  }
+  return {
+    protocol: 'mqtt',
+    host: (host ?? DEFAULT_LISTENER.host) as string,
+    port: (port ?? DEFAULT_LISTENER.port) as number,
+    path: '',
+  };
+}
+
+function tlsOf(raw: RawTable, base: string): TlsConfig {
+  const sni = (raw.sni ?? []) as readonly RawTable[];
+  return {
+    ...DEFAULT_TLS,
+    ...(named(TLS_SETTINGS, raw, base) as Partial<TlsConfig>),
+    sni: sni.map((entry) => ({
+      ...DEFAULT_SNI,
+      ...(named(SNI_SETTINGS, entry, base) as Partial<SniConfig>),
+    })),
+  };
+}
+
+function webSocketOf(raw: RawTable | undefined, base: string): WebSocketConfig {
+  const said = named(WEBSOCKET_SETTINGS, raw, base) as Partial<WebSocketConfig>;
+  return { ...DEFAULT_WEBSOCKET, ...said };
+}
+
+function socketOf(raw: RawTable | undefined, base: string): SocketConfig {
+  return { ...DEFAULT_SOCKET, ...(named(SOCKET_SETTINGS, raw, base) as Partial<SocketConfig>) };
+}
+
+/** What a table says, by the names of the program. */
+function named(settings: object, raw: RawTable = {}, base: string): object {
+  const entries: [string, unknown][] = [];
+  for (const [name, setting] of Object.entries(settings) as [string, Setting<unknown>][]) {
+    const value = raw[keyOf(name)];
+    if (value === undefined) continue;
+    const isFile = setting.path === 'file';
+    entries.push([name, isFile ? path.resolve(base, value as string) : value]);
+  }
+  return Object.fromEntries(entries);
+}
