@@ -24,13 +24,14 @@ const INTRODUCTION = `# Configuration
 
 <!-- Generated from src/config by \`npm run docs\`; do not edit. -->
 
-\`iothub --config FILE\` reads one TOML file. Everything in it is optional: what is left out has the default below. Flags win
-over the file, the file over the defaults. \`iothub --config FILE --test-config\` says everything that is wrong with it at once.
+\`iothub --config FILE\` reads one TOML file. Everything in it is optional: what is left out has the default below. The
+environment wins over the file, flags win over both. \`iothub --config FILE --test-config\` says everything that is wrong at
+once, or \`ok\` and which file and variables count.
 
 * A **duration** is a number of seconds or a string with a unit: \`"500ms"\`, \`"10s"\`, \`"5m"\`, \`"2h"\`, \`"7d"\`.
 * A **size** is a number of bytes or a string with a unit: \`"64KiB"\`, \`"8MiB"\`, \`"1GiB"\` (powers of 1024), \`"64KB"\`, \`"2MB"\`,
   \`"1GB"\` (powers of 1000).
-* A **file** is seen from the folder of the configuration file.
+* A **file** is seen from the folder of the configuration file; in a variable or a flag, from the working directory.
 * An unknown key is an error, not ignored.
 
 \`\`\`toml
@@ -51,6 +52,30 @@ path = "/var/lib/iothub"
 [log]
 level = "info"
 \`\`\`
+`;
+
+const ENVIRONMENT = `## The environment
+
+Every key has a variable: \`IOTHUB_\`, then the path of the key in capitals, two underscores between its parts, positions counted
+from 0. It wins over the file; a listener or a table of \`[[queues]]\` that the file does not have is added.
+
+\`\`\`sh
+IOTHUB_CONFIG=/etc/iothub.toml              # as --config
+IOTHUB_LIMITS__PACKET_SIZE_MAX=4MiB         # limits.packet_size_max
+IOTHUB_LISTENERS__0__URL=mqtts://:8883      # url of the first [[listeners]]
+IOTHUB_LISTENERS__0__ANONYMOUS=true
+IOTHUB_LISTENERS__0__TLS__CERT=/run/tls/tls.crt
+IOTHUB_LISTENERS__0__TLS__KEY=/run/tls/tls.key
+IOTHUB_LISTENERS__0__TLS__KEY_PASSPHRASE_FILE=/run/secrets/passphrase
+IOTHUB_LISTENERS__0__TRUSTED_PROXIES=10.0.0.0/8,fd00::/8
+IOTHUB_QUEUES__0__CLIENT_ID='dashboard-*'
+IOTHUB_STORAGE__OPTIONS__URL=redis://cache  # anything goes in storage.options: JSON, else text
+\`\`\`
+
+* A list is JSON or separated by commas. A secret has a second variable that ends in \`_FILE\`: the file that holds it.
+* An empty variable says nothing.
+* A variable that begins with \`IOTHUB_\` and is no key is an error, except what Kubernetes and Docker set by themselves for a service
+  of this name (\`IOTHUB_SERVICE_HOST\`, \`IOTHUB_PORT_1883_TCP\`, …).
 `;
 
 const LISTENER_EXAMPLES = `## A listener of each kind
@@ -110,6 +135,24 @@ anonymous = true
 proxy_protocol = true
 trusted_proxies = ["10.0.0.7"]
 \`\`\`
+
+### Beyond loopback
+
+A listener that others than this machine can reach needs \`anonymous = true\` in its table, because there are no passwords yet: whoever
+reaches it may connect, read and publish everything. No address (\`mqtt://:1883\`) is all interfaces; a name is local only if all
+its addresses are; unix sockets are local. In a container loopback is the container's own, so that a published port needs such
+a listener.
+
+### On the command line
+
+\`\`\`sh
+iothub --listener mqtt://127.0.0.1:1883 --listener 'ws://127.0.0.1:8083/mqtt?origins=https://example.com'
+iothub --listener 'mqtts://:8883?anonymous=true&cert=server.pem&key=server.key&client-certificate=required&ca=ca.pem'
+\`\`\`
+
+\`--listener\` may be repeated, and stands for all listeners of file and environment. Every key above but those of
+\`[[listeners.tls.sni]]\` can be a parameter, with dashes for underscores; never a passphrase (\`key-passphrase-file\` names its file).
+\`--host\` and \`--port\` stand for the address of a single \`mqtt://\` listener.
 `;
 
 const ENDING = `## What must agree
@@ -124,7 +167,7 @@ const ENDING = `## What must agree
 * \`client_certificate\` other than \`none\` needs \`ca\`; \`identity\`, \`ca\` and \`crl\` need such a \`client_certificate\`.
 * \`proxy_protocol\` and \`forwarded_header\` need \`trusted_proxies\`; the header needs a WebSocket.
 * \`url\` stands for \`host\` and \`port\`, \`key_passphrase\` for \`key_passphrase_file\`: each alone.
-* \`--host\` and \`--port\` go with one \`mqtt://\` listener.
+* \`--host\` and \`--port\` go with one \`mqtt://\` listener, and not with \`--listener\`.
 `;
 
 /** How a default is shown; what has none is an empty cell. */
@@ -198,6 +241,7 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     DEFAULT_CONFIG.storage,
   ),
   section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log),
+  ENVIRONMENT,
   ENDING,
 ].join('\n');
 

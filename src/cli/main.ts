@@ -5,7 +5,7 @@
 import { CommanderError } from 'commander';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { loadConfig } from '../config/load.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { StoreError } from '../storage/store-folder/store-error.ts';
 import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
@@ -31,17 +31,22 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   }
   try {
     const { config: file = null, testConfig, ...overrides } = line.options;
-    const config = await loadConfig(file, overrides);
+    const loaded = await loadConfig(file, overrides, process.env);
     if (testConfig === true) {
-      process.stdout.write('ok\n');
+      process.stdout.write(`ok\n${describeSources(loaded)}`);
       return ExitCode.Ok;
     }
-    return await serve(config, file);
+    return await serve(loaded.config, loaded.file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return ExitCode.Config;
   }
+}
+
+/** Where the configuration came from, for whoever wonders why it is so. */
+function describeSources({ file, variables }: LoadedConfig): string {
+  return `file: ${file ?? 'none'}\nvariables: ${variables.join(', ') || 'none'}\n`;
 }
 
 /** Runs the server on the store that the configuration names. */

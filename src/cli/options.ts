@@ -2,6 +2,7 @@
 
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { LogConfig } from '../config/config.ts';
+import { readListenerFlag } from '../config/listener-flag.ts';
 import { parseDuration } from '../config/quantity.ts';
 import { hostProblem } from '../config/setting.ts';
 import { readVersion } from './version.ts';
@@ -10,6 +11,8 @@ export interface StartOptions {
   readonly config?: string;
   readonly host?: string;
   readonly port?: number;
+  /** URLs; they stand for all other listeners. */
+  readonly listeners?: readonly string[];
   readonly testConfig?: boolean;
   readonly logLevel?: LogConfig['level'];
   /** The data folder. */
@@ -43,7 +46,11 @@ const DEFAULT_DATA = './data';
 
 const EPILOGUE = `
 Without a configuration it serves anonymous clients on 127.0.0.1:1883.
-Flags win over the file. The keys of the file: docs/config.md.
+A listener: mqtt://127.0.0.1:1883, 'mqtt://:1883?anonymous=true' (all
+interfaces), 'mqtts://:8883?anonymous=true&cert=FILE&key=FILE', ws://, wss://,
+mqtt+unix:///run/iothub.sock. Any --listener stands for all of the file.
+Flags win over the environment (IOTHUB_LIMITS__QOS_MAX=1), which wins over the
+file. All keys: docs/config.md.
 
 Exit codes: 0 stopped as asked, 1 failure while running, 2 wrong command line,
 69 cannot listen (port in use, not allowed), 74 the store cannot be used,
@@ -105,6 +112,11 @@ function startCommand(found: (line: CommandLine) => void): Command {
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
+    .addOption(
+      new Option('-l, --listener <url>', 'listen there, with options after a "?"; may be repeated')
+        .argParser((url, urls: string[] = []) => [...urls, url])
+        .conflicts(['host', 'port']),
+    )
     .option('--host <address>', 'listen on this address instead of 127.0.0.1', parseHost)
     .option('-p, --port <number>', 'listen on this port instead of 1883', parsePort)
     .option('-t, --test-config', 'check the configuration, say what is wrong, and exit')
@@ -123,7 +135,22 @@ function startCommand(found: (line: CommandLine) => void): Command {
     .version(readVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this')
     .addHelpText('after', EPILOGUE)
-    .action((_command, options: StartOptions) => found({ command: 'start', options }));
+    .action((_command, { listener, ...options }: ParsedOptions, program: Command) => {
+      checkListeners(listener ?? [], program);
+      found({ command: 'start', options: { ...options, listeners: listener } });
+    });
+}
+
+interface ParsedOptions extends Omit<StartOptions, 'listeners'> {
+  readonly listener?: readonly string[];
+}
+
+/** Not as the parser of the option: its message would show the URL, and with it what must not be seen. */
+function checkListeners(urls: readonly string[], program: Command): void {
+  for (const url of urls) {
+    const read = readListenerFlag(url, process.cwd());
+    if (typeof read === 'string') program.error(`error: --listener: ${read}`, { exitCode: 2 });
+  }
 }
 
 function oneSentence(text: string): string {
@@ -131,7 +158,7 @@ function oneSentence(text: string): string {
     .trim()
     .replace(/^error: /, '')
     .replaceAll('\n', ' ')
-    .replace(/\.?$/, '.');
+    .replace(/([^.?])$/, '$1.');
   return `iothub: ${sentence} See iothub --help.\n`;
 }
 

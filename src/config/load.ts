@@ -1,15 +1,21 @@
-// Reads the configuration: defaults, under the file, under the flags. Whatever is wrong is said at once, in one ConfigError.
+// Reads the configuration: defaults, under the file, under the environment, under the flags. Whatever is wrong is said at once,
+// in one ConfigError.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { type Config, freeze } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { type Environment, readEnvironment } from './environment.ts';
+import { fillFromFiles, readProblem } from './files.ts';
 import { Lines } from './lines.ts';
 import type { ListenerConfig } from './listener-config.ts';
+import { type ListenerFlag, readListenerFlag } from './listener-flag.ts';
 import { formatListenerUrl } from './listener-url.ts';
+import { allowInFile, checkListeners } from './loopback.ts';
+import { mergeFlag, mergeListeners, mergeVariables } from './merge.ts';
 import { Origins } from './origins.ts';
-import { readConfig } from './schema.ts';
+import { type Reading, readConfig } from './schema.ts';
 
 /** Larger than any sensible configuration; a mistaken path must not be read into memory. */
 const FILE_BYTES_MAX = 1_048_576;
@@ -18,6 +24,8 @@ const FILE_BYTES_MAX = 1_048_576;
 export interface Overrides {
   readonly host?: string;
   readonly port?: number;
+  /** URLs; they stand for all other listeners. */
+  readonly listeners?: readonly string[];
   readonly logLevel?: Config['log']['level'];
   /** The data folder. */
   readonly data?: string;
@@ -25,28 +33,43 @@ export interface Overrides {
   readonly strictStore?: boolean;
 }
 
-/** The configuration of `file` (null: none) with the overrides applied, frozen. Throws ConfigError. */
-export async function loadConfig(file: string | null, overrides: Overrides = {}): Promise<Config> {
-  const toml = file === null ? '' : await read(file);
-  const raw = file === null ? {} : parseToml(toml, file);
-  const origins = new Origins(file === null ? null : new Lines(toml));
-  const reading = readConfig(raw, folderOf(file));
-  const problems = [...reading.problems];
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The file that was read, or null. */
+  readonly file: string | null;
+  /** The variables of the environment that count, by name. */
+  readonly variables: readonly string[];
+}
+
+/**
+ * The configuration of `file` (null: of IOTHUB_CONFIG, or none) with environment and overrides applied, frozen; files that it
+ * names were found. Throws ConfigError.
+ */
+export async function loadConfig(
+  file: string | null,
+  overrides: Overrides = {},
+  environment: Environment = {},
+): Promise<LoadedConfig> {
+  const workingFolder = process.cwd();
+  const said = readEnvironment(environment, workingFolder);
+  const used = file ?? said.file;
+  const toml = used === null ? '' : await read(used);
+  const raw = used === null ? {} : parseToml(toml, used);
+  const origins = new Origins(used === null ? null : new Lines(toml));
+  const values = said.values.filter(
+    ({ path }) => overrides.listeners === undefined || path[0] !== 'listeners',
+  );
+  const problems = [...said.problems, ...mergeVariables(raw, values, origins)];
+  mergeFlags(raw, overrides, workingFolder, origins);
+  const reading = readConfig(raw, folderOf(used));
+  problems.push(...reading.problems);
   const listeners = readdress(reading.config.listeners, overrides, origins, problems);
-  if (problems.length > 0) throw located(file, problems, origins);
-  const { storage, log } = reading.config;
-  const { logLevel, data, store, strictStore } = overrides;
-  return freeze({
-    ...reading.config,
-    listeners,
-    storage: {
-      ...storage,
-      type: store ?? storage.type,
-      path: data ?? storage.path,
-      strict: strictStore ?? storage.strict,
-    },
-    log: { ...log, level: logLevel ?? log.level },
-  });
+  const filled = await check({ ...reading.config, listeners }, reading, overrides, origins);
+  problems.push(...filled.problems);
+  if (problems.length > 0) throw located(used, problems, origins);
+  const variables = values.map(({ variable }) => variable);
+  if (file === null && used !== null) variables.unshift('IOTHUB_CONFIG');
+  return { config: filled.config, file: used, variables };
 }
 
 /**
@@ -92,11 +115,7 @@ async function read(file: string): Promise<string> {
   try {
     bytes = await readFile(file);
   } catch (error) {
-    throw unreadable(
-      file,
-      READ_PROBLEMS[(error as NodeJS.ErrnoException).code ?? ''] ??
-        `cannot be read: ${(error as Error).message}`,
-    );
+    throw unreadable(file, readProblem(error));
   }
   if (bytes.length > FILE_BYTES_MAX)
     throw unreadable(file, 'is larger than 1 MiB: is it the right file?');
@@ -107,14 +126,34 @@ async function read(file: string): Promise<string> {
   }
 }
 
-const READ_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'may not be read by this user',
-  EISDIR: 'is a directory, not a file',
-};
-
 function unreadable(file: string, message: string): ConfigError {
   return new ConfigError(file, [{ path: '', message, line: null }]);
+}
+
+function mergeFlags(
+  raw: Record<string, unknown>,
+  overrides: Overrides,
+  workingFolder: string,
+  origins: Origins,
+): void {
+  const { listeners, logLevel, data, store, strictStore } = overrides;
+  if (listeners !== undefined) {
+    const flags = listeners.map((url) => readListenerFlag(url, workingFolder));
+    const wrong = flags.filter((flag) => typeof flag === 'string');
+    if (wrong.length > 0) {
+      const problems = wrong.map((message) => ({ path: '', message, line: null }));
+      throw new ConfigError(
+        null,
+        problems.map((p) => ({ ...p, source: '--listener' })),
+      );
+    }
+    mergeListeners(raw, flags as ListenerFlag[], origins);
+  }
+  const type = store?.startsWith('.') ? path.resolve(workingFolder, store) : store;
+  mergeFlag(raw, ['storage', 'type'], type, '--store', origins);
+  mergeFlag(raw, ['storage', 'path'], data, '--data', origins);
+  mergeFlag(raw, ['storage', 'strict'], strictStore, '--strict-store', origins);
+  mergeFlag(raw, ['log', 'level'], logLevel, '--log-level', origins);
 }
 
 /** `--host` and `--port` stand for the address of the one plain listener. */
@@ -127,7 +166,10 @@ function readdress(
   if (host === undefined && port === undefined) return listeners;
   const only = listeners[0];
   if (listeners.length > 1 || only.protocol !== 'mqtt') {
-    const there = listeners.length > 1 ? `there are ${listeners.length}` : `there is ${only.url}`;
+    const there =
+      listeners.length > 1
+        ? `there are ${listeners.length}`
+        : `there is ${only.url}: use --listener`;
     const message = `--host and --port need a single listener of mqtt://, and ${there}`;
     problems.push({ path: 'listeners', message, line: null });
     return listeners;
@@ -135,4 +177,43 @@ function readdress(
   if (host !== undefined) origins.note('listeners[0]', `--host ${host}`);
   const moved = { ...only, host: host ?? only.host, port: port ?? only.port };
   return [{ ...moved, url: formatListenerUrl(moved) }];
+}
+
+/** Looks at the files that the configuration names, and at who can reach its listeners. */
+async function check(
+  config: Config,
+  { isSoundListener }: Reading,
+  overrides: Overrides,
+  origins: Origins,
+): Promise<{ config: Config; problems: readonly ConfigProblem[] }> {
+  const filled = await Promise.all(
+    config.listeners.map((listener, index) => fillFromFiles(listener, `listeners[${index}]`)),
+  );
+  const whole = freeze({ ...config, listeners: filled.map(({ listener }) => listener) });
+  const unsaid = await checkListeners(whole, (index, listener) =>
+    wayOut(index, listener, overrides, origins),
+  );
+  const problems = filled.map((one, index) => [
+    ...one.problems,
+    ...unsaid.filter(({ path }) => path === `listeners[${index}]`),
+  ]);
+  return { config: whole, problems: problems.filter((_, index) => isSoundListener(index)).flat() };
+}
+
+/** What allows this listener to be reached, where it was said that it is there. */
+function wayOut(
+  index: number,
+  listener: ListenerConfig,
+  { host, listeners }: Overrides,
+  origins: Origins,
+): string {
+  const said = listeners?.[index] ?? listener.url;
+  if (listeners !== undefined || host !== undefined) {
+    const instead = host === undefined ? '' : ' instead of --host';
+    return `write --listener '${said}${said.includes('?') ? '&' : '?'}anonymous=true'${instead}`;
+  }
+  const at = `listeners[${index}]`;
+  const isVariable = ['url', 'host'].some((key) => origins.sourceOf(`${at}.${key}`) !== undefined);
+  if (isVariable) return `set IOTHUB_LISTENERS__${index}__ANONYMOUS=true`;
+  return allowInFile(index, listener);
 }

@@ -33,9 +33,24 @@ export async function runNode(
   return { exitCode, stdout, stderr };
 }
 
+/** This process's environment without what would configure the server: seeds of tests have such names, too. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('IOTHUB_')),
+  );
+}
+
 /** Runs the command to its end. */
 export function iothub(...args: string[]): Promise<Outcome> {
-  return runNode([ENTRY, ...args]);
+  return iothubWith({}, ...args);
+}
+
+/** The same with these variables. */
+export function iothubWith(
+  variables: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<Outcome> {
+  return runNode([ENTRY, ...args], { env: { ...environment(), ...variables } });
 }
 
 /** A server that runs in a process of its own, on a port that the system chose; its data go with the test, unless a folder is named. */
@@ -47,8 +62,10 @@ export class RunningServer {
 
   constructor(...args: string[]) {
     const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
-    const child = spawn(process.execPath, [ENTRY, '--port', '0', ...data, ...args], {
+    const port = args.includes('--listener') ? [] : ['--port', '0'];
+    const child = spawn(process.execPath, [ENTRY, ...port, ...data, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: environment(),
     });
     this.child = child;
     this.exit = once(child, 'exit').then(([exitCode]) => exitCode as number | null);

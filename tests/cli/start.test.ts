@@ -33,10 +33,39 @@ describe('a server that starts', () => {
   });
 
   test('beyond loopback warns that anybody may connect', async () => {
-    const server = run('--host', '0.0.0.0');
+    const server = run('--listener', 'mqtt://0.0.0.0:0?anonymous=true');
     await server.line(/ANYBODY who can reach 0\.0\.0\.0:\d+ may connect/);
     await server.line(/mosquitto_sub -h 127\.0\.0\.1 /);
     expect(server.lines.join('\n')).not.toContain('only those on this machine');
+  });
+
+  test('serves each listener, all interfaces too', async () => {
+    const server = run(
+      '--listener',
+      'mqtt://:0?anonymous=true',
+      '--listener',
+      'mqtt://localhost:0',
+    );
+    await knock(await server.port());
+    await knock(await server.port());
+  });
+
+  test.each(['ws://127.0.0.1:0', 'mqtt+unix:///nowhere/iothub.sock'])(
+    'says of %s that it is not served yet',
+    async (url) => {
+      const outcome = await iothub('--store', 'memory', '--listener', url);
+      expect(outcome).toMatchObject({ exitCode: 78, stdout: '' });
+      expect(outcome.stderr).toMatch(/^listeners\[0\]: \S+: \S+:\/\/ is not served yet\n$/);
+    },
+  );
+
+  test('does not, beyond loopback, unless somebody said that anybody may come', async () => {
+    const { exitCode, stdout, stderr } = await iothub('--host', '0.0.0.0', '--port', '0');
+    expect(exitCode).toBe(78);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(
+      /^--host 0\.0\.0\.0: .* write --listener 'mqtt:\/\/0\.0\.0\.0:0\?anonymous=true' instead of --host\n$/,
+    );
   });
 
   test('on a port in use says so in one sentence, with exit code 69', async () => {
@@ -44,7 +73,7 @@ describe('a server that starts', () => {
     const { exitCode, stderr } = await iothub('--store', 'memory', '--port', String(port));
     expect(exitCode).toBe(69);
     expect(stderr).toBe(
-      `Port ${port} on 127.0.0.1 is in use: stop the program that listens there, or choose another with --port.\n`,
+      `Port ${port} on 127.0.0.1 is in use: stop the program that listens there, or choose another with --port or --listener.\n`,
     );
   });
 
@@ -53,14 +82,12 @@ describe('a server that starts', () => {
     const { exitCode, stderr } = await iothub(
       '--store',
       'memory',
-      '--host',
-      '192.0.2.1',
-      '--port',
-      '0',
+      '--listener',
+      'mqtt://192.0.2.1:0?anonymous=true',
     );
     expect(exitCode).toBe(69);
     expect(stderr).toBe(
-      'The address 192.0.2.1 is not one of this machine: choose another with --host.\n',
+      'The address 192.0.2.1 is not one of this machine: choose another with --host or --listener.\n',
     );
   });
 });

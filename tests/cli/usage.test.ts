@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { iothub, ROOT } from './command.ts';
+import { iothub, iothubWith, ROOT } from './command.ts';
 
 describe('the command line', () => {
   test('--version prints the version of package.json', async () => {
@@ -16,6 +16,7 @@ describe('the command line', () => {
     for (const word of [
       '--host',
       '--port',
+      '--listener',
       '--config',
       '--test-config',
       '--log-level',
@@ -36,13 +37,30 @@ describe('the command line', () => {
     [['--port', '-1'], 'A port is a whole number from 0 to 65535'],
     [['--port', '1e3'], 'A port is a whole number from 0 to 65535'],
     [['--host', 'tcp://x'], 'is not an address'],
+    [['--listener', 'tcp://127.0.0.1'], 'unknown protocol: write mqtt://127.0.0.1.'],
+    [['-l', 'mqtt://127.0.0.1?qosmax=1'], 'unknown parameter "qosmax"; did you mean qos-max?'],
+    [
+      ['-l', 'mqtt://127.0.0.1', '--port', '1'],
+      "'-l, --listener <url>' cannot be used with option",
+    ],
     [['--log-level', 'loud'], 'Allowed choices are debug'],
   ])('%j is refused in one sentence, with exit code 2', async (args, sentence) => {
     const { exitCode, stdout, stderr } = await iothub(...args);
     expect(exitCode).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(sentence);
-    expect(stderr).toMatch(/^iothub: .* See iothub --help\.\n$/);
+    expect(stderr).toMatch(/^iothub: .*[.?] See iothub --help\.\n$/);
+  });
+
+  test('is not repeated where it has a secret', async () => {
+    for (const url of [
+      'mqtt://me:geheim@127.0.0.1',
+      'mqtts://127.0.0.1?cert=c&key=k&key-passphrase=geheim',
+    ]) {
+      const { exitCode, stderr } = await iothub('--listener', url);
+      expect(exitCode).toBe(2);
+      expect(stderr).not.toContain('geheim');
+    }
   });
 });
 
@@ -61,9 +79,30 @@ describe('--test-config', () => {
 
   test('says ok to a configuration that is right, and starts nothing', async () => {
     const file = fileWith('[limits]\nqos_max = 1');
-    const ok = { exitCode: 0, stdout: 'ok\n', stderr: '' };
+    const ok = { exitCode: 0, stdout: `ok\nfile: ${file}\nvariables: none\n`, stderr: '' };
     expect(await iothub('--config', file, '--test-config')).toEqual(ok);
     expect(await iothub('start', '-c', file, '-t')).toEqual(ok);
+  });
+
+  test('says which file and variables count', async () => {
+    const file = fileWith('');
+    const variables = { IOTHUB_CONFIG: file, IOTHUB_LIMITS__QOS_MAX: '1', IOTHUB_LOG__LEVEL: '' };
+    expect(await iothubWith(variables, '-t')).toEqual({
+      exitCode: 0,
+      stdout: `ok\nfile: ${file}\nvariables: IOTHUB_CONFIG, IOTHUB_LIMITS__QOS_MAX\n`,
+      stderr: '',
+    });
+    const none = { exitCode: 0, stdout: 'ok\nfile: none\nvariables: none\n', stderr: '' };
+    expect(await iothub('-t')).toEqual(none);
+  });
+
+  test('names a variable that is wrong, with exit code 78', async () => {
+    expect(await iothubWith({ IOTHUB_LIMITS__QOSMAX: '1' }, '-t')).toEqual({
+      exitCode: 78,
+      stdout: '',
+      stderr:
+        'IOTHUB_LIMITS__QOSMAX: no key of the configuration has this name; did you mean IOTHUB_LIMITS__QOS_MAX?\n',
+    });
   });
 
   test('lists everything that is wrong, with exit code 78', async () => {

@@ -18,7 +18,8 @@ function plainListener(host: string, port: number): ListenerConfig {
 
 describe('a configuration that is right', () => {
   test('without a file is the default: loopback, port 1883', async () => {
-    const config = await loadConfig(null);
+    const { config, file, variables } = await loadConfig(null);
+    expect({ file, variables }).toEqual({ file: null, variables: [] });
     expect(config).toEqual({
       listeners: [DEFAULT_LISTENER],
       limits: DEFAULT_LIMITS,
@@ -253,8 +254,10 @@ describe('a configuration file', () => {
 
   test('lies over the defaults and under the flags', async () => {
     const file = fileWith('[[listeners]]\nhost = "::1"\nport = 1884\n[log]\nlevel = "warn"');
-    expect((await loadConfig(file)).listeners).toEqual([plainListener('::1', 1884)]);
-    const config = await loadConfig(file, { port: 1885, logLevel: 'debug' });
+    const loaded = await loadConfig(file);
+    expect(loaded.file).toBe(file);
+    expect(loaded.config.listeners).toEqual([plainListener('::1', 1884)]);
+    const { config } = await loadConfig(file, { port: 1885, logLevel: 'debug' });
     expect(config.listeners).toEqual([plainListener('::1', 1885)]);
     expect(config.log).toEqual({ level: 'debug', format: 'auto' });
   });

@@ -121,14 +121,14 @@ function describeBindError(error: unknown, listeners: readonly ListenerConfig[])
   const number = port ?? listeners[0].port;
   switch (code) {
     case 'EADDRINUSE':
-      return `Port ${number} on ${host} is in use: stop the program that listens there, or choose another with --port.`;
+      return `Port ${number} on ${host} is in use: stop the program that listens there, or choose another with --port or --listener.`;
     case 'EACCES':
-      return `Port ${number} on ${host} may not be used by this user: choose one above 1023 with --port.`;
+      return `Port ${number} on ${host} may not be used by this user: choose one above 1023 with --port or --listener.`;
     case 'EADDRNOTAVAIL':
-      return `The address ${host} is not one of this machine: choose another with --host.`;
+      return `The address ${host} is not one of this machine: choose another with --host or --listener.`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `The host name ${host} has no address: choose another with --host.`;
+      return `The host name ${host} has no address: choose another with --host or --listener.`;
     default:
       return null;
   }

@@ -1,0 +1,75 @@
+// Who may be reached without saying so: a listener on loopback or on a unix socket. Any other needs the operator's word that
+// anonymous clients may come, because the default of every address is that nobody asked who is there.
+
+import { lookup } from 'node:dns/promises';
+import { BlockList, isIP } from 'node:net';
+import type { Config } from './config.ts';
+import type { ConfigProblem } from './config-error.ts';
+import type { ListenerConfig } from './listener-config.ts';
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4'); // also as ::ffff:127.…
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Whether an IP address leads to this machine only; false for what is none. */
+export function isLoopbackAddress(address: string): boolean {
+  const plain = address.replace(/%.*$/, '');
+  const version = isIP(plain);
+  return version !== 0 && LOOPBACK.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+/** All addresses of a name; rejects when there are none. */
+export type ResolveHost = (host: string) => Promise<readonly string[]>;
+
+async function resolveHost(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+/** Says how the listener at this position may be allowed: the end of a sentence. */
+export type WayOut = (index: number, listener: ListenerConfig) => string;
+
+export const allowInFile: WayOut = () =>
+  'add the line `anonymous = true` to its table of [[listeners]]';
+
+/**
+ * The listeners that others than this machine can reach without anybody having said so. A name is local only if all its
+ * addresses are; one that has none is not known to be.
+ */
+export async function checkListeners(
+  config: Config,
+  wayOut: WayOut = allowInFile,
+  resolve: ResolveHost = resolveHost,
+): Promise<ConfigProblem[]> {
+  const found = await Promise.all(
+    config.listeners.map(async (listener, index): Promise<ConfigProblem | null> => {
+      if (listener.anonymous !== null) return null;
+      const reach = await reachOf(listener, resolve);
+      if (reach === null) return null;
+      const message = `${reach}, and there are no passwords yet. If everybody there may connect, read and publish everything, ${wayOut(index, listener)}`;
+      return { path: `listeners[${index}]`, message, line: null };
+    }),
+  );
+  return found.filter((problem) => problem !== null);
+}
+
+/** How others may reach it, or null when they cannot. */
+async function reachOf(listener: ListenerConfig, resolve: ResolveHost): Promise<string | null> {
+  const { protocol, host, url } = listener;
+  if (protocol === 'mqtt+unix') return null;
+  if (host === '') return `${url} can be reached from other machines: it is on all interfaces`;
+  if (isIP(host) !== 0) {
+    return isLoopbackAddress(host) ? null : `${url} can be reached from other machines`;
+  }
+  const unknown = `${url} may be reached from other machines: the name ${host} has no address here`;
+  let addresses: readonly string[];
+  try {
+    addresses = await resolve(host);
+  } catch (error) {
+    return `${unknown} (${(error as NodeJS.ErrnoException).code ?? (error as Error).message})`;
+  }
+  if (addresses.length === 0) return unknown;
+  const other = addresses.find((address) => !isLoopbackAddress(address));
+  return other === undefined
+    ? null
+    : `${url} can be reached from other machines: ${host} is also ${other}`;
+}
