@@ -6,6 +6,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
+import { isContainer } from '../container.ts';
 import { ExitCode } from '../exit-code.ts';
 import { greet } from '../greeting.ts';
 import { listenersOf } from '../listeners.ts';
@@ -50,7 +51,7 @@ export async function start(
     process.stderr.write(`${reason}\n`);
     return ExitCode.Unavailable;
   }
-  greet(server.addresses, logger, version);
+  greet(server.addresses, logger, version, isContainer());
   await stopRequested;
   return stopped(server, logger);
 }
