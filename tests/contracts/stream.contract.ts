@@ -634,6 +634,18 @@ function endingCases(maker: StreamMaker, open: Opener): void {
     await until(() => server.closes === 1);
   });
 
+  test('a peer that ended without a byte before the stream was opened is heard', async () => {
+    const [server, client] = await open(false);
+    client.end();
+    await turns(LONG);
+    server.open();
+    expect([server.ends, server.closes], 'from within the call').toEqual([0, 0]);
+    await until(() => isGone(server));
+    server.end();
+    await until(() => server.closes === 1);
+    expect(server.ends).toBeLessThan(2);
+  });
+
   test('a peer that went before the stream was opened closes it', async () => {
     const [server, client] = await open(false);
     client.reset();

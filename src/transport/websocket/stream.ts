@@ -143,7 +143,9 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     }
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());
-    if (this.#rest.length > 0) this.#schedule();
+    // A socket in which nothing waits ends without being read.
+    this.#isEndDue = socket.readableEnded;
+    if (this.#rest.length > 0 || this.#isEndDue) this.#schedule();
     else if (this.#readsByEvents) socket.resume();
     else socket.read(0);
     this.#heartbeat.start();
