@@ -1,12 +1,15 @@
 // The load, in a process of its own: it holds all clients, does what the parent says step by step (`steps`), and answers with
 // what it counted. What belongs to the measurement and what does not is the parent's business.
 
-import { Worker } from 'node:worker_threads';
+import { nowMs } from '../lib/monotonic.mjs';
+import { ticks } from '../lib/ticks.mjs';
 import { Publisher, Subscriber } from './client.mjs';
 
 /** Without a message for so long, what is missing is lost. */
 const SILENCE_MS = 3_000;
 const CONCURRENT_CONNECTS = 10;
+/** So long before the first message is due. */
+const THREAD_START_MS = 20;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -66,9 +69,10 @@ const steps = {
     }
     const count = Math.round((rate * timeMs) / 1_000);
     const startMs = performance.now();
-    await ticks(count, 1_000 / rate, (dueMs, i) => {
-      lags.push(performance.now() - dueMs);
-      publishers[i % publishers.length].publishOne(dueMs);
+    const aheadMs = nowMs() - performance.now();
+    await ticks(nowMs() + THREAD_START_MS, count, 1_000 / rate, (dueMs, i) => {
+      lags.push(nowMs() - dueMs);
+      publishers[i % publishers.length].publishOne(dueMs - aheadMs);
     });
     await settled(() => latencies.length === count, acknowledgedInAll);
     for (const publisher of publishers) publisher.onAcknowledged = null;
@@ -151,30 +155,6 @@ async function some(all, run) {
     }
   };
   await Promise.all(Array.from({ length: CONCURRENT_CONNECTS }, work));
-}
-
-/**
- * Calls back `count` times, one interval apart. Timers of Node are right to a millisecond only, and waiting by turning would take
- * a core from the server, so a thread sleeps to the microsecond and wakes the loop.
- */
-function ticks(count, intervalMs, onTick) {
-  const source = `
-    const { parentPort } = require('node:worker_threads');
-    const cell = new Int32Array(new SharedArrayBuffer(4));
-    const startMs = performance.timeOrigin + performance.now() + 20;
-    for (let i = 0; i < ${count}; i++) {
-      const dueMs = startMs + i * ${intervalMs};
-      const leftMs = dueMs - performance.timeOrigin - performance.now();
-      if (leftMs > 0) Atomics.wait(cell, 0, 0, leftMs);
-      parentPort.postMessage(dueMs);
-    }`;
-  const worker = new Worker(source, { eval: true });
-  let seen = 0;
-  worker.on('message', (dueMs) => onTick(dueMs - performance.timeOrigin, seen++));
-  return new Promise((resolve, reject) => {
-    worker.once('error', reject);
-    worker.once('exit', resolve);
-  });
 }
 
 process.on('message', ({ id, step, plan }) => {

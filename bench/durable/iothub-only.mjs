@@ -4,10 +4,11 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { between, descendantsOf, Meter, syncDisk } from '../lib/machine.mjs';
+import { Generator, Server, sleep } from '../lib/processes.mjs';
 import { iotHub } from './brokers.mjs';
-import { between, descendantsOf, Meter, syncDisk } from './machine.mjs';
-import { Generator, Server, sleep } from './processes.mjs';
 
+const GENERATOR = new URL('generator.mjs', import.meta.url);
 const PROBE = new URL('probe.mjs', import.meta.url).href;
 const PAYLOAD_BYTES = 64;
 const PAIRS = { subscribers: 10, publishers: 10, isToAll: false, payloadBytes: PAYLOAD_BYTES };
@@ -22,7 +23,7 @@ export async function cleanPairs(main, folder, { rounds, timeMs, spare }) {
   const processes = Math.min(3, rounds);
   for (let i = 0; i < processes; i++) {
     // New processes now and then, because no two are compiled alike.
-    const generator = new Generator();
+    const generator = new Generator(GENERATOR);
     const levels = i % 2 === 0 ? ['always', 'memory'] : ['memory', 'always'];
     const servers = new Map();
     for (const level of levels) {
@@ -77,7 +78,7 @@ async function stallsOnce(main, folder, { messages, subscribers, publishers, win
   const file = path.join(folder, `probe-${subscribers}-${process.hrtime.bigint()}.json`);
   const broker = iotHub(main, 'always', ['--import', PROBE], { IOTHUB_BENCH_PROBE: file });
   const server = await new Server(broker, folder).start();
-  const generator = new Generator();
+  const generator = new Generator(GENERATOR);
   const each = Math.ceil(messages / publishers);
   const shape = { subscribers, publishers, isToAll: false, isOnline: false, port: server.port };
   const warm = {
@@ -123,7 +124,7 @@ async function report(server, file) {
  */
 export async function countSyncs(broker, folder, { window, publishers, messages }) {
   const server = await new Server(broker, folder).start();
-  const generator = new Generator();
+  const generator = new Generator(GENERATOR);
   const each = Math.ceil(messages / publishers);
   const shape = { subscribers: publishers, publishers, isToAll: false, isOnline: false };
   const plan = { ...shape, port: server.port, prefix: 'w', payloadBytes: PAYLOAD_BYTES };

@@ -11,12 +11,15 @@
 
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
+import { describeMachine, Spare } from '../lib/machine.mjs';
+import { Generator, Server, temporaryFolder } from '../lib/processes.mjs';
 import { allBrokers, copyOfIotHub } from './brokers.mjs';
 import { cleanPairs, countSyncs, stalls } from './iothub-only.mjs';
-import { describeMachine, Spare } from './machine.mjs';
-import { Generator, Server, temporaryFolder } from './processes.mjs';
 import { goals, loadTables, printClean, printStalls, printSyncs } from './report.mjs';
 import { run, scenarios, warmUp } from './scenarios.mjs';
+
+const GENERATOR = new URL('generator.mjs', import.meta.url);
+const TMPFS = 0x01021994;
 
 const { values: options } = parseArgs({
   options: {
@@ -33,6 +36,9 @@ const isQuick = options.quick;
 const rounds = Number(options.rounds ?? (isQuick ? 1 : 5));
 const startMs = performance.now();
 const folder = temporaryFolder(options.folder);
+if (fs.statfsSync(folder).type === TMPFS) {
+  throw new Error(`${folder} is memory, not a disk: name another folder with --folder`);
+}
 const iotHubMain = copyOfIotHub(folder);
 const wanted = options.scenarios?.split(',') ?? null;
 
@@ -54,7 +60,7 @@ const runs = [];
 /** All scenarios on one server. */
 async function visit(broker, round, spareOfRound) {
   const server = await new Server(broker, folder).start();
-  const generator = new Generator();
+  const generator = new Generator(GENERATOR);
   try {
     await warmUp(server, generator, isQuick);
     for (const scenario of chosen) {

@@ -1,7 +1,7 @@
 // The tables, as Markdown, and what became of the goals.
 
-import { OTHERS_MAX } from './machine.mjs';
-import { compare, median, show, showSpread, table } from './statistics.mjs';
+import { OTHERS_MAX } from '../lib/machine.mjs';
+import { compare, median, show, showSpread, table } from '../lib/statistics.mjs';
 
 /** Parts of a processor from which on the generator is suspected of being the bottleneck. */
 const GENERATOR_MAX = 0.9;

@@ -1,8 +1,8 @@
 // What is done to each server, and what of it is measured. A run gets sessions and topics of its own and leaves nothing behind,
 // so that one server can be asked many times.
 
-import { between, Meter, Spare, syncDisk } from './machine.mjs';
-import { percentiles } from './statistics.mjs';
+import { between, Meter, Spare, syncDisk } from '../lib/machine.mjs';
+import { percentiles } from '../lib/statistics.mjs';
 
 const PAYLOAD_BYTES = 64;
 
@@ -157,7 +157,7 @@ function delivery(scenario, collected, before, at) {
   };
 }
 
-/** @param {import('./machine.mjs').Spare} spare */
+/** @param {import('../lib/machine.mjs').Spare} spare */
 export function run(scenario, server, generator, spare) {
   return spare.quietest(() => runOnce(scenario, server, generator, spare));
 }

@@ -73,6 +73,16 @@ function tickUsOf(pids, all) {
   return sum * TICK_US;
 }
 
+/** Bytes of resident memory. @param {number[]} pids */
+export function memoryOf(pids) {
+  let sum = 0;
+  for (const pid of pids) {
+    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readOrNull(`/proc/${pid}/status`) ?? '');
+    if (kilobytes !== null) sum += Number(kilobytes[1]) * 1_024;
+  }
+  return sum;
+}
+
 /** The statistics file of the block device that holds this folder. */
 export function deviceOf(folder) {
   const { dev } = fs.statSync(folder);
@@ -92,9 +102,9 @@ export function syncDisk(folder) {
 export class Meter {
   #device;
 
-  /** @param {string} folder on the disk to watch @param {number[]} servers @param {number[]} generators */
+  /** @param {string | null} folder on the disk to watch @param {number[]} servers @param {number[]} generators */
   constructor(folder, servers, generators) {
-    this.#device = deviceOf(folder);
+    this.#device = folder === null ? null : deviceOf(folder);
     this.servers = servers;
     this.generators = generators;
   }
@@ -120,6 +130,7 @@ export class Meter {
   }
 
   disk() {
+    if (this.#device === null) return { diskBytes: Number.NaN, flushes: Number.NaN };
     const fields = fs.readFileSync(this.#device.file, 'utf8').trim().split(/\s+/).map(Number);
     return { diskBytes: fields[6] * SECTOR_BYTES, flushes: fields[15] ?? Number.NaN };
   }
@@ -192,10 +203,10 @@ export class Spare {
   }
 }
 
-/** What the tables were measured on. */
+/** What the tables were measured on. @param {string | null} folder where data was kept, if it was */
 export function describeMachine(folder) {
   const cpu = os.cpus()[0]?.model ?? 'unknown';
   const memory = Math.round(os.totalmem() / 2 ** 30);
-  const { name } = deviceOf(folder);
-  return `${os.cpus().length} × ${cpu}, ${memory} GiB, disk ${name}, Linux ${os.release()}, Node ${process.version}`;
+  const disk = folder === null ? '' : `disk ${deviceOf(folder).name}, `;
+  return `${os.cpus().length} × ${cpu}, ${memory} GiB, ${disk}${os.type()} ${os.release()}, Node ${process.version}`;
 }
