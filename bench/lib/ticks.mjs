@@ -15,8 +15,11 @@ export function ticks(startMs, count, intervalMs, onTick, signal = null) {
     const { parentPort } = require('node:worker_threads');
     const cell = new Int32Array(new SharedArrayBuffer(4));
     for (let i = 0; i < ${count}; i++) {
-      const leftMs = ${startMs} + i * ${intervalMs} - Number(process.hrtime.bigint()) / 1e6;
-      if (leftMs > 0) Atomics.wait(cell, 0, 0, leftMs);
+      for (;;) {
+        const leftMs = ${startMs} + i * ${intervalMs} - Number(process.hrtime.bigint()) / 1e6;
+        if (leftMs <= 0) break;
+        Atomics.wait(cell, 0, 0, leftMs);
+      }
       parentPort.postMessage(i);
     }`;
   const worker = new Worker(source, { eval: true });

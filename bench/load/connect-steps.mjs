@@ -1,0 +1,49 @@
+// What a generator process does for the scenario `connect`: it opens connections as fast as it is let, keeps them without a
+// word, and lets them go.
+
+import { Histogram } from '../lib/histogram.mjs';
+import { nowMs } from '../lib/monotonic.mjs';
+import { Connection } from './connection.mjs';
+import { withAll } from './with-all.mjs';
+
+/** @type {Connection[]} */
+let connections = [];
+/** Connections that the server closed. */
+let closed = 0;
+
+class IdleConnection extends Connection {
+  onFailed() {
+    closed++;
+  }
+}
+
+export const connectSteps = {
+  /** Its part of them, `concurrency` at a time in all; answers how long each took from its TCP handshake to its CONNACK. */
+  async storm({ n, concurrency, prefix, index, processes, ...target }) {
+    const count = Math.floor((n * (index + 1)) / processes) - Math.floor((n * index) / processes);
+    const atOnce = Math.max(1, Math.floor(concurrency / processes));
+    const latencies = new Histogram();
+    const before = process.cpuUsage();
+    closed = 0;
+    connections = [];
+    await withAll(Array.from({ length: count }), atOnce, async (_, i) => {
+      const startMs = nowMs();
+      const connection = new IdleConnection(target);
+      connections.push(connection);
+      await connection.connect(`${prefix}-${index}-${i}`);
+      latencies.record((nowMs() - startMs) * 1_000);
+    });
+    const { user, system } = process.cpuUsage(before);
+    return { latencies, cpuUs: user + system };
+  },
+
+  /** Answers how many the server closed while nobody said anything. */
+  async closed() {
+    return closed;
+  },
+
+  async leave() {
+    await withAll(connections, connections.length, (connection) => connection.disconnect());
+    connections = [];
+  },
+};

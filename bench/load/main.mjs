@@ -1,0 +1,119 @@
+// The load generator: `npm run bench`, or `npm run bench -- pairs -n 100 --qos 1`; `-- --help` lists everything. Tables go to
+// stdout, what is going on to stderr. Exit code 0: done; 1: it could not be done, or something was lost, doubled or out of order
+// that must not be; 2: wrong command line.
+
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describeMachine } from '../lib/machine.mjs';
+import { temporaryFolder } from '../lib/processes.mjs';
+import { Fleet } from './fleet.mjs';
+import { runConnect, runRetained } from './idle.mjs';
+import { violationsOf } from './integrity.mjs';
+import { HELP, parseOptions, settle, UsageError } from './options.mjs';
+import { tables, warningsOf } from './report.mjs';
+import { runSlow } from './slow.mjs';
+import { TargetError, targetOf } from './target.mjs';
+import { runSubscriptions, runTraffic } from './traffic.mjs';
+
+const RUNS = {
+  pairs: runTraffic,
+  fanout: runTraffic,
+  fanin: runTraffic,
+  mixed: runTraffic,
+  connect: runConnect,
+  retained: runRetained,
+  subscriptions: runSubscriptions,
+  slow: runSlow,
+};
+
+/** All scenarios, none for long. */
+const SUITE = [
+  { scenario: 'pairs', qos: 0 },
+  { scenario: 'pairs', qos: 1 },
+  { scenario: 'pairs', qos: 2 },
+  { scenario: 'pairs', qos: 1, rate: 5_000 },
+  { scenario: 'fanout', qos: 0 },
+  { scenario: 'fanout', qos: 1 },
+  { scenario: 'fanin', qos: 1 },
+  { scenario: 'mixed', qos: 1 },
+  { scenario: 'connect' },
+  { scenario: 'retained', qos: 1 },
+  { scenario: 'subscriptions' },
+  { scenario: 'slow' },
+];
+const SUITE_SECONDS = { duration: 2, warmup: 1, hold: 1 };
+
+const say = (line) => process.stderr.write(`${line}\n`);
+
+/** What the command line asks for, each with all its options. */
+function entriesOf({ scenario, given }) {
+  const wanted =
+    scenario === null ? SUITE.map((one) => ({ ...SUITE_SECONDS, ...one })) : [{ scenario }];
+  return wanted.map(({ scenario: name, ...own }) => {
+    const options = settle(name, { ...own, ...given });
+    const { n, qos, rate } = options;
+    const hasQos = name !== 'connect' && name !== 'slow';
+    const label = `${name} -n ${n}${hasQos ? ` --qos ${qos}` : ''}${rate > 0 ? ` --rate ${rate}` : ''}`;
+    return { label, scenario: name, options, results: [] };
+  });
+}
+
+/** One round of one scenario, on a server of its own unless it was given one. */
+async function runOnce({ label, scenario, options, results }, { url, pids, processes }, folder) {
+  const isOwnServer = scenario === 'slow' && url === null;
+  const target = isOwnServer ? null : await targetOf(url, pids, folder);
+  const fleet = new Fleet(processes);
+  try {
+    say(label);
+    const result = await RUNS[scenario](target, fleet, options);
+    results.push(result);
+    const violations = violationsOf(result.integrity);
+    if (result.isStalled) violations.push('nothing was delivered while it was measured');
+    return violations.map((violation) => `${label}: ${violation}.`);
+  } finally {
+    fleet.stop();
+    await target?.stop();
+  }
+}
+
+async function main(argv) {
+  const parsed = parseOptions(argv, os.cpus().length);
+  if (parsed.help) {
+    console.log(HELP);
+    return 0;
+  }
+  if (parsed.json !== null && !fs.existsSync(path.dirname(parsed.json))) {
+    throw new UsageError(
+      `--json is in the folder ${path.dirname(parsed.json)}, which does not exist.`,
+    );
+  }
+  const folder = temporaryFolder();
+  const entries = entriesOf(parsed);
+  const violations = [];
+  for (let round = 1; round <= parsed.rounds; round++) {
+    for (const entry of entries) violations.push(...(await runOnce(entry, parsed, folder)));
+  }
+  const machine = describeMachine(null);
+  console.log(`${machine}; generator processes: ${parsed.processes}, rounds: ${parsed.rounds}\n`);
+  console.log(tables(entries));
+  const isServerKnown = parsed.url === null || parsed.pids.length > 0;
+  for (const warning of warningsOf(entries, isServerKnown)) console.log(`\n${warning}`);
+  if (parsed.json !== null) {
+    fs.writeFileSync(parsed.json, JSON.stringify({ machine, entries, violations }, null, 1));
+  }
+  if (violations.length === 0) return 0;
+  console.log(`\nINTEGRITY VIOLATED\n${violations.join('\n')}`);
+  return 1;
+}
+
+main(process.argv.slice(2)).then(
+  (exitCode) => {
+    process.exitCode = exitCode;
+  },
+  (error) => {
+    const isUsage = error instanceof UsageError;
+    say(`bench: ${isUsage || error instanceof TargetError ? error.message : error.stack}`);
+    process.exitCode = isUsage ? 2 : 1;
+  },
+);
