@@ -5,7 +5,7 @@ import { descendantsOf, memoryOf } from '../lib/machine.mjs';
 import { Generator } from '../lib/processes.mjs';
 
 const PROGRAM = new URL('generator.mjs', import.meta.url);
-const STEP_MAX_MS = 600_000;
+const STEP_MAX_MS = 300_000;
 
 export class Fleet {
   /** @type {Generator[]} */

@@ -162,8 +162,8 @@ function parse(argv, options) {
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (error) {
-    const [sentence] = error.message.split('. ');
-    throw new UsageError(`${sentence.replace(/\.$/, '')}; see npm run bench -- --help.`);
+    const [sentence] = error.message.split(/\.\s/);
+    throw new UsageError(`${sentence}; see npm run bench -- --help.`);
   }
 }
 

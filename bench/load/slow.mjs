@@ -106,7 +106,7 @@ export async function runSlow(target, fleet, options) {
     return {
       floods,
       integrity,
-      isStalled: phases.some(({ delivered }) => delivered === 0),
+      isStalled: phases.every(({ delivered }) => delivered === 0),
       generatorCores: Math.max(...phases.map(({ generatorCores }) => generatorCores)),
       others: Math.max(...phases.map(({ others }) => others)),
     };

@@ -49,8 +49,12 @@ export class Traffic {
     await this.#fleet.all('subscribe', this.#options);
   }
 
+  /** Until the first message is due. */
   async start() {
-    await this.#fleet.all('start', { startMs: nowMs() + LEAD_MS });
+    const isOpen = this.plan.groups.some(({ rate }) => rate > 0);
+    const startMs = nowMs() + LEAD_MS;
+    await this.#fleet.all('start', { startMs });
+    if (isOpen) await sleep(startMs - nowMs());
   }
 
   mark() {

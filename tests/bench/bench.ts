@@ -1,0 +1,64 @@
+// Runs the load generator as people do, and reads what it wrote.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { ROOT, runNode } from '../cli/command.ts';
+import { temporaryFolder } from '../kit/folder.ts';
+
+const MAIN = path.join(ROOT, 'bench/load/main.mjs');
+const FOLDER = temporaryFolder();
+
+let runs = 0;
+
+/** See bench/load/integrity.mjs. */
+export interface Integrity {
+  readonly sent: number;
+  readonly expected: number;
+  readonly received: number;
+  readonly lost: readonly number[];
+  readonly duplicates: readonly number[];
+  readonly outOfOrder: number;
+  readonly damaged: number;
+  readonly refused: number;
+  readonly unanswered: number;
+  readonly failures: readonly string[];
+}
+
+export interface Flood {
+  readonly sent: number;
+  readonly received: number;
+  readonly dropped: number;
+  readonly counted: number;
+}
+
+export interface Result {
+  readonly integrity: Integrity;
+  readonly isStalled: boolean;
+  readonly floods?: readonly { readonly flood: Flood }[];
+}
+
+export interface BenchOutcome {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly results: readonly Result[];
+  readonly violations: readonly string[];
+}
+
+/** Runs it to its end; without results when it did not get that far. */
+export async function bench(...args: string[]): Promise<BenchOutcome> {
+  const file = path.join(FOLDER, `${++runs}.json`);
+  const outcome = await runNode([MAIN, ...args, '--json', file]);
+  try {
+    const { entries, violations } = JSON.parse(readFileSync(file, 'utf8'));
+    const results = entries.flatMap((entry: { results: Result[] }) => entry.results);
+    return { ...outcome, results, violations };
+  } catch {
+    return { ...outcome, results: [], violations: [] };
+  }
+}
+
+/** A module of the benchmarks, which are plain JavaScript. */
+export function benchModule(file: string): Promise<Record<string, unknown>> {
+  return import(new URL(`../../bench/${file}`, import.meta.url).href);
+}

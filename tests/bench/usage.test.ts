@@ -1,0 +1,43 @@
+// What is wrong with the command line of the load generator is one sentence and exit code 2; a server that is not there, 1.
+
+import { once } from 'node:events';
+import net from 'node:net';
+import { expect, test } from 'vitest';
+import { bench } from './bench.ts';
+
+test.each([
+  [['nothing'], /There is no scenario "nothing"; there are pairs, fanout/],
+  [['pairs', 'fanin'], /One scenario at a time, not pairs and fanin/],
+  [['--fast'], /Unknown option '--fast'/],
+  [['pairs', '-n', '0'], /-n is "0", but has to be a whole number from 1 to/],
+  [['pairs', '--qos', '3'], /--qos is "3", but has to be a whole number from 0 to 2/],
+  [['pairs', '-V', '3'], /-V is "3", but has to be a whole number from 4 to 5/],
+  [['pairs', '--size', '15'], /--size is "15", but has to be a whole number from 16/],
+  [['pairs', '--duration', 'long'], /--duration is "long", but has to be a number of seconds/],
+  [['pairs', '--window'], /Option '--window'.* argument/],
+  [['--url', 'http://127.0.0.1'], /--url is "http:.*has to be like mqtt:\/\/127.0.0.1:1883/],
+  [['--url', 'mqtt://192.0.2.1'], /--url names 192.0.2.1, which is not this machine.*--remote/],
+  [['--pid', '1'], /--pid .* needs --url/],
+])('%j', async (args, sentence) => {
+  const { exitCode, stdout, stderr } = await bench(...args);
+  expect(stderr).toMatch(sentence);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect([exitCode, stdout]).toEqual([2, '']);
+});
+
+test('a server that is not there', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  const { exitCode, stderr } = await bench('pairs', '--url', `mqtt://127.0.0.1:${port}`);
+  expect(stderr).toContain(`No MQTT server lets a client in at 127.0.0.1:${port}`);
+  expect(exitCode).toBe(1);
+});
+
+test('--help lists the scenarios and options', async () => {
+  const { exitCode, stdout } = await bench('--help');
+  expect(stdout).toMatch(/pairs[\s\S]*slow[\s\S]*--qos[\s\S]*--url/);
+  expect(exitCode).toBe(0);
+});
