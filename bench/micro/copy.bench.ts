@@ -1,7 +1,4 @@
-// What a copy of a few dozen bytes costs by each way there is, nanoseconds. Compiled first, like router.bench.ts:
-//
-//   npx tsc -p tsconfig.json --noEmit false --rootDir . --outDir /tmp/copy-build
-//   node /tmp/copy-build/bench/micro/copy.bench.js
+// What a copy of a few dozen bytes costs by each way there is, nanoseconds. `npm run bench:micro -- copy`.
 
 import { copyBytes, copyView, viewOf } from '../../src/protocol/bytes.ts';
 
