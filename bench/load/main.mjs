@@ -52,9 +52,14 @@ function entriesOf({ scenario, given }) {
     scenario === null ? SUITE.map((one) => ({ ...SUITE_SECONDS, ...one })) : [{ scenario }];
   return wanted.map(({ scenario: name, ...own }) => {
     const options = settle(name, { ...own, ...given });
-    const { n, qos, rate } = options;
+    const { n, qos, rate, flood } = options;
     const hasQos = name !== 'connect' && name !== 'slow';
-    const label = `${name} -n ${n}${hasQos ? ` --qos ${qos}` : ''}${rate > 0 ? ` --rate ${rate}` : ''}`;
+    const label = [
+      `${name} -n ${n}`,
+      ...(hasQos ? [`--qos ${qos}`] : []),
+      ...(rate > 0 ? [`--rate ${rate}`] : []),
+      ...(flood > 0 ? [`--flood ${flood}`] : []),
+    ].join(' ');
     return { label, scenario: name, options, results: [] };
   });
 }
