@@ -7,12 +7,9 @@ import { sleep } from '../lib/processes.mjs';
 import { byQos, NOTHING_WRONG } from './integrity.mjs';
 import { newPrefix, Span } from './measure.mjs';
 
-/** How long the server has to give memory back. */
-const GIVE_BACK_MS = 3_000;
-
 /** connect */
 export async function runConnect({ host, port, pids }, fleet, options) {
-  const { n, hold } = options;
+  const { n, hold, settle } = options;
   const plan = { ...options, host, port, prefix: newPrefix() };
   const target = { host, port, pids };
   const span = new Span(target, fleet).begin();
@@ -25,7 +22,7 @@ export async function runConnect({ host, port, pids }, fleet, options) {
   const fullBytes = span.memory();
   const closed = (await fleet.all('closed')).reduce((sum, count) => sum + count, 0);
   await fleet.all('leave');
-  await sleep(Math.min(GIVE_BACK_MS, Math.max(hold * 1_000, 100)));
+  await sleep(settle * 1_000);
   const latencies = new Histogram();
   for (const one of found) latencies.add(Histogram.from(one.latencies));
   return {

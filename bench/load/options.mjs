@@ -53,6 +53,7 @@ const SECONDS = {
   duration: [0.05, 86_400],
   warmup: [0, 3_600],
   hold: [0, 3_600],
+  settle: [0, 3_600],
   drain: [0.05, 600],
 };
 
@@ -77,6 +78,7 @@ const DEFAULTS = {
   duration: 5,
   warmup: 1,
   hold: 2,
+  settle: 3,
   drain: 3,
 };
 const SLOW_RATE = 2_000;
@@ -96,7 +98,8 @@ Load
   --count N         so many messages of each publisher and no warm-up, for at most --duration
   --warmup S (1)    --duration S (5)    --drain S: silence after which what is missing is lost (3)
   fanout, subscriptions: --pubs P    mixed: --interval MS (1000) --backends B (3) --cmd-pct P (1) --cmd-qos Q (1)
-  connect: --concurrency C (64) --hold S (2)    subscriptions: --clients M (100) --batch B (20) --wild-pct P (10)
+  connect: --concurrency C (64) --hold S: connected (2) --settle S: after they left (3)
+  subscriptions: --clients M (100) --batch B (20) --wild-pct P (10)
   slow: --rate R of the pairs (2000), --flood R of the publisher that is too fast, 0 = all it can (0)
 Where
   --url mqtt://HOST:PORT   a server that runs already, on loopback; without it IoTHub is started, storing nothing

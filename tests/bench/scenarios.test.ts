@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { bench } from './bench.ts';
 
 /** It ends when all messages are there; the seconds are for a machine that is very busy. */
-const SHORT = ['--count', '30', '--duration', '10', '--hold', '0', '--drain', '10'];
+const SHORT = '--count 30 --duration 10 --drain 10 --hold 0 --settle 0'.split(' ');
 const BRIEF = ['--warmup', '0', '--duration', '0.2', '--drain', '10'];
 
 const SCENARIOS: readonly (readonly string[])[] = [
