@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import { FakeClock } from '../../../src/lib/clock.ts';
+import { TimerWheel } from '../../../src/lib/timer-wheel.ts';
+import { RefusalLog } from '../../../src/transport/tls/refusal-log.ts';
+import { LogBook } from '../../kit/log-book.ts';
+
+function make() {
+  const clock = new FakeClock();
+  const book = new LogBook();
+  const wheel = new TimerWheel(clock);
+  return { clock, book, wheel, log: new RefusalLog(book, clock, wheel) };
+}
+
+test('the same about the same address comes once, and its number after ten seconds', () => {
+  const { clock, book, log } = make();
+  for (let i = 0; i < 5; i++) log.info('a', { i }, 'wrong');
+  expect(book.lines).toEqual([{ level: 'info', fields: { i: 0 }, message: 'wrong' }]);
+  clock.advance(9_900);
+  expect(book.lines).toHaveLength(1);
+  clock.advance(200);
+  expect(book.lines[1]).toEqual({ level: 'info', fields: { i: 4, again: 4 }, message: 'wrong' });
+});
+
+test('another sentence and another address are lines of their own', () => {
+  const { book, log } = make();
+  log.info('a', {}, 'wrong');
+  log.info('a', {}, 'bad');
+  log.info('b', {}, 'wrong');
+  expect(book.lines).toHaveLength(3);
+});
+
+test('what began late in the ten seconds of another still has ten seconds of its own', () => {
+  const { clock, book, log } = make();
+  log.info('a', {}, 'wrong');
+  clock.advance(9_000);
+  log.info('b', {}, 'wrong');
+  log.info('b', {}, 'wrong');
+  clock.advance(9_900);
+  expect(book.lines).toHaveLength(2);
+  clock.advance(1_300);
+  expect(book.lines[2]?.fields).toEqual({ again: 1 });
+});
+
+test('what went on for a minute is a line every ten seconds at most', () => {
+  const { clock, book, log } = make();
+  for (let second = 0; second < 60; second++) {
+    log.info('a', {}, 'wrong');
+    clock.advance(1_000);
+  }
+  expect(book.lines.length).toBeLessThanOrEqual(7);
+  const again = book.lines.map(({ fields }) => Number(fields.again ?? 1));
+  expect(again.reduce((sum, count) => sum + count)).toBe(60);
+});
+
+test('after ten quiet seconds the next comes at once again, and nothing is kept', () => {
+  const { clock, book, log, wheel } = make();
+  log.info('a', {}, 'wrong');
+  clock.advance(20_100);
+  expect(wheel.armed).toBe(0);
+  log.info('a', {}, 'wrong');
+  expect(book.lines.map(({ fields }) => fields)).toEqual([{}, {}]);
+});
+
+test('of a storm from everywhere 256 are named, the others counted', () => {
+  const { clock, book, log } = make();
+  for (let i = 0; i < 10_000; i++) log.info(`a${i}`, {}, 'wrong');
+  expect(book.lines).toHaveLength(256);
+  clock.advance(10_100);
+  expect(book.lines).toHaveLength(257);
+  expect(book.lines[256]?.fields).toEqual({ count: 9_744 });
+});
+
+test('its end says what was not said yet', () => {
+  const { book, log, wheel } = make();
+  log.info('a', {}, 'wrong');
+  log.info('a', {}, 'wrong');
+  log.close();
+  expect(book.lines[1]?.fields).toEqual({ again: 1 });
+  expect(wheel.armed).toBe(0);
+});
