@@ -43,6 +43,8 @@ class Visitor implements TimerOwner {
   readonly isEncrypted: boolean;
   readonly certificate: ClientCertificate | null;
   readonly timer = new Timer(this);
+  /** Listens to its socket, until it is forgotten. */
+  readonly onClose: () => void;
   /** It got its answer; only its close is waited for. */
   isAnswered = false;
   readonly #onLate: (visitor: Visitor) => void;
@@ -53,6 +55,7 @@ class Visitor implements TimerOwner {
     isEncrypted: boolean,
     certificate: ClientCertificate | null,
     onLate: (visitor: Visitor) => void,
+    onClose: () => void,
   ) {
     this.socket = socket;
     this.address = peer.address;
@@ -60,6 +63,7 @@ class Visitor implements TimerOwner {
     this.isEncrypted = isEncrypted;
     this.certificate = certificate;
     this.#onLate = onLate;
+    this.onClose = onClose;
   }
 
   onTimer(): void {
@@ -122,12 +126,18 @@ export class WebSocketDoor {
       socket.destroy();
       return;
     }
-    const visitor = new Visitor(socket, peer, isEncrypted, certificate, (late) =>
-      this.#onLate(late),
+    const visitor = new Visitor(
+      socket,
+      peer,
+      isEncrypted,
+      certificate,
+      accept,
+      (late) => this.#onLate(late),
+      () => this.#forget(socket),
     );
     this.#visitors.set(socket, visitor);
     this.#wheel.arm(visitor.timer, this.#options.upgradeTimeoutMs);
-    socket.once('close', () => this.#forget(socket));
+    socket.on('close', visitor.onClose);
     this.#http.emit('connection', socket);
     socket.resume();
   }
@@ -142,6 +152,7 @@ export class WebSocketDoor {
     const visitor = this.#visitors.get(socket) ?? null;
     if (visitor === null) return null;
     this.#visitors.delete(socket);
+    socket.off('close', visitor.onClose);
     this.#wheel.cancel(visitor.timer);
     return visitor;
   }

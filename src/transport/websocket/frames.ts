@@ -242,8 +242,17 @@ function unmaskWords(bytes: Uint8Array, start: number, length: number): void {
   const mask = maskOf(maskBytes.slice(), 0, i & 3);
   const first = (bytes.byteOffset + start + i) >>> 2;
   const last = first + ((length - i) >>> 2);
-  for (let k = first; k < last; k++) words[k] ^= mask;
-  for (let k = i + (last - first) * 4; k < length; k++) bytes[start + k] ^= maskBytes[(k - i) & 3];
+  const target = words;
+  let k = first;
+  for (const end = last - 3; k < end; k += 4) {
+    target[k] ^= mask;
+    target[k + 1] ^= mask;
+    target[k + 2] ^= mask;
+    target[k + 3] ^= mask;
+  }
+  for (; k < last; k++) target[k] ^= mask;
+  for (let rest = i + (last - first) * 4; rest < length; rest++)
+    bytes[start + rest] ^= maskBytes[(rest - i) & 3];
 }
 
 /** Bytes of the header of a frame to a client, whose data is not masked. */

@@ -17,8 +17,8 @@ export class SharedReads {
   readonly #isPossible = process.versions.bun === undefined && process.platform !== 'win32';
 
   /**
-   * A socket around the connection of `socket`, which hears nothing of it any more but its close. It reads nothing before
-   * `read(0)`; `onRead` gets `buffer[0..length)`. null: this one cannot be moved, and stays as it is.
+   * A socket around the connection of `socket`, which is over; who listens for its `close` is called when the connection
+   * closes. It reads nothing before `read(0)`; `onRead` gets `buffer[0..length)`. null: this one stays as it is.
    */
   move(
     socket: net.Socket,
@@ -46,8 +46,10 @@ export class SharedReads {
         },
       },
     } as net.SocketConstructorOpts);
-    // Whoever accepted the connection counts it by the socket that it knows.
-    moved.once('close', () => socket.destroy());
+    // Whoever accepted the connection waits for its end at the socket that it knows.
+    for (const listener of socket.listeners('close')) moved.on('close', listener as () => void);
+    socket.removeAllListeners('close');
+    socket.destroy();
     return moved;
   }
 }

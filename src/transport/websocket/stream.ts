@@ -25,8 +25,8 @@ import type { WebSocketOptions } from './options.ts';
 
 /** Milliseconds that a refused peer has to read why, and to close. */
 const LINGER_MS = 2_000;
-/** Up to here a write is copied behind its header: one buffer costs the system less than two. */
-const COPY_MAX = 16_384;
+/** Up to here a write is copied behind its header, into what Buffer's pool has at hand: one piece costs less than two. */
+const COPY_MAX = 4_000;
 const NO_BYTES = new Uint8Array(0);
 
 interface WithWriteQueueSize {
@@ -113,7 +113,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     this.#unacceptedBytesMax = options.unacceptedBytesMax;
     this.#reader = new FrameReader(options.payloadMax);
     this.#heartbeat = new Heartbeat(wheel, options.pingIntervalMs, this);
-    this.#rest = head;
+    if (head.length > 0) this.#rest = head; // an empty one would keep the request's bytes
     socket.on('error', (error) => {
       this.#error ??= error;
     });
