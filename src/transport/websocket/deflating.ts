@@ -2,8 +2,9 @@
 // memory and time than plain ones; what they must do is the same.
 
 import type http from 'node:http';
+import { createRequire } from 'node:module';
 import type net from 'node:net';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../../core/logger.ts';
 import type { ClientCertificate, Stream, StreamSink } from '../stream.ts';
 import { CloseCode } from './frames.ts';
@@ -11,6 +12,8 @@ import { Heartbeat, type Pinged } from './heartbeat.ts';
 import type { WebSocketOptions } from './options.ts';
 import { chooseProtocol } from './request.ts';
 import type { WebSocketContext, WebSocketPeer } from './stream.ts';
+
+const require = createRequire(import.meta.url);
 
 /** After a goodbye of ours, for the peer to answer it. */
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -50,6 +53,8 @@ export class DeflatingDoor {
       skipUTF8Validation: true, // there is no text
       handleProtocols: (offered: Set<string>) => chooseProtocol(offered) ?? false,
     };
+    // Loaded by those who compress, and by nobody else.
+    const { WebSocketServer } = require('ws') as typeof import('ws');
     this.#server = new WebSocketServer(settings);
   }
 
