@@ -21,7 +21,7 @@ const LAYERS = {
   transport: { may: VALUES, node: true, packages: ['*'] },
   storage: { may: VALUES, node: true, packages: ['*'] },
   contracts: { may: ['storage', 'protocol', 'lib', 'core'], node: true, packages: [] },
-  auth: { may: VALUES, node: true, packages: ['*'] },
+  auth: { may: [...VALUES, 'transport/stream.ts'], node: true, packages: ['*'] },
   config: { may: VALUES, node: true, packages: ['smol-toml', 'zod'] },
   server: {
     may: ['session', 'router', ...VALUES, 'transport', 'storage', 'auth'],

@@ -25,7 +25,6 @@ export type { SharedStrategyName } from './router/shared-subscription.ts';
 export type { PurgedSession, ServerStats } from './server/contract.ts';
 export {
   type DisconnectOptions,
-  type ListenerOptions,
   Server,
   type ServerOptions,
 } from './server/server.ts';
@@ -48,4 +47,5 @@ export {
   type StoreStats,
   type TableEntry,
 } from './storage/storage.ts';
+export type { ListenerOptions, ListenerProtocol } from './transport/listener-options.ts';
 export type { Listener, Stream, StreamSink } from './transport/stream.ts';

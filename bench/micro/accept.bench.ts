@@ -7,7 +7,7 @@
 // microseconds: all of this must be small beside that, and what is refused must leave no garbage.
 
 import { AcceptControl, type AcceptLimits } from '../../src/transport/accept-control.ts';
-import { AddressRanges } from '../../src/transport/address.ts';
+import { AddressRanges } from '../../src/lib/address.ts';
 import { LoopLag } from '../../src/transport/loop-lag.ts';
 
 const ADDRESSES = 100_000;

@@ -3,6 +3,7 @@
 
 import type { ProtocolVersion, QoS, UserProperty } from '../protocol/packet.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
+import type { ClientCertificate } from '../transport/stream.ts';
 
 /** What is known of a client when it asks to be let in. */
 export interface ConnectRequest {
@@ -17,6 +18,8 @@ export interface ConnectRequest {
   readonly transport: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** What the client showed at TLS, verified; `username` and `clientId` above are those of it, where it gives them. */
+  readonly certificate: ClientCertificate | null;
 }
 
 /** The client is let in. */

@@ -1,11 +1,18 @@
 // The first lines of a server that runs: where it listens, whom it serves, and what to type to see it work.
 
+import type { ListenerProtocol } from '../config/listener-url.ts';
 import { isLoopbackAddress } from '../config/loopback.ts';
 import type { Logger } from '../core/logger.ts';
 
-interface Address {
+/** A listener that serves. */
+export interface Greeted {
+  /** `mqtts://127.0.0.1:8883` */
+  readonly url: string;
+  readonly protocol: ListenerProtocol;
+  /** An address, or the path of a socket file. */
   readonly host: string;
   readonly port: number;
+  readonly needsCertificate: boolean;
 }
 
 /** What publishing a port of a container needs. */
@@ -14,21 +21,23 @@ const WAYS_OUT =
 
 /** Says where the server listens; loudly, when others than this machine can reach it, or when nobody can who should. */
 export function greet(
-  addresses: readonly Address[],
+  addresses: readonly Greeted[],
   logger: Logger,
   version: string,
   isInContainer: boolean,
 ): void {
-  for (const { host, port } of addresses) {
-    const shown = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    logger.info({}, `IoTHub ${version} serves MQTT 3.1, 3.1.1 and 5.0 on ${shown}`);
-    if (isLocal(host)) continue;
+  for (const address of addresses) {
+    const { url, needsCertificate } = address;
+    logger.info({}, `IoTHub ${version} serves MQTT 3.1, 3.1.1 and 5.0 on ${url}`);
+    if (isLocal(address)) continue;
     logger.warn(
       {},
-      `ANYBODY who can reach ${shown} may connect, read and publish everything: there are no passwords. Keep it behind a firewall`,
+      needsCertificate
+        ? `Everybody with a certificate of its authorities may connect to ${url}, read and publish everything: there are no passwords`
+        : `ANYBODY who can reach ${url} may connect, read and publish everything: there are no passwords. Keep it behind a firewall`,
     );
   }
-  if (addresses.every(({ host }) => isLocal(host))) {
+  if (addresses.every(isLocal)) {
     logger.info({}, 'Clients are anonymous, and only those on this machine (loopback) are served');
     if (isInContainer) {
       logger.warn(
@@ -37,16 +46,23 @@ export function greet(
       );
     }
   }
-  const first = addresses[0];
+  const first = addresses.find(({ protocol }) => protocol in HINTS);
   if (first === undefined) return;
-  const host = reachable(first.host);
-  logger.info({}, `Try: mosquitto_sub -h ${host} -p ${first.port} -t '#' -v`);
-  logger.info({}, `or:  npx mqtt sub -h ${host} -p ${first.port} -t '#' -v`);
+  for (const line of HINTS[first.protocol]?.(first) ?? []) logger.info({}, line);
 }
 
-/** Whether an address leads to this machine only. */
-function isLocal(host: string): boolean {
-  return host === 'localhost' || isLoopbackAddress(host);
+/** What to type to see it work, for listeners that need nothing else. */
+const HINTS: Partial<Record<ListenerProtocol, (address: Greeted) => string[]>> = {
+  mqtt: ({ host, port }) => [
+    `Try: mosquitto_sub -h ${reachable(host)} -p ${port} -t '#' -v`,
+    `or:  npx mqtt sub -h ${reachable(host)} -p ${port} -t '#' -v`,
+  ],
+  'mqtt+unix': ({ host }) => [`Try: mosquitto_sub --unix ${host} -t '#' -v`],
+};
+
+/** Whether only clients on this machine reach it. */
+function isLocal({ protocol, host }: Greeted): boolean {
+  return protocol === 'mqtt+unix' || host === 'localhost' || isLoopbackAddress(host);
 }
 
 /** An address that a client on this machine can use. */

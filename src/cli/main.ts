@@ -36,7 +36,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       process.stdout.write(`ok\n${describeSources(loaded)}`);
       return ExitCode.Ok;
     }
-    return await serve(loaded.config, loaded.file);
+    const reload = async () => (await loadConfig(file, overrides, process.env)).config;
+    return await serve(loaded, reload);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -50,7 +51,10 @@ function describeSources({ file, variables }: LoadedConfig): string {
 }
 
 /** Runs the server on the store that the configuration names. */
-async function serve(config: Config, file: string | null): Promise<ExitCode> {
+async function serve(
+  { config, file }: LoadedConfig,
+  reload: () => Promise<Config>,
+): Promise<ExitCode> {
   const version = readVersion();
   let storage: ChosenStorage;
   try {
@@ -61,7 +65,7 @@ async function serve(config: Config, file: string | null): Promise<ExitCode> {
     return error.problem === 'in-use' ? ExitCode.InUse : ExitCode.Store;
   }
   try {
-    return await start(config, storage, createLogger(config.log), version);
+    return await start(config, reload, storage, createLogger(config.log), version);
   } finally {
     await storage.release();
   }

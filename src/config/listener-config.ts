@@ -77,8 +77,6 @@ export interface ListenerConfig extends ListenerAddress {
   readonly connectBurst: number;
   readonly connectRatePerAddress: number;
   readonly connectBurstPerAddress: number;
-  /** Bytes that a transport buffers of a connection until its CONNECT is accepted. */
-  readonly unacceptedBytesMax: number;
   /** null where the protocol has none. */
   readonly tls: TlsConfig | null;
   readonly websocket: WebSocketConfig | null;
@@ -90,6 +88,7 @@ export interface ListenerConfig extends ListenerAddress {
 /** The limits that a listener may have of its own: those that are looked at for one connection, and nowhere else. */
 export const LISTENER_LIMITS = [
   'packetSizeMax',
+  'unacceptedBytesMax',
   'userPropertiesMax',
   'halfConnectedMax',
   'connectTimeoutMs',
@@ -130,7 +129,6 @@ export const DEFAULT_LISTENER: ListenerConfig = {
   connectBurst: 0,
   connectRatePerAddress: 0,
   connectBurstPerAddress: 0,
-  unacceptedBytesMax: 65_536,
   tls: null,
   websocket: null,
   socket: null,

@@ -1,5 +1,6 @@
 // The settings of a listener: a row each, typed by its configuration, as settings.ts has them for the rest.
 
+import { rangeProblem } from '../lib/address.ts';
 import {
   type CertificateConfig,
   LISTENER_LIMITS,
@@ -10,7 +11,6 @@ import {
   type WebSocketConfig,
 } from './listener-config.ts';
 import { parseListenerUrl } from './listener-url.ts';
-import { rangeProblem } from './ranges.ts';
 import {
   choice,
   count,
@@ -88,11 +88,6 @@ export const LISTENER_SETTINGS: Settings<Omit<ListenerConfig, 'protocol' | 'path
   ),
   connectRatePerAddress: count(0, RATE_MAX, 'As `connect_rate`, for each address.'),
   connectBurstPerAddress: count(0, RATE_MAX, 'As `connect_burst`, for each address.'),
-  unacceptedBytesMax: size(
-    1_024,
-    16 * 1_048_576,
-    'Bytes that a transport holds of a connection whose CONNECT is not accepted yet.',
-  ),
 };
 
 const CERTIFICATE_SETTINGS: Settings<CertificateConfig> = {

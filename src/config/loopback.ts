@@ -2,20 +2,17 @@
 // anonymous clients may come, because the default of every address is that nobody asked who is there.
 
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { AddressRanges } from '../lib/address.ts';
 import type { Config } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
 import type { ListenerConfig } from './listener-config.ts';
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4'); // also as ::ffff:127.…
-LOOPBACK.addAddress('::1', 'ipv6');
+const LOOPBACK = new AddressRanges(['loopback']);
 
 /** Whether an IP address leads to this machine only; false for what is none. */
 export function isLoopbackAddress(address: string): boolean {
-  const plain = address.replace(/%.*$/, '');
-  const version = isIP(plain);
-  return version !== 0 && LOOPBACK.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+  return LOOPBACK.has(address);
 }
 
 /** All addresses of a name; rejects when there are none. */

@@ -72,6 +72,11 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
     268_435_460,
     'One inbound control packet, fixed header included; announced as Maximum Packet Size (v5).',
   ),
+  unacceptedBytesMax: size(
+    64,
+    268_435_460,
+    'CONNECT, and everything else that a client sends before it is accepted.',
+  ),
   topicLengthMax: size(1, 65_535, 'A topic name or filter.'),
   topicLevelsMax: count(1, 65_535, 'Levels of a topic name or filter.'),
   userPropertiesMax: count(0, 65_535, 'User properties in one inbound packet.'),
@@ -80,6 +85,11 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
     1,
     10_000_000,
     'Connections of one listener whose CONNECT is not in yet.',
+  ),
+  loopLagMaxMs: durationMs(
+    0,
+    HOUR_MS,
+    'How late the event loop may be, smoothed; beyond it no new connection is let in. 0 lets them in always.',
   ),
   connectTimeoutMs: durationMs(
     1,

@@ -10,6 +10,8 @@ export type QueuePolicy = 'drop-new' | 'drop-oldest' | 'keep-latest-per-topic' |
 export interface Limits {
   /** Bytes of one inbound control packet, fixed header included; announced as Maximum Packet Size (v5). */
   readonly packetSizeMax: number;
+  /** Bytes of CONNECT, and of everything else that a client sends before it is accepted. */
+  readonly unacceptedBytesMax: number;
   /** Bytes of a topic name or filter. */
   readonly topicLengthMax: number;
   /** Levels of a topic name or filter. */
@@ -20,6 +22,8 @@ export interface Limits {
   readonly connectionsMax: number;
   /** Connections of one listener whose CONNECT is not in yet. */
   readonly halfConnectedMax: number;
+  /** Milliseconds that the event loop may be late, smoothed; beyond it no new connection is let in. 0 = always. */
+  readonly loopLagMaxMs: number;
   /** Milliseconds until CONNECT must be accepted, authentication included. */
   readonly connectTimeoutMs: number;
   /** Milliseconds that an authenticator or authorizer may take to answer; then the connection that waits for it is closed. */
@@ -75,11 +79,13 @@ export type QueueLimits = Pick<
 
 export const DEFAULT_LIMITS: Limits = {
   packetSizeMax: 2_000_000,
+  unacceptedBytesMax: 65_536,
   topicLengthMax: 1_024,
   topicLevelsMax: 128,
   userPropertiesMax: 64,
   connectionsMax: 100_000,
   halfConnectedMax: 1_000,
+  loopLagMaxMs: 1_000,
   connectTimeoutMs: 10_000,
   answerTimeoutMs: 10_000,
   keepAliveMax: 0,

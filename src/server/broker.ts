@@ -1,29 +1,50 @@
-// One listener for one protocol and address: it accepts streams, keeps the half-connected ones until their CONNECT is in, and
+// One listener for one protocol and address: it lets connections in, keeps the half-connected ones until their CONNECT is in, and
 // ends all of its connections when its signal says so, by iterating; a signal per connection would cost more than the connection.
+//
+// A connection counts from the moment it is admitted, which is before anything is read, until it is gone; between that and its
+// CONNECT it is half-connected, whatever its transport is doing meanwhile (PROXY header, TLS handshake, upgrade).
 
-import type { ReasonCode } from '../protocol/reason-code.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
 import { reasonCodeName } from '../protocol/reason-code-table.ts';
 import { Connection } from '../session/connection.ts';
 import { PauseReason } from '../session/connection-state.ts';
 import type { ConnectionOwner, Context } from '../session/context.ts';
-import type { Listener, Stream } from '../transport/stream.ts';
+import { AcceptControl, type AcceptLimits } from '../transport/accept-control.ts';
+import type { LoopLag } from '../transport/loop-lag.ts';
+import type { BoundAddress, Gate, Listener, Stream } from '../transport/stream.ts';
 
 /** Connections that get their DISCONNECT in one turn when the server stops. */
 const SLICE = 500;
 
+/** No limit of a listener's own. */
+export const NO_ACCEPT_LIMITS: AcceptLimits = {
+  connectionsMax: 0,
+  connectionsPerAddressMax: 0,
+  connectRate: 0,
+  connectBurst: 1,
+  connectRatePerAddress: 0,
+  connectBurstPerAddress: 1,
+  addressesMax: 65_536,
+};
+
 /** How many connections there are on all brokers, and whether more may come. */
 export interface Admission {
   connections: number;
+  readonly lag: LoopLag;
 }
 
-export class Broker implements ConnectionOwner {
-  /** `tcp://127.0.0.1:1883` */
+export class Broker implements ConnectionOwner, Gate {
+  /** `mqtt://127.0.0.1:1883` */
   name: string;
-  readonly #context: Context;
+  /** For the next connection. */
+  #context: Context;
   readonly #listener: Listener;
   readonly #admission: Admission;
   readonly #signal: AbortSignal;
-  readonly #halfConnected = new Set<Connection>();
+  readonly #control: AcceptControl;
+  readonly #refusals = new Map<string, number>();
+  /** Streams whose CONNECT is not in yet. */
+  readonly #waiting = new Set<Connection>();
   readonly #connected = new Set<Connection>();
   readonly #onAbort = () => this.#abort();
   #isRefusing = false;
@@ -35,26 +56,42 @@ export class Broker implements ConnectionOwner {
     name: string,
     admission: Admission,
     signal: AbortSignal,
+    acceptLimits: AcceptLimits = NO_ACCEPT_LIMITS,
   ) {
     this.#context = context;
     this.#listener = listener;
     this.name = name;
     this.#admission = admission;
     this.#signal = signal;
+    const { clock } = context;
+    this.#control = new AcceptControl(acceptLimits, () => clock.now(), admission.lag);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
+  /** Connections whose CONNECT is not in yet, those included that are not streams yet. */
   get halfConnected(): number {
-    return this.#halfConnected.size;
+    return this.#control.open - this.#connected.size;
   }
 
   get connected(): number {
     return this.#connected.size;
   }
 
+  /** Connections that were not let in, by reason. */
+  get refusals(): ReadonlyMap<string, number> {
+    const counted = Object.entries(this.#control.refusals).filter(([, count]) => count > 0);
+    return new Map([...counted, ...this.#refusals]);
+  }
+
   /** Rejects with the system's error when the address cannot be had. */
-  listen(): Promise<{ host: string; port: number }> {
-    return this.#listener.listen((stream) => this.#accept(stream));
+  listen(): Promise<BoundAddress> {
+    return this.#listener.listen((stream) => this.#accept(stream), this);
+  }
+
+  /** What counts for the next connection; those that are there keep what they have. */
+  change(context: Context, acceptLimits: AcceptLimits): void {
+    this.#context = context;
+    this.#control.setLimits(acceptLimits);
   }
 
   /** No new streams from now on. */
@@ -63,17 +100,58 @@ export class Broker implements ConnectionOwner {
     return this.#listener.close();
   }
 
+  // The gate
+
+  admit(address: string): boolean {
+    if (this.#isRefusing) return false;
+    const { limits, metrics } = this.#context;
+    if (this.#isFull(limits.connectionsMax, limits.halfConnectedMax, address)) {
+      metrics.connectionsRefused++;
+      return false;
+    }
+    metrics.connectionsOpened++;
+    this.#admission.connections++;
+    return true;
+  }
+
+  place(address: string): boolean {
+    const reason = this.#control.admitAddress(address);
+    if (reason === null) return true;
+    this.#context.metrics.connectionsRefused++;
+    return false;
+  }
+
+  release(address: string): void {
+    this.#control.release(address);
+    this.#admission.connections--;
+    this.#context.metrics.connectionsClosed++;
+    if (this.#control.open > 0 || this.#onEmpty === null) return;
+    this.#onEmpty();
+    this.#onEmpty = null;
+  }
+
+  refuseFor(reason: string): void {
+    this.#context.metrics.connectionsRefused++;
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+  }
+
+  #isFull(connectionsMax: number, halfConnectedMax: number, address: string): boolean {
+    const control = this.#control;
+    if (this.#admission.connections >= connectionsMax) control.refuse('connections');
+    else if (this.halfConnected >= halfConnectedMax) control.refuse('half-connected');
+    else return control.admit(address) !== null;
+    return true;
+  }
+
   onConnected(connection: Connection): void {
-    this.#halfConnected.delete(connection);
+    this.#waiting.delete(connection);
     this.#connected.add(connection);
   }
 
   onClosed(connection: Connection): void {
-    const { clock, logger, metrics } = this.#context;
-    this.#halfConnected.delete(connection);
+    const { clock, logger } = this.#context;
+    this.#waiting.delete(connection);
     this.#connected.delete(connection);
-    this.#admission.connections--;
-    metrics.connectionsClosed++;
     const { client, stream } = connection;
     const fields = {
       clientId: client?.clientId ?? null,
@@ -87,15 +165,28 @@ export class Broker implements ConnectionOwner {
     else if (connection.bytesReceived > 0)
       logger.info(fields, 'connection closed before CONNECT was accepted');
     else logger.debug(fields, 'connection closed before its first byte');
-    if (this.#connected.size + this.#halfConnected.size > 0 || this.#onEmpty === null) return;
-    this.#onEmpty();
-    this.#onEmpty = null;
+    this.release(stream.remoteAddress);
+  }
+
+  /** Ends the clients whose certificate does not count any more: revoked, or expired. */
+  endInvalidCertificates(): void {
+    for (const connection of [...this.#connected]) {
+      const objection = connection.stream.certificate?.objection() ?? null;
+      if (objection === null) continue;
+      const { logger } = this.#context;
+      const { subject } = connection.stream.certificate ?? {};
+      logger.info(
+        { clientId: connection.client?.clientId ?? null, subject },
+        `a client is ended: ${objection}`,
+      );
+      connection.disconnect(ReasonCode.NotAuthorized, objection);
+    }
   }
 
   /** Nothing is read any more; what was read is answered. */
   stopReading(): void {
     for (const connection of this.#connected) connection.pauseReading(PauseReason.Stopping);
-    for (const connection of this.#halfConnected) connection.destroy();
+    for (const connection of this.#waiting) connection.destroy();
   }
 
   /** Bytes of output that wait for their sockets. */
@@ -118,7 +209,7 @@ export class Broker implements ConnectionOwner {
 
   /** Resolves when no connection is left. */
   whenEmpty(): Promise<void> {
-    if (this.#connected.size + this.#halfConnected.size === 0) return Promise.resolve();
+    if (this.#control.open === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onEmpty = resolve;
     });
@@ -130,25 +221,14 @@ export class Broker implements ConnectionOwner {
   }
 
   #accept(stream: Stream): void {
-    const { limits, metrics } = this.#context;
-    if (
-      this.#isRefusing ||
-      this.#admission.connections >= limits.connectionsMax ||
-      this.#halfConnected.size >= limits.halfConnectedMax
-    ) {
-      metrics.connectionsRefused++;
-      stream.destroy();
-      return;
-    }
-    metrics.connectionsOpened++;
-    this.#admission.connections++;
     const connection = new Connection(this.#context, this, stream);
-    this.#halfConnected.add(connection);
+    this.#waiting.add(connection);
     stream.open(connection);
+    if (this.#isRefusing) connection.destroy(); // it was on its way when the server began to stop
   }
 
   #abort(): void {
     void this.refuse();
-    for (const connection of [...this.#halfConnected, ...this.#connected]) connection.destroy();
+    for (const connection of [...this.#waiting, ...this.#connected]) connection.destroy();
   }
 }

@@ -27,25 +27,20 @@ import type { Context } from '../session/context.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
 import { PendingWills } from '../session/will.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { ListenerOptions } from '../transport/listener-options.ts';
+import { LoopLag } from '../transport/loop-lag.ts';
 import { MemoryListener } from '../transport/memory.ts';
-import type { Stream } from '../transport/stream.ts';
-import { TcpListener } from '../transport/tcp.ts';
+import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
 import { type Admission, Broker } from './broker.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
+import { type ListenerChanges, Listeners, type ServerAddress } from './listeners.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
 
-export interface ListenerOptions {
-  /** Name or address to bind. */
-  readonly host: string;
-  /** 0 = any free one */
-  readonly port: number;
-}
-
 export interface ServerOptions {
-  /** Default: none; clients come by `connect()`. */
-  readonly listeners?: readonly ListenerOptions[];
+  /** Default: none; clients come by `connect()`. A `Listener` of one's own is a door like any other. */
+  readonly listeners?: readonly (ListenerOptions | Listener)[];
   readonly limits?: Partial<Limits>;
   /** Default: says nothing. */
   readonly logger?: Logger;
@@ -84,15 +79,18 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #context: Context;
   readonly #registry: Registry;
-  readonly #admission: Admission = { connections: 0 };
+  readonly #admission: Admission;
   readonly #abort = new AbortController();
-  readonly #brokers: Broker[] = [];
+  readonly #listeners: Listeners;
   readonly #door = new MemoryListener();
-  #addresses: { host: string; port: number }[] = [];
+  /** Of listeners that are not configured: the embedded door, and the embedder's own. */
+  readonly #ownBrokers: Broker[] = [];
+  #ownAddresses: ServerAddress[] = [];
   #state: State = 'new';
   #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #sweep: Cancellable | null = null;
+  #sampling: Cancellable | null = null;
   /** The store is this server's to close. */
   #isStoreOpen = false;
 
@@ -101,11 +99,22 @@ export class Server {
     const limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits });
     this.#registry = new Registry(limits.sessionsMax);
     this.#context = buildContext(options, limits, this.#registry);
+    this.#admission = { connections: 0, lag: new LoopLag(limits.loopLagMaxMs) };
+    this.#listeners = new Listeners(this.#context, this.#admission, this.#abort.signal);
   }
 
   /** Where clients reach it, in the order of the listeners, ports resolved. */
-  get addresses(): readonly { host: string; port: number }[] {
-    return this.#addresses;
+  get addresses(): readonly ServerAddress[] {
+    return [...this.#listeners.addresses, ...this.#ownAddresses];
+  }
+
+  /** Connections that were not let in, by reason. */
+  get refusals(): Readonly<Record<string, number>> {
+    const sums: Record<string, number> = {};
+    for (const broker of this.#brokers) {
+      for (const [reason, count] of broker.refusals) sums[reason] = (sums[reason] ?? 0) + count;
+    }
+    return sums;
   }
 
   /** Counters of the message path. */
@@ -157,6 +166,20 @@ export class Server {
     if (connection === null) return false;
     connection.disconnect(reasonCode, options.reasonString, options.serverReference);
     return true;
+  }
+
+  /**
+   * Makes the listeners those of `listeners`: others are opened, changed or closed, and the clients of those that stay notice
+   * nothing. Rejects with what is wrong, and then nothing has changed.
+   */
+  setListeners(listeners: readonly ListenerOptions[]): Promise<ListenerChanges> {
+    if (!this.isRunning) return Promise.reject(new Error('the server is not running'));
+    return this.#listeners.apply(listeners);
+  }
+
+  /** Reads the certificates of all listeners again; those that are wrong stay as they were, and the log says why. */
+  reloadCertificates(): Promise<void> {
+    return this.#listeners.reloadCertificates();
   }
 
   /**
@@ -243,28 +266,34 @@ export class Server {
       this.#isStoreOpen = true;
     });
     this.#checkStart();
-    const { signal } = this.#abort;
-    const door = new Broker(this.#context, this.#door, 'memory', this.#admission, signal);
-    this.#brokers.push(door);
-    await door.listen();
-    this.#checkStart();
-    for (const { host, port } of this.#options.listeners ?? []) {
-      const broker = new Broker(
-        this.#context,
-        new TcpListener(host, port),
-        `tcp://${host}:${port}`,
-        this.#admission,
-        signal,
-      );
-      this.#brokers.push(broker);
-      const address = await broker.listen();
+    await this.#openOwn(this.#door, 'memory');
+    for (const options of this.#options.listeners ?? []) {
+      if ('listen' in options) {
+        const address = await this.#openOwn(options, 'own');
+        this.#ownAddresses.push({ ...address, url: `own://${address.host}:${address.port}` });
+      } else {
+        await this.#listeners.open(options);
+      }
       this.#checkStart();
-      broker.name = `tcp://${address.host}:${address.port}`;
-      this.#addresses.push(address);
     }
-    this.#sweep = this.#context.clock.every(SWEEP_MS, () =>
-      this.#context.retained.sweepExpired(this.#context.clock.now(), SWEEP_VISITS_MAX),
-    );
+    const { clock, retained } = this.#context;
+    this.#sampling = this.#admission.lag.sample(clock);
+    this.#sweep = clock.every(SWEEP_MS, () => {
+      retained.sweepExpired(clock.now(), SWEEP_VISITS_MAX);
+      this.#listeners.onTick(clock.now());
+    });
+  }
+
+  async #openOwn(listener: Listener, name: string): Promise<BoundAddress> {
+    const broker = new Broker(this.#context, listener, name, this.#admission, this.#abort.signal);
+    this.#ownBrokers.push(broker);
+    const address = await broker.listen();
+    this.#checkStart();
+    return address;
+  }
+
+  get #brokers(): readonly Broker[] {
+    return [...this.#ownBrokers, ...this.#listeners.brokers];
   }
 
   /** Throws when somebody has stopped it meanwhile. */
@@ -289,11 +318,13 @@ export class Server {
   async #release(): Promise<void> {
     this.#abort.abort();
     this.#sweep?.cancel();
+    this.#sampling?.cancel();
     for (const broker of this.#brokers) {
       await broker.refuse();
       broker.dispose();
     }
-    this.#addresses = [];
+    this.#listeners.clear();
+    this.#ownAddresses = [];
     const { commits, logger, wheel } = this.#context;
     try {
       if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());

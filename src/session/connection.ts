@@ -67,7 +67,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.owner = owner;
     this.stream = stream;
     this.id = `__anon_${context.ids.uuid()}`;
-    this.framer = new Framer(context.limits.packetSizeMax);
+    const { packetSizeMax, unacceptedBytesMax } = context.limits;
+    this.framer = new Framer(Math.min(packetSizeMax, unacceptedBytesMax));
     this.writer = new Writer(context, stream, this);
     this.openedAtMs = context.clock.now();
     this.lastReceivedMs = this.openedAtMs;
@@ -354,6 +355,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
       const outbound = Math.min(topicAliasMaximum, limits.topicAliasOutboundMax);
       if (outbound > 0) this.writer.outboundAliases = new OutboundAliases(outbound);
     }
+    this.framer.maximumPacketSize = limits.packetSizeMax;
     this.stream.accepted();
     this.owner.onConnected(this);
   }

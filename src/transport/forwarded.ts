@@ -6,7 +6,7 @@
 // The elements are cut off from the end, too: nothing that a client wrote, not even an open quote, changes how the part that
 // a trusted proxy appended is read.
 
-import { type AddressRanges, normalizeAddress } from './address.ts';
+import { type AddressRanges, normalizeAddress } from '../lib/address.ts';
 
 /** The header that the proxies in front of a listener send; one of them, never both: the client may send the other. */
 export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';

@@ -3,7 +3,7 @@
 
 import { getSystemErrorName } from 'node:util';
 import type { NativeHandle, NativeRequest, NativeStreams } from './handle.ts';
-import type { Stream, StreamSink } from './stream.ts';
+import type { Peer, Stream, StreamSink } from './stream.ts';
 
 const READ_BYTES = 65_536;
 /** libuv's number for the end of a stream. */
@@ -59,15 +59,13 @@ export class HandleStream implements Stream {
   #isClosed = false;
   #error: Error | null = null;
 
-  constructor(streams: HandleStreams, handle: NativeHandle, transport: string) {
+  constructor(streams: HandleStreams, handle: NativeHandle, transport: string, peer: Peer) {
     this.#streams = streams;
     this.#handle = handle;
     this.transport = transport;
     handle.stream = this;
-    const peer: { address?: string; port?: number } = {};
-    if (handle.getpeername !== undefined) handle.getpeername(peer);
-    this.remoteAddress = peer.address ?? '';
-    this.remotePort = peer.port ?? 0;
+    this.remoteAddress = peer.address;
+    this.remotePort = peer.port;
   }
 
   get unsentBytes(): number {

@@ -66,10 +66,9 @@ const METHODS = [
   'close',
 ] as const;
 
-/** Node's native streams, or null where they cannot be had. `IOTHUB_PLAIN_SOCKETS=1` makes do without, to compare. */
+/** Node's native streams, or null where they cannot be had. */
 function findNativeStreams(): NativeStreams | null {
-  const isPlain = process.env.IOTHUB_PLAIN_SOCKETS === '1';
-  if (isPlain || process.versions.bun !== undefined || process.platform === 'win32') return null;
+  if (process.versions.bun !== undefined || process.platform === 'win32') return null;
   let wrap: StreamWrap;
   try {
     const { binding } = process as unknown as { binding?: (name: string) => StreamWrap };

@@ -1,7 +1,14 @@
 // A pipe in memory: the embedded client's and the tests' door, with the contract of a socket. What one side writes the other
 // gets in a later turn; a side that does not read makes the other's write unfinished.
 
-import type { Listener, Stream, StreamSink } from './stream.ts';
+import {
+  type BoundAddress,
+  type Gate,
+  type Listener,
+  OPEN_GATE,
+  type Stream,
+  type StreamSink,
+} from './stream.ts';
 
 /** Bytes on the way before a write counts as unfinished, as a socket's send buffer would take. */
 const BUFFER_BYTES = 65_536;
@@ -142,17 +149,20 @@ export class MemoryStream implements Stream {
 /** Makes pipes: `connect` is the client's side of it. */
 export class MemoryListener implements Listener {
   #accept: ((stream: Stream) => void) | null = null;
+  #gate: Gate = OPEN_GATE;
 
-  listen(accept: (stream: Stream) => void): Promise<{ host: string; port: number }> {
+  listen(accept: (stream: Stream) => void, gate: Gate = OPEN_GATE): Promise<BoundAddress> {
     this.#accept = accept;
+    this.#gate = gate;
     return Promise.resolve({ host: 'memory', port: 0 });
   }
 
-  /** Throws when the listener is closed. */
+  /** Throws when the listener is closed; a stream that is not admitted is closed at once. */
   connect(): Stream {
     if (this.#accept === null) throw new Error('nobody listens here any more');
     const [client, server] = MemoryStream.pair();
-    this.#accept(server);
+    if (this.#gate.admit('')) this.#accept(server);
+    else server.destroy();
     return client;
   }
 

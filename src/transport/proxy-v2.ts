@@ -2,8 +2,8 @@
 // (TLVs), some of them inside of others. Every length is checked against what surrounds it; a type that is not read here is
 // skipped, one that is read may come once: of two names nobody knows which one the balancer meant. proxy-protocol.txt §2.2
 
+import { addressOfBytes } from '../lib/address.ts';
 import { crc32c } from '../lib/crc32c.ts';
-import { addressOfBytes } from './address.ts';
 import {
   headerOf,
   hexByte,

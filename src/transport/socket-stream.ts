@@ -2,7 +2,7 @@
 // One write per turn from the connection's own buffer: the socket never queues more than the one unfinished write.
 
 import type net from 'node:net';
-import type { ClientCertificate, Stream, StreamSink } from './stream.ts';
+import type { ClientCertificate, Peer, Stream, StreamSink } from './stream.ts';
 
 interface WithWriteQueueSize {
   readonly _handle?: { readonly writeQueueSize?: number } | null;
@@ -12,9 +12,12 @@ export class SocketStream implements Stream {
   readonly transport: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
-  readonly certificate: ClientCertificate | null = null;
+  readonly certificate: ClientCertificate | null;
   readonly #socket: net.Socket;
   #sink: StreamSink | null = null;
+  #isPaused = false;
+  /** The end came while it was paused: together with its last bytes. */
+  #isEndDue = false;
   #isWriting = false;
   /** Writes whose callback has not come: also for one that was done at once it comes later, maybe after the next began. */
   #callbacksDue = 0;
@@ -26,11 +29,18 @@ export class SocketStream implements Stream {
     this.#sink?.onWritten();
   };
 
-  constructor(socket: net.Socket, transport: string) {
+  /** `peer`: where the client is, if that is not where the socket comes from. */
+  constructor(
+    socket: net.Socket,
+    transport: string,
+    peer: Peer | null = null,
+    certificate: ClientCertificate | null = null,
+  ) {
+    this.certificate = certificate;
     this.#socket = socket;
     this.transport = transport;
-    this.remoteAddress = socket.remoteAddress ?? '';
-    this.remotePort = socket.remotePort ?? 0;
+    this.remoteAddress = peer?.address ?? socket.remoteAddress ?? '';
+    this.remotePort = peer?.port ?? socket.remotePort ?? 0;
     socket.on('error', (error) => {
       this.#error = error;
     });
@@ -52,8 +62,12 @@ export class SocketStream implements Stream {
       return;
     }
     socket.on('data', (chunk: Uint8Array) => sink.onData(chunk, chunk.length));
-    socket.on('end', () => sink.onEnd());
+    socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());
+    socket.resume(); // a paused one does not flow by itself
+    // A socket in which nothing waits ends without being read.
+    this.#isEndDue = socket.readableEnded;
+    if (this.#isEndDue) this.#scheduleEnd();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -76,11 +90,14 @@ export class SocketStream implements Stream {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket.resume();
+    if (this.#isEndDue) this.#scheduleEnd();
   }
 
   end(): void {
@@ -96,6 +113,17 @@ export class SocketStream implements Stream {
     if (this.#socket.writableLength > 0) return false;
     this.#isWriting = false;
     return true;
+  }
+
+  #scheduleEnd(): void {
+    queueMicrotask(() => {
+      if (this.#isEndDue) this.#ended();
+    });
+  }
+
+  #ended(): void {
+    this.#isEndDue = this.#isPaused;
+    if (!this.#isEndDue) this.#sink?.onEnd();
   }
 
   #closed(): void {

@@ -13,11 +13,22 @@ export interface StreamSink {
   onClose(error: Error | null): void;
 }
 
+/** Where a client is, behind proxies too. */
+export interface Peer {
+  /** In its one spelling (address.ts); `''` for a socket file. */
+  readonly address: string;
+  /** 0 where it is not known. */
+  readonly port: number;
+}
+
 /** What a client showed for itself at TLS, verified. */
 export interface ClientCertificate {
   readonly subject: string;
-  /** Who the client is by it, as its listener is configured; null: nothing is to be read from it. */
-  readonly identity: string | null;
+  /** Who the client is by it, as its listener is configured; null: CONNECT says it. */
+  readonly username: string | null;
+  readonly clientId: string | null;
+  /** Why it does not count any more, by what is known now: it was revoked, it expired; null: it does. */
+  objection(): string | null;
 }
 
 export interface Stream {
@@ -49,10 +60,37 @@ export interface Stream {
   destroy(): void;
 }
 
+/** Decides who may come in, before anything is read or spent; implemented by the server's Broker. */
+export interface Gate {
+  /** Counts one more connection from `address` (`''`: nobody knows yet), or says no and counts that. */
+  admit(address: string): boolean;
+  /** One that was admitted with `''` has an address now; false: it must go, and is still to be released, with `''`. */
+  place(address: string): boolean;
+  /** One that was admitted is gone before it was a stream; after that the Broker knows. */
+  release(address: string): void;
+  /** One that was admitted is refused for another reason, by name; it is still to be released. */
+  refuseFor(reason: string): void;
+}
+
+/** Lets everybody in. */
+export const OPEN_GATE: Gate = {
+  admit: () => true,
+  place: () => true,
+  release: () => {},
+  refuseFor: () => {},
+};
+
+export interface BoundAddress {
+  /** An address, or the path of a socket file. */
+  readonly host: string;
+  /** 0 for a socket file. */
+  readonly port: number;
+}
+
 /** Accepts streams at one address. */
 export interface Listener {
-  /** Resolves with the bound address; rejects if it cannot be had, and leaves nothing open. */
-  listen(accept: (stream: Stream) => void): Promise<{ host: string; port: number }>;
+  /** Resolves with the bound address; rejects if it cannot be had, and leaves nothing open. Streams were admitted by `gate`. */
+  listen(accept: (stream: Stream) => void, gate?: Gate): Promise<BoundAddress>;
   /** Refuses new streams from now on; those accepted live on. Resolves when the address is free. */
   close(): Promise<void>;
 }

@@ -20,7 +20,13 @@ function linesOf(hosts: readonly string[], isInContainer: boolean): string[] {
     child: () => logger,
   };
   greet(
-    hosts.map((host) => ({ host, port: 1883 })),
+    hosts.map((host) => ({
+      url: `mqtt://${host}:1883`,
+      protocol: 'mqtt',
+      host,
+      port: 1883,
+      needsCertificate: false,
+    })),
     logger,
     '1.2.3',
     isInContainer,

@@ -39,7 +39,7 @@ export async function startHub(...args: string[]): Promise<Hub> {
         rest = lines.pop() ?? '';
         for (const line of lines) {
           log.push(line);
-          const match = /serves MQTT .* on 127\.0\.0\.1:(\d+)/.exec(line);
+          const match = /serves MQTT .* on mqtt:\/\/127\.0\.0\.1:(\d+)/.exec(line);
           if (match !== null) resolve(Number(match[1]));
         }
         for (const reader of readers) reader();

@@ -5,7 +5,7 @@ import type { Logger } from '../../src/core/logger.ts';
 import { SILENT } from '../../src/core/logger.ts';
 import { SYSTEM_CLOCK } from '../../src/lib/clock.ts';
 import { TimerWheel } from '../../src/lib/timer-wheel.ts';
-import type { Listener, Stream } from '../../src/transport/stream.ts';
+import { type Gate, type Listener, OPEN_GATE, type Stream } from '../../src/transport/stream.ts';
 import { WebSocketDoor } from '../../src/transport/websocket/door.ts';
 import {
   DEFAULT_WEBSOCKET_OPTIONS,
@@ -32,15 +32,20 @@ export class WebSocketListener implements Listener {
     this.#wheel = wheel;
   }
 
-  listen(accept: (stream: Stream) => void): Promise<{ host: string; port: number }> {
-    const door = new WebSocketDoor(this.#options, this.#wheel, this.#logger, accept, (reason) =>
+  listen(
+    accept: (stream: Stream) => void,
+    gate: Gate = OPEN_GATE,
+  ): Promise<{ host: string; port: number }> {
+    const door = new WebSocketDoor(this.#options, this.#wheel, this.#logger, (reason) =>
       this.refusals.push(reason),
     );
     const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
       this.sockets++;
       socket.once('close', () => this.sockets--);
       const address = socket.remoteAddress ?? '';
-      door.take(socket, { address, port: socket.remotePort ?? 0 }, false);
+      const peer = { address, port: socket.remotePort ?? 0 };
+      if (gate.admit(address)) door.take(socket, peer, false, null, accept);
+      else socket.destroy();
     });
     this.#door = door;
     this.#server = server;

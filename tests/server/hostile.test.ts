@@ -179,7 +179,7 @@ test('a CONNECT with a million properties is refused by its length', async () =>
 });
 
 test('a CONNECT with a million properties that may be as long is refused by their number', async () => {
-  const [server] = await serve({ packetSizeMax: 8 * MIB });
+  const [server] = await serve({ packetSizeMax: 8 * MIB, unacceptedBytesMax: 8 * MIB });
   const goOn = await bystanders(server);
   const bytes = millionPropertyConnect();
   const round = async () => {

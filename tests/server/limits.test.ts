@@ -232,6 +232,52 @@ limit('halfConnectedMax', 'that many may wait with their CONNECT, one more is cl
   expect(bench.server.stats()).toMatchObject({ connections: 3, halfConnected: 1 });
 });
 
+/** A clock that may stand still for its timers while time goes on: a loop that is late. */
+class LateClock extends FakeClock {
+  lateMs = 0;
+
+  override now(): number {
+    return super.now() + this.lateMs;
+  }
+}
+
+limit('loopLagMaxMs', 'a loop that is so late lets nobody in until it has caught up', async () => {
+  const clock = new LateClock();
+  const server = new Server({ clock, limits: { loopLagMaxMs: 1_000 } });
+  await server.start();
+  onTestFinished(() => server.stop());
+  const isLetIn = async () => {
+    const client = new PacketClient(server.connect());
+    await turns(TURNS);
+    return !client.hasEnded;
+  };
+  clock.lateMs += 1_900; // half of a sample counts: 950
+  clock.advance(100);
+  expect(await isLetIn()).toBe(true);
+  clock.lateMs += 2_100;
+  clock.advance(100);
+  expect(await isLetIn()).toBe(false);
+  expect(server.refusals).toEqual({ overload: 1 });
+  for (let i = 0; i < 20; i++) clock.advance(100);
+  expect(await isLetIn()).toBe(true);
+});
+
+limit(
+  'unacceptedBytesMax',
+  'a CONNECT of that many bytes is accepted, one more byte is refused; afterwards it does not count',
+  async () => {
+    const bench = await serve({ unacceptedBytesMax: 100 });
+    // 12 bytes of fixed and variable header and property length, and two of the client identifier's length
+    const client = await bench.client('c'.repeat(100 - 15));
+    const refused = bench.open();
+    refused.write(Uint8Array.of(0x10, 99, 0x00)); // 101 bytes with its fixed header
+    await turns(TURNS);
+    expect(refused.hasEnded).toBe(true);
+    client.send(publishOf(1_000, 5));
+    await expectAlive(client);
+  },
+);
+
 limit(
   'connectTimeoutMs',
   'a CONNECT that comes before is accepted, later the stream is closed',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AddressRanges } from '../../src/transport/address.ts';
+import { AddressRanges } from '../../src/lib/address.ts';
 import { type ForwardedHeader, realAddress } from '../../src/transport/forwarded.ts';
 
 /** Our proxies. */

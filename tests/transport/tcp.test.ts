@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { HandleStream } from '../../src/transport/handle-stream.ts';
+import { NetListener } from '../../src/transport/net-listener.ts';
 import { SocketStream } from '../../src/transport/socket-stream.ts';
 import type { Stream } from '../../src/transport/stream.ts';
-import { TcpListener } from '../../src/transport/tcp.ts';
 import { SocketPeer } from '../contracts/peer.ts';
 import { type Joined, streamContract } from '../contracts/stream.contract.ts';
 
@@ -16,7 +16,7 @@ async function connect(port: number): Promise<net.Socket> {
 
 /** An accepted stream and the client it belongs to. */
 async function join(usesHandles: boolean): Promise<Joined> {
-  const listener = new TcpListener('127.0.0.1', 0, usesHandles);
+  const listener = new NetListener({ host: '127.0.0.1', port: 0 }, { usesHandles });
   let accepted: (stream: Stream) => void = () => {};
   const server = new Promise<Stream>((resolve) => {
     accepted = resolve;
@@ -37,22 +37,22 @@ test('Node has native handles as we know them: plain sockets would be slow, and 
 });
 
 test('a port in use is refused with the system’s error, and the listener can be closed', async () => {
-  const first = new TcpListener('127.0.0.1', 0);
+  const first = new NetListener({ host: '127.0.0.1', port: 0 });
   const { port } = await first.listen((stream) => stream.destroy());
   onTestFinished(() => first.close());
-  const second = new TcpListener('127.0.0.1', port);
+  const second = new NetListener({ host: '127.0.0.1', port });
   await expect(second.listen(() => {})).rejects.toMatchObject({ code: 'EADDRINUSE' });
   await second.close();
 });
 
 test('a closed listener leaves its address free while its streams live on', async () => {
-  const first = new TcpListener('127.0.0.1', 0);
+  const first = new NetListener({ host: '127.0.0.1', port: 0 });
   const accepted: Stream[] = [];
   const { port } = await first.listen((stream) => accepted.push(stream));
   const socket = net.connect(port, '127.0.0.1');
   await once(socket, 'connect');
   await first.close();
-  const second = new TcpListener('127.0.0.1', port);
+  const second = new NetListener({ host: '127.0.0.1', port });
   await expect(second.listen(() => {})).resolves.toMatchObject({ port });
   await second.close();
   socket.destroy();

@@ -34,7 +34,12 @@ async function startHub(
   };
   const logger: Logger = { ...SILENT, info, warn: info, error: info, child: () => logger };
   const listener = new WebSocketListener(options, logger, new TimerWheel(clock));
-  const server = new Server({ listeners: [listener], clock, limits });
+  const server = new Server({
+    listeners: [listener],
+    clock,
+    // The transport's own bound is what is tested here.
+    limits: { unacceptedBytesMax: 1_048_576, ...limits },
+  });
   await server.start();
   onTestFinished(async () => {
     server.abort();

@@ -87,7 +87,9 @@ test('a CONNECT of a million user properties is refused by its length [MQTT-3.2.
 });
 
 test('a CONNECT of a million user properties is refused by their number where its length is allowed [MQTT-3.1.4-2]', async () => {
-  const broker = await startServer({ limits: { packetSizeMax: 16_777_216 } });
+  const broker = await startServer({
+    limits: { packetSizeMax: 16_777_216, unacceptedBytesMax: 16_777_216 },
+  });
   const stillServed = await bystanderOf(broker);
   const client = broker.open();
   await client.send(connectWithUserProperties(1_000_000));

@@ -1,23 +1,26 @@
 // `iothub start`: runs the server until a signal ends it. The first SIGINT or SIGTERM stops it gracefully, the second at once.
 
 import type { Config, QueueConfig } from '../../config/config.ts';
-import type { ListenerConfig } from '../../config/listener-config.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
+import { TlsMaterialError } from '../../transport/tls/findings.ts';
+import { describeBindError } from '../bind-error.ts';
 import { isContainer } from '../container.ts';
 import { ExitCode } from '../exit-code.ts';
-import { greet } from '../greeting.ts';
+import { type Greeted, greet } from '../greeting.ts';
 import { listenersOf } from '../listeners.ts';
+import { Reload } from '../reload.ts';
 import type { ChosenStorage } from '../storage.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
 const LINGER_MS = 1_000;
 
-/** Runs the server; settles when it has stopped, with the exit code. */
+/** Runs the server; settles when it has stopped, with the exit code. `reload` reads the configuration again. */
 export async function start(
   config: Config,
+  reload: () => Promise<Config>,
   storage: ChosenStorage,
   logger: Logger,
   version: string,
@@ -30,7 +33,8 @@ export async function start(
     queueRules: config.queues.map(ruleOf),
   });
   storage.attach(server, logger);
-  const { stopRequested, isStopRequested } = listenToSignals(server, logger);
+  const reloading = new Reload(server, config, reload, logger);
+  const { stopRequested, isStopRequested } = listenToSignals(server, reloading, logger);
   endOnSurprise(server, logger);
   logger.info({ version, node: process.version, pid: process.pid }, `IoTHub ${version} starts`);
   if (storage.storage === undefined) {
@@ -46,14 +50,27 @@ export async function start(
       process.stderr.write(`${error.message}\n`);
       return ExitCode.Store;
     }
-    const reason = describeBindError(error, config.listeners);
+    if (error instanceof TlsMaterialError) {
+      process.stderr.write(`${error.message}\n`);
+      return ExitCode.Config;
+    }
+    const reason = describeBindError(error);
     if (reason === null) throw error;
     process.stderr.write(`${reason}\n`);
     return ExitCode.Unavailable;
   }
-  greet(server.addresses, logger, version, isContainer());
+  greet(served(server, config), logger, version, isContainer());
   await stopRequested;
   return stopped(server, logger);
+}
+
+/** Where the server is, and who may come in there. */
+function served({ addresses }: Server, { listeners }: Config): Greeted[] {
+  return addresses.map((address, i) => ({
+    ...address,
+    protocol: listeners[i].protocol,
+    needsCertificate: listeners[i].tls?.clientCertificate === 'required',
+  }));
 }
 
 async function stopped(server: Server, logger: Logger): Promise<ExitCode> {
@@ -77,6 +94,7 @@ function ruleOf(queue: QueueConfig): QueueRule {
 /** `stopRequested` resolves at the first signal that asks to stop; the second ends the process. */
 function listenToSignals(
   server: Server,
+  reloading: Reload,
   logger: Logger,
 ): { readonly stopRequested: Promise<void>; isStopRequested(): boolean } {
   let isStopping = false;
@@ -92,12 +110,7 @@ function listenToSignals(
     };
     process.on('SIGINT', () => onSignal('SIGINT', ExitCode.Interrupted));
     process.on('SIGTERM', () => onSignal('SIGTERM', ExitCode.Terminated));
-    process.on('SIGHUP', () => {
-      logger.info(
-        {},
-        'SIGHUP: there is nothing to reload; restart to apply a changed configuration',
-      );
-    });
+    process.on('SIGHUP', () => void reloading.request());
   });
   return { stopRequested, isStopRequested: () => isStopping };
 }
@@ -110,27 +123,4 @@ function endOnSurprise(server: Server, logger: Logger): void {
     server.abort();
     setTimeout(() => process.exit(ExitCode.Runtime), LINGER_MS).unref();
   });
-}
-
-/** One sentence for an address that cannot be listened on, or null when the error is another. */
-function describeBindError(error: unknown, listeners: readonly ListenerConfig[]): string | null {
-  const { code, address, port } = error as NodeJS.ErrnoException & {
-    address?: string;
-    port?: number;
-  };
-  const host = address ?? listeners[0].host;
-  const number = port ?? listeners[0].port;
-  switch (code) {
-    case 'EADDRINUSE':
-      return `Port ${number} on ${host} is in use: stop the program that listens there, or choose another with --port or --listener.`;
-    case 'EACCES':
-      return `Port ${number} on ${host} may not be used by this user: choose one above 1023 with --port or --listener.`;
-    case 'EADDRNOTAVAIL':
-      return `The address ${host} is not one of this machine: choose another with --host or --listener.`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `The host name ${host} has no address: choose another with --host or --listener.`;
-    default:
-      return null;
-  }
 }

@@ -45,7 +45,7 @@ export function onConnect(connection: Connection, framer: Framer): ReasonCode {
   connection.requestProblemInformation = packet.properties.requestProblemInformation !== false;
   connection.writer.maximumPacketSize =
     packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-  const fault = check(connection.context, packet);
+  const fault = check(connection, packet);
   if (fault !== null) {
     refuseConnect(connection, fault.reasonCode, fault.reasonString ?? '');
     return ReasonCode.Success;
@@ -55,9 +55,10 @@ export function onConnect(connection: Connection, framer: Framer): ReasonCode {
 }
 
 /** What a valid CONNECT may still ask for in vain. */
-function check(context: Context, packet: ConnectPacket): Refused | null {
+function check({ context, stream }: Connection, packet: ConnectPacket): Refused | null {
   const { limits } = context;
-  const { will, clientId, protocolVersion } = packet;
+  const { will, protocolVersion } = packet;
+  const clientId = stream.certificate?.clientId ?? packet.clientId;
   if (clientId === '' && (protocolVersion === 3 || (protocolVersion === 4 && !packet.cleanStart))) {
     return {
       reasonCode: ReasonCode.ClientIdentifierNotValid, // 3.1.1 [MQTT-3.1.3-8]
@@ -81,10 +82,11 @@ function check(context: Context, packet: ConnectPacket): Refused | null {
 
 function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode {
   const { authenticator, ids } = connection.context;
-  const clientId = packet.clientId === '' ? `auto-${ids.uuid()}` : packet.clientId; // [MQTT-3.2.2-16]
+  const { certificate } = connection.stream;
+  const named = certificate?.clientId ?? packet.clientId;
   const request: ConnectRequest = {
-    clientId,
-    username: packet.username,
+    clientId: named === '' ? `auto-${ids.uuid()}` : named, // [MQTT-3.2.2-16]
+    username: certificate?.username ?? packet.username,
     password: packet.password,
     protocolVersion: packet.protocolVersion,
     cleanStart: packet.cleanStart,
@@ -93,6 +95,7 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
     transport: connection.stream.transport,
     remoteAddress: connection.stream.remoteAddress,
     remotePort: connection.stream.remotePort,
+    certificate,
   };
   connection.request = request;
   const method = packet.properties.authenticationMethod;
@@ -100,7 +103,7 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
   if (authenticator === null) {
     return enter(connection, packet, request, {
       reasonCode: ReasonCode.Success,
-      username: packet.username,
+      username: request.username,
     });
   }
   const decision = authenticator.authenticate(request);

@@ -47,6 +47,8 @@ class Visitor implements TimerOwner {
   readonly onClose: () => void;
   /** It got its answer; only its close is waited for. */
   isAnswered = false;
+  /** Gets the WebSocket, not yet opened. */
+  readonly accept: (stream: Stream) => void;
   readonly #onLate: (visitor: Visitor) => void;
 
   constructor(
@@ -54,6 +56,7 @@ class Visitor implements TimerOwner {
     peer: { readonly address: string; readonly port: number },
     isEncrypted: boolean,
     certificate: ClientCertificate | null,
+    accept: (stream: Stream) => void,
     onLate: (visitor: Visitor) => void,
     onClose: () => void,
   ) {
@@ -62,6 +65,7 @@ class Visitor implements TimerOwner {
     this.port = peer.port;
     this.isEncrypted = isEncrypted;
     this.certificate = certificate;
+    this.accept = accept;
     this.#onLate = onLate;
     this.onClose = onClose;
   }
@@ -76,7 +80,6 @@ export class WebSocketDoor {
   readonly #options: WebSocketOptions;
   readonly #wheel: TimerWheel;
   readonly #logger: Logger;
-  readonly #accept: (stream: Stream) => void;
   readonly #onRefused: (reason: WebSocketRefusal) => void;
   readonly #origins: ReadonlySet<string>;
   readonly #http: http.Server;
@@ -86,19 +89,17 @@ export class WebSocketDoor {
   readonly #visitors = new Map<unknown, Visitor>();
   #isClosed = false;
 
-  /** `accept` gets every WebSocket that was let in, not yet opened; `onRefused` is told of every socket that was not. */
+  /** `onRefused` is told of every socket that was not. */
   constructor(
     options: WebSocketOptions,
     wheel: TimerWheel,
     logger: Logger,
-    accept: (stream: Stream) => void,
     onRefused: (reason: WebSocketRefusal) => void,
   ) {
     this.#context = { options, wheel, logger };
     this.#options = options;
     this.#wheel = wheel;
     this.#logger = logger;
-    this.#accept = accept;
     this.#onRefused = onRefused;
     this.#origins = new Set(options.origins.map(normalizeOrigin));
     this.#deflating = options.compression ? new DeflatingDoor(this.#context) : null;
@@ -114,12 +115,16 @@ export class WebSocketDoor {
     this.#http = server;
   }
 
-  /** Takes a connected socket, or one whose TLS handshake is done. It may be paused, and bytes may wait in it. */
+  /**
+   * Takes a connected socket, or one whose TLS handshake is done. It may be paused, and bytes may wait in it. `accept` gets the
+   * WebSocket if it is let in, not yet opened.
+   */
   take(
     socket: net.Socket,
     peer: { readonly address: string; readonly port: number },
     isEncrypted: boolean,
-    certificate: ClientCertificate | null = null,
+    certificate: ClientCertificate | null,
+    accept: (stream: Stream) => void,
   ): void {
     if (this.#isClosed || socket.destroyed) {
       socket.on('error', () => {});
@@ -216,7 +221,7 @@ export class WebSocketDoor {
       certificate: visitor.certificate,
     };
     if (this.#deflating?.isOffered(headers['sec-websocket-extensions'])) {
-      this.#deflating.upgrade(request, head, peer, this.#accept);
+      this.#deflating.upgrade(request, head, peer, visitor.accept);
       return;
     }
     let stream: WebSocketStream | null = null;
@@ -226,7 +231,7 @@ export class WebSocketDoor {
     const upgraded = moved ?? socket;
     upgraded.write(upgradeAnswer(headers['sec-websocket-key'] ?? '', protocol));
     stream = new WebSocketStream(upgraded, moved === null, head, peer, this.#context);
-    this.#accept(stream);
+    visitor.accept(stream);
   }
 
   #refuseOrigin(request: http.IncomingMessage, origin: string): void {

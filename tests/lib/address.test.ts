@@ -4,11 +4,10 @@ import { describe, expect, test } from 'vitest';
 import {
   AddressRanges,
   addressOfBytes,
-  isLoopbackHost,
   limitKey,
   normalizeAddress,
   rangeProblem,
-} from '../../src/transport/address.ts';
+} from '../../src/lib/address.ts';
 import { hex } from '../kit/hex.ts';
 
 /** What looks like addresses, and often is none. */
@@ -249,45 +248,3 @@ function withoutHostBits(network: string, bits: number): string {
   const proposed = problem === null ? null : /write (\S+) for the range/.exec(problem);
   return proposed === null ? `${normalizeAddress(network)}/${bits}` : proposed[1];
 }
-
-describe('isLoopbackHost', () => {
-  const names: Record<string, string[]> = {
-    here: ['127.0.0.1', '::1'],
-    both: ['127.0.0.1', '192.0.2.1'],
-    away: ['2001:db8::1'],
-    mapped: ['::ffff:127.0.0.5'],
-    empty: [],
-  };
-  const lookup = (host: string) =>
-    host in names
-      ? Promise.resolve(names[host].map((address) => ({ address })))
-      : Promise.reject(new Error('ENOTFOUND'));
-
-  test.each([
-    ['', false],
-    ['127.0.0.1', true],
-    ['127.8.8.8', true],
-    ['::1', true],
-    ['::ffff:127.0.0.1', true],
-    ['0.0.0.0', false],
-    ['::', false],
-    ['192.0.2.1', false],
-    ['here', true],
-    ['both', false],
-    ['away', false],
-    ['mapped', true],
-    ['empty', false],
-  ])('of %j is %s', async (host, expected) => {
-    expect(await isLoopbackHost(host, lookup)).toBe(expected);
-  });
-
-  test('a name without an address is an error that says so', async () => {
-    await expect(isLoopbackHost('nowhere', lookup)).rejects.toThrow(
-      'the host "nowhere" has no address (ENOTFOUND): use an address of this machine',
-    );
-  });
-
-  test('asks the system about names', async () => {
-    expect(await isLoopbackHost('localhost')).toBe(true);
-  });
-});

@@ -1,0 +1,285 @@
+// The listeners of a server, each with its Broker, and how they change while it runs: everything new is prepared and bound
+// before anything old goes, so that a reload that fails leaves all as it was. Clients of listeners that stay notice nothing.
+
+import { isDeepStrictEqual } from 'node:util';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import type { Context } from '../session/context.ts';
+import type { AcceptLimits } from '../transport/accept-control.ts';
+import {
+  ConfiguredListener,
+  type ListenerHost,
+  type PreparedChange,
+} from '../transport/configured-listener.ts';
+import { DEFAULT_PORTS, type ListenerOptions, listenerUrl } from '../transport/listener-options.ts';
+import type { BoundAddress } from '../transport/stream.ts';
+import { TlsAlarms } from '../transport/tls/tls-alarms.ts';
+import { type Admission, Broker, NO_ACCEPT_LIMITS } from './broker.ts';
+
+/** An alarm is over when accepting has worked for so long. */
+const EXHAUSTED_MS = 10_000;
+/** How often certificates of connected clients are looked at. */
+const CERTIFICATES_MS = 60_000;
+
+/** Where clients reach the server. */
+export interface ServerAddress extends BoundAddress {
+  /** `mqtts://127.0.0.1:8883` */
+  readonly url: string;
+}
+
+/** One listener that is bound. */
+interface Open {
+  options: ListenerOptions;
+  readonly listener: ConfiguredListener;
+  readonly broker: Broker;
+  readonly address: ServerAddress;
+}
+
+export interface ListenerChanges {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export class Listeners {
+  readonly #context: Context;
+  readonly #admission: Admission;
+  readonly #signal: AbortSignal;
+  readonly #tlsAlarms: TlsAlarms;
+  readonly #open: Open[] = [];
+  /** Brokers of listeners that were removed, until their last client is gone. */
+  readonly #leaving = new Set<Broker>();
+  #exhaustedUntilMs = 0;
+  #changing: Promise<unknown> = Promise.resolve();
+  #nextCheckMs = 0;
+
+  constructor(context: Context, admission: Admission, signal: AbortSignal) {
+    this.#context = context;
+    this.#admission = admission;
+    this.#signal = signal;
+    this.#tlsAlarms = new TlsAlarms(context.alarms);
+  }
+
+  get addresses(): readonly ServerAddress[] {
+    return this.#open.map(({ address }) => address);
+  }
+
+  /** Those of removed listeners included. */
+  get brokers(): readonly Broker[] {
+    return [...this.#open.map(({ broker }) => broker), ...this.#leaving];
+  }
+
+  /** Opens one more; rejects with what is wrong, and leaves nothing open. */
+  async open(options: ListenerOptions): Promise<void> {
+    this.#open.push(await this.#bind(options, await this.#prepare(options)));
+  }
+
+  /**
+   * Makes the listeners those of `wanted`: new ones are opened, changed ones changed for new connections, those that are missing
+   * closed with their clients. Rejects with what is wrong, and then nothing has changed. Calls wait for each other.
+   */
+  apply(wanted: readonly ListenerOptions[]): Promise<ListenerChanges> {
+    const applied = this.#changing.then(() => this.#apply(wanted));
+    this.#changing = applied.catch(() => {}); // whoever asked is told
+    return applied;
+  }
+
+  /** Reads all certificates again. Those that are wrong stay as they were, and the log says why. */
+  async reloadCertificates(): Promise<void> {
+    await Promise.all(this.#open.map(({ listener }) => listener.reloadCertificates()));
+  }
+
+  /** All closed: there are none any more. */
+  clear(): void {
+    this.#open.length = 0;
+  }
+
+  /** What is due from time to time. */
+  onTick(nowMs: number): void {
+    if (this.#exhaustedUntilMs > 0 && nowMs >= this.#exhaustedUntilMs) {
+      this.#exhaustedUntilMs = 0;
+      this.#context.alarms.clear('open_files');
+    }
+    if (nowMs < this.#nextCheckMs) return;
+    this.#nextCheckMs = nowMs + CERTIFICATES_MS;
+    for (const broker of this.brokers) broker.endInvalidCertificates();
+  }
+
+  async #apply(wanted: readonly ListenerOptions[]): Promise<ListenerChanges> {
+    const unchanged = new Set<Open>();
+    const changes: { open: Open; options: ListenerOptions; prepared: PreparedChange }[] = [];
+    const added: { options: ListenerOptions; prepared: ConfiguredListener }[] = [];
+    try {
+      for (const options of wanted) {
+        const open = this.#open.find(
+          (other) => !unchanged.has(other) && isSamePlace(other.options, options),
+        );
+        if (open === undefined) {
+          added.push({ options, prepared: await this.#prepare(options) });
+          continue;
+        }
+        unchanged.add(open);
+        if (isDeepStrictEqual(open.options, options)) continue;
+        const prepared = await open.listener.prepareChange(
+          options,
+          this.#hostOf(options, () => open.broker),
+        );
+        changes.push({ open, options, prepared });
+      }
+    } catch (error) {
+      for (const { prepared } of changes) prepared.discard();
+      for (const { prepared } of added) await prepared.close();
+      throw error;
+    }
+    const removed = this.#open.filter((open) => !unchanged.has(open));
+    const opened = await this.#bindAll(added, removed).catch((error: unknown) => {
+      for (const { prepared } of changes) prepared.discard();
+      throw error;
+    });
+    for (const { open, options, prepared } of changes) {
+      prepared.apply();
+      open.options = options;
+      open.broker.change(contextOf(this.#context, options), acceptLimitsOf(options));
+    }
+    for (const open of removed) {
+      this.#open.splice(this.#open.indexOf(open), 1);
+      this.#leave(open.broker);
+    }
+    this.#open.push(...opened);
+    return {
+      added: opened.map(({ address }) => address.url),
+      changed: changes.map(({ open }) => open.address.url),
+      removed: removed.map(({ address }) => address.url),
+    };
+  }
+
+  /** Binds new listeners. Where an old one that goes is in the way, it is closed first, and bound again if that was in vain. */
+  async #bindAll(
+    added: readonly { readonly options: ListenerOptions; readonly prepared: ConfiguredListener }[],
+    removed: readonly Open[],
+  ): Promise<Open[]> {
+    const opened: Open[] = [];
+    const paused: Open[] = [];
+    try {
+      for (const { options, prepared } of added) {
+        for (const old of removed) {
+          if (paused.includes(old) || !mayCollide(old.options, options)) continue;
+          paused.push(old);
+          await old.listener.pause();
+        }
+        opened.push(await this.#bind(options, prepared));
+      }
+    } catch (error) {
+      for (const { broker } of opened) await broker.refuse();
+      for (const { prepared } of added) await prepared.close();
+      for (const { listener } of paused) await listener.unpause();
+      throw error;
+    }
+    return opened;
+  }
+
+  #prepare(options: ListenerOptions): Promise<ConfiguredListener> {
+    // Refusals are counted by the broker, which comes after its listener.
+    const owner: { broker: Broker | null } = { broker: null };
+    const host = this.#hostOf(options, () => owner.broker);
+    return ConfiguredListener.prepare(options, host).then((listener) => {
+      this.#owners.set(listener, owner);
+      return listener;
+    });
+  }
+
+  readonly #owners = new WeakMap<ConfiguredListener, { broker: Broker | null }>();
+
+  async #bind(options: ListenerOptions, listener: ConfiguredListener): Promise<Open> {
+    const broker = new Broker(
+      contextOf(this.#context, options),
+      listener,
+      listenerUrl(options),
+      this.#admission,
+      this.#signal,
+      acceptLimitsOf(options),
+    );
+    const owner = this.#owners.get(listener);
+    if (owner !== undefined) owner.broker = broker;
+    try {
+      const bound = await broker.listen();
+      const url = listenerUrl(options, bound);
+      broker.name = url;
+      return { options, listener, broker, address: { url, ...bound } };
+    } catch (error) {
+      await broker.refuse();
+      broker.dispose();
+      throw error;
+    }
+  }
+
+  /** Nobody new; those who are there are told to go. */
+  #leave(broker: Broker): void {
+    this.#leaving.add(broker);
+    void (async () => {
+      await broker.refuse();
+      await broker.disconnectAll(ReasonCode.AdministrativeAction);
+      await broker.whenEmpty();
+      broker.dispose();
+      this.#leaving.delete(broker);
+    })();
+  }
+
+  #hostOf(options: ListenerOptions, broker: () => Broker | null): ListenerHost {
+    const { clock, wheel, logger } = this.#context;
+    const limits = { ...this.#context.limits, ...options.limits };
+    return {
+      clock,
+      wheel,
+      logger,
+      alarms: this.#tlsAlarms,
+      packetSizeMax: limits.packetSizeMax,
+      unacceptedBytesMax: limits.unacceptedBytesMax,
+      onRefused: (reason) => broker()?.refuseFor(reason),
+      onExhausted: (isExhausted) => this.#onExhausted(isExhausted),
+      onTrustChanged: () => broker()?.endInvalidCertificates(),
+    };
+  }
+
+  #onExhausted(isExhausted: boolean): void {
+    const { alarms, clock } = this.#context;
+    this.#exhaustedUntilMs = clock.now() + EXHAUSTED_MS;
+    if (!isExhausted) return;
+    alarms.raise(
+      'open_files',
+      'critical',
+      'the process has no file descriptors left: new connections are not accepted until some are closed; raise the limit of open files (ulimit -n, LimitNOFILE)',
+      { connections: this.#admission.connections },
+    );
+  }
+}
+
+/** Whether it is the same address: then the listening socket stays. */
+function isSamePlace(a: ListenerOptions, b: ListenerOptions): boolean {
+  return isDeepStrictEqual(placeOf(a), placeOf(b));
+}
+
+function placeOf(options: ListenerOptions): object {
+  const { protocol = 'mqtt', host = '', path = '', socket = {} } = options;
+  return protocol === 'mqtt+unix' ? { path, socket } : { host, port: portOf(options) };
+}
+
+/** Whether both cannot be bound at the same time. */
+function mayCollide(a: ListenerOptions, b: ListenerOptions): boolean {
+  const isUnix = a.protocol === 'mqtt+unix';
+  if (isUnix !== (b.protocol === 'mqtt+unix')) return false;
+  return isUnix ? a.path === b.path : portOf(a) === portOf(b) && portOf(a) !== 0;
+}
+
+function portOf({ protocol = 'mqtt', port }: ListenerOptions): number {
+  return port ?? DEFAULT_PORTS[protocol];
+}
+
+function acceptLimitsOf({ accept }: ListenerOptions): AcceptLimits {
+  return { ...NO_ACCEPT_LIMITS, ...accept };
+}
+
+/** The same context for all who have no limits of their own, so that there is one shape and mostly one object. */
+function contextOf(context: Context, { limits }: ListenerOptions): Context {
+  if (limits === undefined || Object.keys(limits).length === 0) return context;
+  return { ...context, limits: Object.freeze({ ...context.limits, ...limits }) };
+}

@@ -1,0 +1,189 @@
+// A listener as it is configured: where it binds, and the stages that its protocol needs. Preparing one reads and checks
+// everything (certificates above all) and binds nothing, so that a reload can be refused as a whole.
+
+import type { Logger } from '../core/logger.ts';
+import { AddressRanges } from '../lib/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { TimerWheel } from '../lib/timer-wheel.ts';
+import { StagedEntrance } from './entrance.ts';
+import { realAddress } from './forwarded.ts';
+import { DEFAULT_PORTS, type ListenerOptions, listenerUrl } from './listener-options.ts';
+import { NetListener } from './net-listener.ts';
+import { ProxyStage } from './proxy-stage.ts';
+import type { BoundAddress, Gate, Listener, Stream } from './stream.ts';
+import { TlsDoor, type Trust } from './tls/door.ts';
+import type { TlsAlarms } from './tls/tls-alarms.ts';
+import { WebSocketDoor } from './websocket/door.ts';
+import { DEFAULT_WEBSOCKET_OPTIONS, type WebSocketOptions } from './websocket/options.ts';
+
+const PROXY_TIMEOUT_MS = 5_000;
+
+/** What all listeners share. */
+export interface ListenerHost {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly logger: Logger;
+  readonly alarms: TlsAlarms;
+  /** Of a listener: its maximum packet size, and how much a stranger may send. */
+  readonly packetSizeMax: number;
+  readonly unacceptedBytesMax: number;
+  /** A connection that was admitted is refused, by name. */
+  readonly onRefused: (reason: string) => void;
+  readonly onExhausted: (isExhausted: boolean) => void;
+  /** Certificates of clients may count no more. */
+  readonly onTrustChanged: () => void;
+}
+
+/** The part that can be changed while the address stays bound. */
+interface Inside {
+  readonly entrance: StagedEntrance | null;
+  readonly tls: TlsDoor | null;
+}
+
+export class ConfiguredListener implements Listener {
+  readonly #net: NetListener;
+  readonly #trust: Trust;
+  #inside: Inside;
+
+  private constructor(net: NetListener, trust: Trust, inside: Inside) {
+    this.#net = net;
+    this.#trust = trust;
+    this.#inside = inside;
+    net.entrance = inside.entrance;
+    inside.tls?.begin();
+  }
+
+  /** Reads and checks; rejects with what is wrong, and leaves nothing open. */
+  static async prepare(options: ListenerOptions, host: ListenerHost): Promise<ConfiguredListener> {
+    const trust: Trust = { material: null };
+    const inside = await prepareInside(options, trust, host);
+    const { protocol = 'mqtt', path = '', socket } = options;
+    const place =
+      protocol === 'mqtt+unix'
+        ? { path, ...socket }
+        : { host: options.host ?? '', port: options.port ?? DEFAULT_PORTS[protocol] };
+    const net = new NetListener(place, { onExhausted: host.onExhausted });
+    return new ConfiguredListener(net, trust, inside);
+  }
+
+  listen(accept: (stream: Stream) => void, gate?: Gate): Promise<BoundAddress> {
+    return this.#net.listen(accept, gate);
+  }
+
+  async close(): Promise<void> {
+    await this.#net.close();
+    this.#inside.tls?.close();
+  }
+
+  /** Gives the address away for a while. */
+  pause(): Promise<void> {
+    return this.#net.pause();
+  }
+
+  /** Takes the same address again. */
+  unpause(): Promise<void> {
+    return this.#net.unpause();
+  }
+
+  /** Reads what may have changed for the same address; the result takes it into use. */
+  async prepareChange(options: ListenerOptions, host: ListenerHost): Promise<PreparedChange> {
+    const inside = await prepareInside(options, this.#trust, host);
+    return {
+      apply: () => {
+        const former = this.#inside;
+        this.#inside = inside;
+        this.#net.entrance = inside.entrance;
+        former.tls?.retire();
+        inside.tls?.begin();
+        host.onTrustChanged();
+      },
+      discard: () => {
+        inside.entrance?.close();
+        inside.tls?.close();
+      },
+    };
+  }
+
+  /** Reads the certificates again; false: there are none, or they stay as they were for the reasons that the log names. */
+  async reloadCertificates(): Promise<boolean> {
+    return (await this.#inside.tls?.reload()) ?? false;
+  }
+}
+
+export interface PreparedChange {
+  apply(): void;
+  discard(): void;
+}
+
+async function prepareInside(
+  options: ListenerOptions,
+  trust: Trust,
+  host: ListenerHost,
+): Promise<Inside> {
+  const { protocol = 'mqtt', proxy, forwarded } = options;
+  const isWebSocket = protocol === 'ws' || protocol === 'wss';
+  const isEncrypted = protocol === 'mqtts' || protocol === 'wss';
+  const trustedText = proxy?.trusted ?? (isWebSocket ? forwarded?.trusted : undefined);
+  const trusted = trustedText === undefined ? null : new AddressRanges(trustedText);
+  const tls = isEncrypted ? await openTls(options, trust, host) : null;
+  if (trusted === null && tls === null && !isWebSocket) return { entrance: null, tls: null };
+  const entrance = new StagedEntrance({
+    transport: protocol === 'mqtt+unix' ? 'unix' : 'tcp',
+    trusted,
+    proxy:
+      proxy === undefined || trusted === null
+        ? null
+        : new ProxyStage(
+            {
+              trusted,
+              timeoutMs: proxy.timeoutMs ?? PROXY_TIMEOUT_MS,
+              usesCertificateName: proxy.usesCertificateName ?? false,
+            },
+            host,
+          ),
+    usesCertificateName: proxy?.usesCertificateName ?? false,
+    tls,
+    webSocket: isWebSocket ? openWebSocket(options, trusted, host) : null,
+  });
+  return { entrance, tls };
+}
+
+async function openTls(
+  options: ListenerOptions,
+  trust: Trust,
+  host: ListenerHost,
+): Promise<TlsDoor> {
+  const { tls, protocol } = options;
+  if (tls === undefined) {
+    throw new Error(`${listenerUrl(options)} needs a certificate: say tls.cert and tls.key`);
+  }
+  const alpn = tls.alpn ?? (protocol === 'wss' ? ['http/1.1'] : ['mqtt']);
+  return await TlsDoor.open({ ...tls, alpn }, trust, { ...host, listener: listenerUrl(options) });
+}
+
+function openWebSocket(
+  options: ListenerOptions,
+  trusted: AddressRanges | null,
+  host: ListenerHost,
+): WebSocketDoor {
+  const { path, webSocket, forwarded, proxy } = options;
+  // A PROXY header has told the address already; both would be one too many.
+  const header = proxy === undefined ? forwarded?.header : undefined;
+  const settings: WebSocketOptions = {
+    ...DEFAULT_WEBSOCKET_OPTIONS,
+    ...webSocket,
+    path: path === undefined || path === '' ? null : path,
+    payloadMax: host.packetSizeMax,
+    unacceptedBytesMax: host.unacceptedBytesMax,
+    addressOf:
+      header === undefined || trusted === null
+        ? null
+        : (request, peer) =>
+            realAddress(header, headerText(request.headers[header]), peer, trusted),
+  };
+  return new WebSocketDoor(settings, host.wheel, host.logger, host.onRefused);
+}
+
+function headerText(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(',') : value;
+}

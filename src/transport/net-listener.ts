@@ -1,0 +1,255 @@
+// The listener on `node:net`: TCP, and the files of unix sockets. No Nagle, keep-alive probes on. Whoever comes is admitted
+// before anything is made of the connection. Streams are native handles where the runtime has them as we know them (handle.ts),
+// and plain sockets elsewhere, or when an entrance (entrance.ts) has more to do: PROXY headers, TLS, WebSocket.
+//
+// When the process has no file descriptors left, accepting stops: the kernel would be asked in vain, and what libuv does then
+// is to accept and close. The address is free meanwhile, and is taken again a second later.
+
+import net from 'node:net';
+import { normalizeAddress } from '../lib/address.ts';
+import { isNativeHandle, NATIVE_STREAMS, type NativeHandle } from './handle.ts';
+import { HandleStream, HandleStreams } from './handle-stream.ts';
+import { own, prepareSocketFile, type SocketFile, withMode } from './socket-file.ts';
+import { SocketStream } from './socket-stream.ts';
+import {
+  type BoundAddress,
+  type Gate,
+  type Listener,
+  OPEN_GATE,
+  type Peer,
+  type Stream,
+} from './stream.ts';
+
+/** Node's default of 511 is too few for a fleet that comes back at once. */
+const BACKLOG = 4_096;
+/** Idle time before the kernel asks whether the peer is still there: for clients without an MQTT keep-alive. */
+const PROBE_SECONDS = 300;
+/** Accepted sockets have the options of the listening one. */
+const INHERITS_OPTIONS = process.platform === 'linux';
+const RETRY_MS = 1_000;
+
+export interface HostPort {
+  /** `''`: all interfaces, IPv4 and IPv6. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+/** What is done with an admitted socket before it is a stream. */
+export interface Entrance {
+  /** The address that such a connection is admitted by; `''` if a trusted proxy will tell the client's. */
+  admissionAddress(address: string): string;
+  /** Takes a paused socket that was admitted. It is the entrance's to release it, unless `accept` gets a stream of it. */
+  enter(socket: net.Socket, peer: Peer, accept: (stream: Stream) => void, gate: Gate): void;
+  /** Ends those who are not streams yet, and whoever comes later. */
+  close(): void;
+}
+
+export interface NetListenerOptions {
+  readonly entrance?: Entrance | null;
+  /** false: plain sockets, also where native handles can be had. */
+  readonly usesHandles?: boolean;
+  /** File descriptors ran out (true), or accepting works again (false). */
+  readonly onExhausted?: (isExhausted: boolean) => void;
+}
+
+/** The native side of a net.Server. */
+interface NativeServer extends NativeHandle {
+  onconnection: (this: unknown, status: number, handle: unknown) => void;
+}
+
+const STREAMS = NATIVE_STREAMS === null ? null : new HandleStreams(NATIVE_STREAMS);
+
+function setOptions(handle: NativeHandle): void {
+  handle.setNoDelay?.(true);
+  handle.setKeepAlive?.(true, PROBE_SECONDS);
+}
+
+function peerOf(handle: NativeHandle): Peer {
+  const found: { address?: string; port?: number } = {};
+  handle.getpeername?.(found);
+  return { address: normalizeAddress(found.address ?? '') ?? '', port: found.port ?? 0 };
+}
+
+function isExhaustion({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOBUFS' || code === 'ENOMEM';
+}
+
+export class NetListener implements Listener {
+  readonly #place: HostPort | SocketFile;
+  readonly #transport: string;
+  readonly #usesHandles: boolean;
+  readonly #onExhausted: (isExhausted: boolean) => void;
+  /** Another one counts for the next connection. */
+  entrance: Entrance | null;
+  #accept: (stream: Stream) => void = () => {};
+  #gate: Gate = OPEN_GATE;
+  #server: net.Server | null = null;
+  /** While accepting has stopped. */
+  #retry: NodeJS.Timeout | null = null;
+  #isClosed = false;
+  #bound: BoundAddress | null = null;
+
+  constructor(place: HostPort | SocketFile, options: NetListenerOptions = {}) {
+    this.#place = place;
+    this.#transport = 'path' in place ? 'unix' : 'tcp';
+    this.entrance = options.entrance ?? null;
+    this.#usesHandles = options.usesHandles ?? true;
+    this.#onExhausted = options.onExhausted ?? (() => {});
+  }
+
+  async listen(accept: (stream: Stream) => void, gate: Gate = OPEN_GATE): Promise<BoundAddress> {
+    this.#accept = accept;
+    this.#gate = gate;
+    this.#bound = await this.#bind(this.#place);
+    return this.#bound;
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.entrance?.close();
+    const server = this.#server;
+    this.#server = null;
+    // Its callback waits for every connection to end: what counts here is that the address is free, which is at once.
+    server?.close();
+    return Promise.resolve();
+  }
+
+  /** Gives the address away until `unpause`; streams live on. */
+  pause(): Promise<void> {
+    this.#server?.close();
+    this.#server = null;
+    return Promise.resolve();
+  }
+
+  /** Takes the address of before again. */
+  async unpause(): Promise<void> {
+    await this.#bind(this.#samePlace());
+  }
+
+  async #bind(place: HostPort | SocketFile): Promise<BoundAddress> {
+    const server = net.createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: PROBE_SECONDS * 1_000,
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      // Who waits for a TLS handshake is read no further than its first bytes. Sockets that flow do not care.
+      highWaterMark: 1,
+    });
+    if (this.#isClosed) throw new Error('the listener is closed');
+    if ('path' in place) await prepareSocketFile(place);
+    this.#server = server;
+    const bound = await new Promise<BoundAddress>((resolve, reject) => {
+      server.once('error', (error) => {
+        this.#server = null;
+        reject(error);
+      });
+      server.once('close', () => reject(new Error('the listener was closed before it listened')));
+      server.once('listening', () => {
+        const address = server.address();
+        // Nobody may come between the address and its handlers.
+        this.#open(server);
+        if (typeof address === 'string' || address === null)
+          resolve({ host: address ?? '', port: 0 });
+        else resolve({ host: address.address, port: address.port });
+      });
+      if ('path' in place) {
+        withMode(place, () => server.listen({ path: place.path, backlog: BACKLOG }));
+      } else {
+        const { host, port } = place;
+        server.listen({ ...(host === '' ? {} : { host }), port, backlog: BACKLOG });
+      }
+    });
+    if ('path' in place) {
+      try {
+        await own(place);
+      } catch (error) {
+        server.close();
+        throw error;
+      }
+    }
+    return bound;
+  }
+
+  #open(server: net.Server): void {
+    server.removeAllListeners('error');
+    server.removeAllListeners('close');
+    server.on('error', (error) => this.#onError(error));
+    const admitsEarly = this.#usesHandles && this.#takeHandles(server);
+    server.on('connection', (socket) => {
+      const peer = {
+        address: normalizeAddress(socket.remoteAddress ?? '') ?? '',
+        port: socket.remotePort ?? 0,
+      };
+      if (!admitsEarly && !this.#admit(peer)) socket.destroy();
+      else if (this.entrance !== null) this.entrance.enter(socket, peer, this.#accept, this.#gate);
+      else this.#accept(new SocketStream(socket, this.#transport, peer));
+    });
+  }
+
+  #admit({ address }: Peer): boolean {
+    const { entrance } = this;
+    return this.#gate.admit(entrance === null ? address : entrance.admissionAddress(address));
+  }
+
+  /** Admits connections before `net.Server` makes sockets of them, and takes those that need none; false: it cannot be done. */
+  #takeHandles(server: net.Server): boolean {
+    const native = (server as unknown as { readonly _handle: unknown })._handle;
+    if (STREAMS === null || !isNativeHandle(native) || !('onconnection' in native)) return false;
+    const streams = STREAMS;
+    const { onconnection } = native as NativeServer;
+    if (typeof onconnection !== 'function') return false;
+    setOptions(native);
+    const accept = (handle: NativeHandle): boolean => {
+      const peer = peerOf(handle);
+      if (!this.#admit(peer)) {
+        handle.close(() => {});
+        return true;
+      }
+      if (this.entrance !== null) return false;
+      if (!INHERITS_OPTIONS) setOptions(handle);
+      this.#accept(new HandleStream(streams, handle, this.#transport, peer));
+      return true;
+    };
+    (native as NativeServer).onconnection = function (this: unknown, status, handle) {
+      if (status !== 0 || !isNativeHandle(handle) || !accept(handle)) {
+        onconnection.call(this, status, handle);
+      }
+    };
+    return true;
+  }
+
+  /** accept() failed. That must not end the process. */
+  #onError(error: NodeJS.ErrnoException): void {
+    if (!isExhaustion(error) || this.#server === null || this.#isClosed) return;
+    this.#server.close();
+    this.#server = null;
+    this.#onExhausted(true);
+    this.#retryLater();
+  }
+
+  /** With the port that the system chose. */
+  #samePlace(): HostPort | SocketFile {
+    if (this.#bound === null || 'path' in this.#place) return this.#place;
+    return { ...this.#place, port: this.#bound.port };
+  }
+
+  #retryLater(): void {
+    this.#retry = setTimeout(() => void this.#acceptAgain(), RETRY_MS);
+    this.#retry.unref();
+  }
+
+  async #acceptAgain(): Promise<void> {
+    try {
+      await this.#bind(this.#samePlace());
+    } catch {
+      if (!this.#isClosed) this.#retryLater();
+      return;
+    }
+    this.#retry = null;
+    if (this.#isClosed) await this.close();
+    else this.#onExhausted(false);
+  }
+}
