@@ -6,8 +6,8 @@
 // The addresses are strings of their own and in no order, as they come from sockets. Making a socket costs some ten
 // microseconds: all of this must be small beside that, and what is refused must leave no garbage.
 
-import { AcceptControl, type AcceptLimits } from '../../src/transport/accept-control.ts';
 import { AddressRanges } from '../../src/lib/address.ts';
+import { AcceptControl, type AcceptLimits } from '../../src/transport/accept-control.ts';
 import { LoopLag } from '../../src/transport/loop-lag.ts';
 
 const ADDRESSES = 100_000;
