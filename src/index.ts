@@ -23,6 +23,7 @@ export type { Message, Publisher } from './protocol/message.ts';
 export { ReasonCode } from './protocol/reason-code.ts';
 export type { SharedStrategyName } from './router/shared-subscription.ts';
 export type { PurgedSession, ServerStats } from './server/contract.ts';
+export type { ListenerChanges, ListenerState, ServerAddress } from './server/listeners.ts';
 export {
   type DisconnectOptions,
   Server,

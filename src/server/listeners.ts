@@ -26,6 +26,19 @@ export interface ServerAddress extends BoundAddress {
   readonly url: string;
 }
 
+/** A listener, and how it is doing. */
+export interface ListenerState extends ServerAddress {
+  readonly connections: number;
+  /** Of them those whose CONNECT is not accepted yet, handshakes and upgrades under way included. */
+  readonly halfConnected: number;
+  /** Connections that were not let in, by reason. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** Days until the first of its certificates ends, negative afterwards; null without TLS. */
+  readonly certificateLeftDays: number | null;
+  /** Days until the first of its revocation lists is too old; null if there is none that says when. */
+  readonly crlLeftDays: number | null;
+}
+
 /** One listener that is bound. */
 interface Open {
   options: ListenerOptions;
@@ -61,6 +74,17 @@ export class Listeners {
 
   get addresses(): readonly ServerAddress[] {
     return this.#open.map(({ address }) => address);
+  }
+
+  get states(): readonly ListenerState[] {
+    return this.#open.map(({ address, broker, listener }) => ({
+      ...address,
+      connections: broker.connected + broker.halfConnected,
+      halfConnected: broker.halfConnected,
+      refusals: Object.fromEntries(broker.refusals),
+      certificateLeftDays: listener.certificateLeftDays,
+      crlLeftDays: listener.crlLeftDays,
+    }));
   }
 
   /** Those of removed listeners included. */

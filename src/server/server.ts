@@ -33,7 +33,12 @@ import { MemoryListener } from '../transport/memory.ts';
 import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
 import { type Admission, Broker } from './broker.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
-import { type ListenerChanges, Listeners, type ServerAddress } from './listeners.ts';
+import {
+  type ListenerChanges,
+  type ListenerState,
+  Listeners,
+  type ServerAddress,
+} from './listeners.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
@@ -106,6 +111,11 @@ export class Server {
   /** Where clients reach it, in the order of the listeners, ports resolved. */
   get addresses(): readonly ServerAddress[] {
     return [...this.#listeners.addresses, ...this.#ownAddresses];
+  }
+
+  /** The configured listeners, and how each is doing. */
+  get listeners(): readonly ListenerState[] {
+    return this.#listeners.states;
   }
 
   /** Connections that were not let in, by reason. */

@@ -75,6 +75,16 @@ export class ConfiguredListener implements Listener {
     this.#inside.tls?.close();
   }
 
+  /** Days until the first of its certificates ends, negative afterwards; null without TLS. */
+  get certificateLeftDays(): number | null {
+    return this.#inside.tls?.certificateLeftDays ?? null;
+  }
+
+  /** Days until the first of its revocation lists is too old; null if there is none that says when. */
+  get crlLeftDays(): number | null {
+    return this.#inside.tls?.crlLeftDays ?? null;
+  }
+
   /** Gives the address away for a while. */
   pause(): Promise<void> {
     return this.#net.pause();

@@ -102,6 +102,16 @@ export class TlsDoor {
     });
   }
 
+  /** Days until the first of its certificates ends. */
+  get certificateLeftDays(): number {
+    return this.#material.certificateLeftDays;
+  }
+
+  /** Days until the first revocation list is too old; null if there is none that says when. */
+  get crlLeftDays(): number | null {
+    return this.#material.crlLeftDays;
+  }
+
   reload(): Promise<boolean> {
     return this.#material.reload();
   }
