@@ -44,6 +44,8 @@ export class ConfiguredListener implements Listener {
   readonly #net: NetListener;
   readonly #trust: Trust;
   #inside: Inside;
+  /** Those of before a change, while connections are on their way through them. */
+  #former: StagedEntrance[] = [];
 
   private constructor(net: NetListener, trust: Trust, inside: Inside) {
     this.#net = net;
@@ -73,6 +75,7 @@ export class ConfiguredListener implements Listener {
   async close(): Promise<void> {
     await this.#net.close();
     this.#inside.tls?.close();
+    for (const entrance of this.#former) entrance.close();
   }
 
   /** Days until the first of its certificates ends, negative afterwards; null without TLS. */
@@ -101,6 +104,8 @@ export class ConfiguredListener implements Listener {
     return {
       apply: () => {
         const former = this.#inside;
+        const entrances = former.entrance === null ? [] : [former.entrance];
+        this.#former = [...this.#former, ...entrances].filter(({ visits }) => visits > 0);
         this.#inside = inside;
         this.#net.entrance = inside.entrance;
         former.tls?.retire();

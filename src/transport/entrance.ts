@@ -33,21 +33,27 @@ class Visit {
   address: string;
   peer: Peer;
   certificate: ClientCertificate | null = null;
+  readonly #onOver: () => void;
   #isHandedOn = false;
 
+  /** `onOver` is called when it is handed on, or gone. */
   constructor(
     socket: net.Socket,
     peer: Peer,
     address: string,
     accept: (stream: Stream) => void,
     gate: Gate,
+    onOver: () => void,
   ) {
     this.peer = peer;
     this.address = address;
     this.accept = accept;
     this.gate = gate;
+    this.#onOver = onOver;
     socket.once('close', () => {
-      if (!this.#isHandedOn) gate.release(this.address);
+      if (this.#isHandedOn) return;
+      onOver();
+      gate.release(this.address);
     });
   }
 
@@ -62,15 +68,25 @@ class Visit {
 
   handOn(stream: Stream): void {
     this.#isHandedOn = true;
+    this.#onOver();
     this.accept(stream);
   }
 }
 
 export class StagedEntrance implements Entrance {
   readonly #stages: Stages;
+  #visits = 0;
+  readonly #onOver = (): void => {
+    this.#visits--;
+  };
 
   constructor(stages: Stages) {
     this.#stages = stages;
+  }
+
+  /** Connections on their way in. */
+  get visits(): number {
+    return this.#visits;
   }
 
   admissionAddress(address: string): string {
@@ -78,7 +94,9 @@ export class StagedEntrance implements Entrance {
   }
 
   enter(socket: net.Socket, peer: Peer, accept: (stream: Stream) => void, gate: Gate): void {
-    const visit = new Visit(socket, peer, this.admissionAddress(peer.address), accept, gate);
+    const address = this.admissionAddress(peer.address);
+    const visit = new Visit(socket, peer, address, accept, gate, this.#onOver);
+    this.#visits++;
     const { proxy } = this.#stages;
     if (proxy === null) this.#encrypt(socket, visit);
     else proxy.take(socket, peer, (header) => this.#onHeader(socket, header, visit));

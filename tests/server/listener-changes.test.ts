@@ -1,0 +1,54 @@
+// What becomes of connections that are not clients yet, and of listeners, when listeners change or the server stops: nobody is
+// forgotten, whatever stage a connection is in. The clock stands still, so that no time limit tidies up.
+
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FakeClock } from '../../src/lib/clock.ts';
+import { Server, type ServerOptions } from '../../src/server/server.ts';
+import type { ListenerOptions } from '../../src/transport/listener-options.ts';
+import { until } from '../kit/until.ts';
+import { Authority } from '../support/certificates.ts';
+import { MaterialFolder } from '../transport/tls/material-folder.ts';
+
+const HOST = '127.0.0.1';
+const TLS = new MaterialFolder().pair('server', Authority.root().server());
+
+async function start(options: ServerOptions): Promise<Server> {
+  const server = new Server({ clock: new FakeClock(), ...options });
+  await server.start();
+  onTestFinished(async () => {
+    server.abort();
+    await server.stop();
+  });
+  return server;
+}
+
+/** A connection that says nothing by itself. */
+async function connect(port: number): Promise<net.Socket> {
+  const socket = net.connect({ host: HOST, port, allowHalfOpen: true });
+  socket.on('error', () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+describe('a stop ends who was on the way in when its listener changed', () => {
+  const cases: Record<string, ListenerOptions> = {
+    'before its PROXY header': { protocol: 'mqtt', proxy: { trusted: ['loopback'] } },
+    'before its TLS handshake': { protocol: 'mqtts', tls: TLS },
+    'before its upgrade': { protocol: 'ws' },
+  };
+  test.each(Object.entries(cases))('%s', async (_name, options) => {
+    const listener = { ...options, host: HOST, port: 0 };
+    const server = await start({ listeners: [listener] });
+    const socket = await connect(server.addresses[0].port);
+    await until(() => server.stats().halfConnected === 1);
+    await server.setListeners([{ ...listener, accept: { connectionsMax: 7 } }]);
+    expect(server.stats().halfConnected).toBe(1);
+    const closed = once(socket.resume(), 'close');
+    socket.on('end', () => socket.destroy());
+    await server.stop();
+    await closed;
+  });
+});
