@@ -186,6 +186,11 @@ export class Broker implements ConnectionOwner, Gate {
   /** Nothing is read any more; what was read is answered. */
   stopReading(): void {
     for (const connection of this.#connected) connection.pauseReading(PauseReason.Stopping);
+    this.endWaiting();
+  }
+
+  /** Who is no client yet becomes none. */
+  endWaiting(): void {
     for (const connection of this.#waiting) connection.destroy();
   }
 

@@ -241,6 +241,7 @@ export class Listeners {
     this.#leaving.add(broker);
     void (async () => {
       await broker.refuse();
+      broker.endWaiting();
       await broker.disconnectAll(ReasonCode.AdministrativeAction);
       await broker.whenEmpty();
       broker.dispose();

@@ -7,7 +7,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { Server, type ServerOptions } from '../../src/server/server.ts';
 import type { ListenerOptions } from '../../src/transport/listener-options.ts';
-import { until } from '../kit/until.ts';
+import { PacketClient } from '../kit/packet-client.ts';
+import { turns, until } from '../kit/until.ts';
 import { Authority } from '../support/certificates.ts';
 import { MaterialFolder } from '../transport/tls/material-folder.ts';
 
@@ -50,5 +51,20 @@ describe('a stop ends who was on the way in when its listener changed', () => {
     socket.on('end', () => socket.destroy());
     await server.stop();
     await closed;
+  });
+});
+
+describe('a listener that is removed', () => {
+  test('closes those whose CONNECT is not in, too', async () => {
+    const server = await start({ listeners: [{ host: HOST, port: 0 }] });
+    const client = PacketClient.tcp(server.addresses[0].port);
+    onTestFinished(() => client.destroy());
+    await until(() => server.stats().halfConnected === 1);
+    await server.setListeners([]);
+    await turns(20);
+    client.sendConnect('late');
+    await until(() => client.isClosed || client.packets.length > 0);
+    expect(client.packets).toEqual([]);
+    await until(() => server.stats().connections === 0);
   });
 });
