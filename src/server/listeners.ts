@@ -64,6 +64,7 @@ export class Listeners {
   #exhaustedUntilMs = 0;
   #changing: Promise<unknown> = Promise.resolve();
   #nextCheckMs = 0;
+  #isStopping = false;
 
   constructor(context: Context, admission: Admission, signal: AbortSignal) {
     this.#context = context;
@@ -110,6 +111,11 @@ export class Listeners {
   /** Reads all certificates again. Those that are wrong stay as they were, and the log says why. */
   async reloadCertificates(): Promise<void> {
     await Promise.all(this.#open.map(({ listener }) => listener.reloadCertificates()));
+  }
+
+  /** They stay as they are from now on: a change that is under way fails. */
+  freeze(): void {
+    this.#isStopping = true;
   }
 
   /** All closed: there are none any more. */
@@ -190,15 +196,24 @@ export class Listeners {
           paused.push(old);
           await old.listener.pause();
         }
+        this.#checkChange();
         opened.push(await this.#bind(options, prepared));
       }
+      this.#checkChange();
     } catch (error) {
-      for (const { broker } of opened) await broker.refuse();
+      for (const { broker } of opened) {
+        await broker.refuse();
+        this.#leave(broker); // somebody may have come already
+      }
       for (const { prepared } of added) await prepared.close();
       for (const { listener } of paused) await listener.unpause();
       throw error;
     }
     return opened;
+  }
+
+  #checkChange(): void {
+    if (this.#isStopping) throw new Error('the server is stopping');
   }
 
   #prepare(options: ListenerOptions): Promise<ConfiguredListener> {

@@ -312,6 +312,7 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
+    this.#listeners.freeze();
     if (this.#state === 'starting') {
       this.#abort.abort();
       await this.#started?.catch(() => {}); // whoever started it is told

@@ -68,3 +68,12 @@ describe('a listener that is removed', () => {
     await until(() => server.stats().connections === 0);
   });
 });
+
+test('a server that stops while its listeners change has none afterwards', async () => {
+  const server = await start({ listeners: [] });
+  const changing = server.setListeners([{ host: HOST, port: 0, protocol: 'mqtts', tls: TLS }]);
+  const refused = expect(changing).rejects.toThrow('the server is stopping');
+  await server.stop();
+  await refused;
+  expect(server.addresses).toEqual([]);
+});
