@@ -44,7 +44,7 @@ interface Open {
   options: ListenerOptions;
   readonly listener: ConfiguredListener;
   readonly broker: Broker;
-  readonly address: ServerAddress;
+  address: ServerAddress;
 }
 
 export interface ListenerChanges {
@@ -168,6 +168,8 @@ export class Listeners {
     for (const { open, options, prepared } of changes) {
       prepared.apply();
       open.options = options;
+      open.address = { ...open.address, url: listenerUrl(options, open.address) };
+      open.broker.name = open.address.url;
       open.broker.change(contextOf(this.#context, options), acceptLimitsOf(options));
     }
     for (const open of removed) {

@@ -77,3 +77,10 @@ test('a server that stops while its listeners change has none afterwards', async
   await refused;
   expect(server.addresses).toEqual([]);
 });
+
+test('a listener that changes its protocol is known by its new URL', async () => {
+  const server = await start({ listeners: [{ host: HOST, port: 0 }] });
+  const [{ port }] = server.addresses;
+  await server.setListeners([{ host: HOST, port: 0, protocol: 'ws', path: '/mqtt' }]);
+  expect(server.addresses[0].url).toBe(`ws://127.0.0.1:${port}/mqtt`);
+});
