@@ -11,6 +11,7 @@ import { FakeClock } from '../../src/lib/clock.ts';
 import { TimerWheel } from '../../src/lib/timer-wheel.ts';
 import { Server } from '../../src/server/server.ts';
 import type { WebSocketOptions } from '../../src/transport/websocket/options.ts';
+import { clientFrame } from '../kit/frames.ts';
 import { hex, toHex } from '../kit/hex.ts';
 import { turns, until } from '../kit/until.ts';
 import { WebSocketListener } from '../kit/websocket-listener.ts';
@@ -302,6 +303,13 @@ describe.each([false, true])('a client of WebSockets, compressing: %s', (compres
   });
 });
 
+/** Past the client's own framing. */
+function writeRaw(client: Client, bytes: Uint8Array): void {
+  (client.webSocket as unknown as { _socket: { write(bytes: Uint8Array): void } })._socket.write(
+    bytes,
+  );
+}
+
 /** Bytes that zlib cannot make shorter. */
 function noise(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 13);
@@ -332,15 +340,27 @@ describe('a client that frames by itself', () => {
     expect(server.stats().connections).toBe(1);
   });
 
+  test('and asks faster than it can want to know gets few answers, to the last for sure', async () => {
+    const { url } = await startHub();
+    const client = await Client.open(url);
+    client.send(connectPacket(4, 'c', true));
+    await until(() => client.received === CONNACK);
+    const pongs: string[] = [];
+    client.webSocket.on('pong', (data) => pongs.push(String(data)));
+    const pings = Array.from({ length: 5_000 }, (_, i) => clientFrame(9, Buffer.from(`${i}`)));
+    writeRaw(client, Buffer.concat(pings));
+    await until(() => pongs.includes('4999'));
+    expect(pongs.length).toBeLessThan(1_000);
+    expect(pongs.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
+  });
+
   test('is closed with 1002 for a frame that is none', async () => {
     const { url, server } = await startHub();
     const client = await Client.open(url);
     client.send(connectPacket(4, 'c', true));
     await until(() => client.received === CONNACK);
-    // An unmasked frame, past the client's own framing.
-    (client.webSocket as unknown as { _socket: { write(bytes: Uint8Array): void } })._socket.write(
-      hex('82 02 c0 00'),
-    );
+    // An unmasked frame.
+    writeRaw(client, hex('82 02 c0 00'));
     expect(await client.closed()).toBe(1002);
     await until(() => server.stats().connections === 0);
   });

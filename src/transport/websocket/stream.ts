@@ -27,6 +27,8 @@ import type { WebSocketOptions } from './options.ts';
 const LINGER_MS = 2_000;
 /** Up to here a write is copied behind its header, into what Buffer's pool has at hand: one piece costs less than two. */
 const COPY_MAX = 4_000;
+/** Of the pings that come in one read so many are answered one by one, then only the last: each answer is a system call. */
+const PONGS_PER_READ_MAX = 16;
 const NO_BYTES = new Uint8Array(0);
 
 interface WithWriteQueueSize {
@@ -71,6 +73,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
   #callbacksDue = 0;
   /** What the last ping that is not answered yet said. */
   #pongDue: Uint8Array | null = null;
+  #pongsThisRead = 0;
   /** Our close frame is out: nothing may follow it. */
   #hasClosed = false;
   #peerHasClosed = false;
@@ -252,13 +255,20 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     return true;
   }
 
-  /** Answers a ping when nothing waits for the peer to read: who asks without reading gets one answer, to the last. */
+  /**
+   * Answers a ping when nothing waits for the peer to read: who asks without reading, or faster than makes sense, gets one
+   * answer, to the last. RFC 6455 §5.5.3
+   */
   #pong(payload: Uint8Array): void {
-    if (this.#socket.writableLength > 0 && this.#callbacksDue > 0) {
+    if (this.#isPongHeld || ++this.#pongsThisRead > PONGS_PER_READ_MAX) {
       this.#pongDue = payload.slice();
       return;
     }
     this.#sendPong(payload);
+  }
+
+  get #isPongHeld(): boolean {
+    return this.#socket.writableLength > 0 && this.#callbacksDue > 0;
   }
 
   #sendPong(payload: Uint8Array): void {
@@ -284,6 +294,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
   #read(chunk: Uint8Array, start: number, end: number): void {
     const reader = this.#reader;
     let at = start;
+    this.#pongsThisRead = 0;
     while (at < end && !this.#isDeaf && !this.#peerHasClosed) {
       if (this.#isPaused) {
         this.#rest = Buffer.concat([this.#rest, chunk.subarray(at, end)]);
@@ -308,6 +319,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
       if (this.#unacceptedBytes > this.#unacceptedBytesMax)
         this.#refuse(CloseCode.MessageTooBig, 'too many bytes before CONNECT was accepted');
     }
+    if (this.#pongDue !== null && !this.#isPongHeld) this.#sendPong(this.#pongDue);
   }
 
   #onControl(opcode: Opcode): void {
