@@ -45,6 +45,11 @@ export class TimerWheel {
     this.#driver = clock.every(RESOLUTION_MS, () => this.#advance());
   }
 
+  /** Monotonic milliseconds. */
+  get nowMs(): number {
+    return this.#clock.now();
+  }
+
   /** Timers that are armed now. */
   get armed(): number {
     return this.#armed;

@@ -4,6 +4,8 @@
 // A connection counts from the moment it is admitted, which is before anything is read, until it is gone; between that and its
 // CONNECT it is half-connected, whatever its transport is doing meanwhile (PROXY header, TLS handshake, upgrade).
 
+import { RefusalLog } from '../core/refusal-log.ts';
+import { limitKey } from '../lib/address.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { reasonCodeName } from '../protocol/reason-code-table.ts';
 import { Connection } from '../session/connection.ts';
@@ -12,6 +14,7 @@ import type { ConnectionOwner, Context } from '../session/context.ts';
 import { AcceptControl, type AcceptLimits } from '../transport/accept-control.ts';
 import type { LoopLag } from '../transport/loop-lag.ts';
 import type { BoundAddress, Gate, Listener, Stream } from '../transport/stream.ts';
+import { logRefusal, type Refusal } from './refusals.ts';
 
 /** Connections that get their DISCONNECT in one turn when the server stops. */
 const SLICE = 500;
@@ -43,6 +46,7 @@ export class Broker implements ConnectionOwner, Gate {
   readonly #signal: AbortSignal;
   readonly #control: AcceptControl;
   readonly #refusals = new Map<string, number>();
+  readonly #log: RefusalLog;
   /** Streams whose CONNECT is not in yet. */
   readonly #waiting = new Set<Connection>();
   readonly #connected = new Set<Connection>();
@@ -63,7 +67,8 @@ export class Broker implements ConnectionOwner, Gate {
     this.name = name;
     this.#admission = admission;
     this.#signal = signal;
-    const { clock } = context;
+    const { clock, logger, wheel } = context;
+    this.#log = new RefusalLog(logger, wheel);
     this.#control = new AcceptControl(acceptLimits, () => clock.now(), admission.lag);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -104,12 +109,12 @@ export class Broker implements ConnectionOwner, Gate {
 
   admit(address: string): boolean {
     if (this.#isRefusing) return false;
-    const { limits, metrics } = this.#context;
-    if (this.#isFull(limits.connectionsMax, limits.halfConnectedMax, address)) {
-      metrics.connectionsRefused++;
+    const reason = this.#objection(address);
+    if (reason !== null) {
+      this.#refused(reason, address);
       return false;
     }
-    metrics.connectionsOpened++;
+    this.#context.metrics.connectionsOpened++;
     this.#admission.connections++;
     return true;
   }
@@ -117,7 +122,7 @@ export class Broker implements ConnectionOwner, Gate {
   place(address: string): boolean {
     const reason = this.#control.admitAddress(address);
     if (reason === null) return true;
-    this.#context.metrics.connectionsRefused++;
+    this.#refused(reason, address);
     return false;
   }
 
@@ -135,12 +140,21 @@ export class Broker implements ConnectionOwner, Gate {
     this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
   }
 
-  #isFull(connectionsMax: number, halfConnectedMax: number, address: string): boolean {
+  /** Counts the connection as open, or says why not. */
+  #objection(address: string): Refusal | null {
     const control = this.#control;
-    if (this.#admission.connections >= connectionsMax) control.refuse('connections');
-    else if (this.halfConnected >= halfConnectedMax) control.refuse('half-connected');
-    else return control.admit(address) !== null;
-    return true;
+    const { connectionsMax, halfConnectedMax } = this.#context.limits;
+    if (this.#admission.connections >= connectionsMax) {
+      control.refuse('connections');
+      return 'server-connections';
+    }
+    if (this.halfConnected >= halfConnectedMax) return control.refuse('half-connected');
+    return control.admit(address);
+  }
+
+  #refused(reason: Refusal, address: string): void {
+    this.#context.metrics.connectionsRefused++;
+    logRefusal(this.#log, reason, this.name, address);
   }
 
   onConnected(connection: Connection): void {
@@ -162,10 +176,15 @@ export class Broker implements ConnectionOwner, Gate {
       bytesSent: connection.writer.bytesSent,
     };
     if (client !== null) logger.info(fields, 'client disconnected');
-    else if (connection.bytesReceived > 0)
-      logger.info(fields, 'connection closed before CONNECT was accepted');
+    else if (connection.bytesReceived > 0) this.#logStranger(fields, stream.remoteAddress);
     else logger.debug(fields, 'connection closed before its first byte');
     this.release(stream.remoteAddress);
+  }
+
+  /** A line for each way in which connections of an address fail. */
+  #logStranger(fields: { readonly reason: string }, address: string): void {
+    const key = `${limitKey(address)} ${fields.reason}`;
+    this.#log.info(key, fields, 'connection closed before CONNECT was accepted');
   }
 
   /** Ends the clients whose certificate does not count any more: revoked, or expired. */
@@ -223,6 +242,7 @@ export class Broker implements ConnectionOwner, Gate {
   /** Forgets its signal: it has ended. */
   dispose(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#log.close();
   }
 
   #accept(stream: Stream): void {

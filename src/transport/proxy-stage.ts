@@ -3,7 +3,8 @@
 
 import type net from 'node:net';
 import type { Logger } from '../core/logger.ts';
-import type { AddressRanges } from '../lib/address.ts';
+import { RefusalLog } from '../core/refusal-log.ts';
+import { type AddressRanges, limitKey } from '../lib/address.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '../lib/timer-wheel.ts';
 import { PROXY_HEADER_BYTES_MAX, type ProxyHeader } from './proxy-header.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
@@ -29,21 +30,24 @@ export interface ProxyHost {
 export class ProxyStage {
   readonly #options: ProxyOptions;
   readonly #host: ProxyHost;
+  readonly #log: RefusalLog;
   readonly #readers = new Set<HeaderReader>();
   #isClosed = false;
 
   constructor(options: ProxyOptions, host: ProxyHost) {
     this.#options = options;
     this.#host = host;
+    this.#log = new RefusalLog(host.logger, host.wheel);
   }
 
   /** Takes a paused socket; calls `done` at most once, with the socket paused and what follows the header unread in it. */
   take(socket: net.Socket, peer: Peer, done: (header: ProxyHeader) => void): void {
-    const reader = new HeaderReader(this.#options, this.#host, socket, peer, (header) => {
+    const onDone = (header: ProxyHeader | null): void => {
       this.#readers.delete(reader);
       if (header === null) socket.destroy();
       else done(header);
-    });
+    };
+    const reader = new HeaderReader(this.#options, this.#host, this.#log, socket, peer, onDone);
     this.#readers.add(reader);
     if (this.#isClosed) reader.abandon();
     else reader.open();
@@ -53,12 +57,14 @@ export class ProxyStage {
   close(): void {
     this.#isClosed = true;
     for (const reader of [...this.#readers]) reader.abandon();
+    this.#log.close();
   }
 }
 
 class HeaderReader implements TimerOwner {
   readonly #options: ProxyOptions;
   readonly #host: ProxyHost;
+  readonly #log: RefusalLog;
   readonly #socket: net.Socket;
   readonly #peer: Peer;
   /** null: there is none. */
@@ -72,12 +78,14 @@ class HeaderReader implements TimerOwner {
   constructor(
     options: ProxyOptions,
     host: ProxyHost,
+    log: RefusalLog,
     socket: net.Socket,
     peer: Peer,
     done: (header: ProxyHeader | null) => void,
   ) {
     this.#options = options;
     this.#host = host;
+    this.#log = log;
     this.#socket = socket;
     this.#peer = peer;
     this.#done = done;
@@ -135,10 +143,8 @@ class HeaderReader implements TimerOwner {
   #refuse(reason: ProxyRefusal, why: string): void {
     const { address, port } = this.#peer;
     this.#letGo();
-    this.#host.logger.info(
-      { remote: `${address}:${port}`, reason },
-      `a connection was closed: ${why}`,
-    );
+    const fields = { remote: `${address}:${port}`, reason };
+    this.#log.info(limitKey(address), fields, `a connection was closed: ${why}`);
     this.#host.onRefused(reason);
     this.#done(null);
   }

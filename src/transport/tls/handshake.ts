@@ -13,11 +13,11 @@ import type { X509Certificate } from 'node:crypto';
 import type net from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from '../../core/logger.ts';
+import { RefusalLog } from '../../core/refusal-log.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { TimerWheel } from '../../lib/timer-wheel.ts';
 import { Newcomer, type Stage } from './newcomer.ts';
 import { socketBelow, useContext } from './node-internals.ts';
-import { RefusalLog } from './refusal-log.ts';
 import { Slots } from './slots.ts';
 
 /** What handshakes are done with. Its contexts carry `ticketKeys` and a `sessionIdContext`, and prefer the server's ciphers. */
@@ -101,7 +101,7 @@ export class TlsHandshakes {
       host,
       limits,
       slots: new Slots(handshakesMax, perAddressMax, waitingMax),
-      log: new RefusalLog(host.logger, host.clock, host.wheel),
+      log: new RefusalLog(host.logger, host.wheel),
       begin: (newcomer) => this.#begin(newcomer),
       forget: (newcomer) => this.#newcomers.delete(newcomer.socket),
     };

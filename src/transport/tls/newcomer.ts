@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type net from 'node:net';
 import type tls from 'node:tls';
+import type { RefusalLog } from '../../core/refusal-log.ts';
 import { Timer, type TimerOwner } from '../../lib/timer-wheel.ts';
 import type {
   HandshakeDone,
@@ -14,7 +15,6 @@ import type {
   Peer,
   TlsSetLike,
 } from './handshake.ts';
-import type { RefusalLog } from './refusal-log.ts';
 import type { Claimant, Slots } from './slots.ts';
 import { describeStranger, isTls, TELLING_BYTES } from './strangers.ts';
 import { describeCertificate, describeFailure } from './verdicts.ts';

@@ -5,7 +5,8 @@ import type http from 'node:http';
 import { createRequire } from 'node:module';
 import type net from 'node:net';
 import type { WebSocket, WebSocketServer } from 'ws';
-import type { Logger } from '../../core/logger.ts';
+import type { RefusalLog } from '../../core/refusal-log.ts';
+import { limitKey } from '../../lib/address.ts';
 import type { ClientCertificate, Stream, StreamSink } from '../stream.ts';
 import { CloseCode } from './frames.ts';
 import { Heartbeat, type Pinged } from './heartbeat.ts';
@@ -84,7 +85,7 @@ class DeflatingStream implements Stream, Pinged {
   readonly #webSocket: WebSocket;
   readonly #socket: net.Socket;
   readonly #options: WebSocketOptions;
-  readonly #logger: Logger;
+  readonly #log: RefusalLog;
   readonly #heartbeat: Heartbeat;
   #sink: StreamSink | null = null;
   #isPaused = true;
@@ -127,7 +128,7 @@ class DeflatingStream implements Stream, Pinged {
     peer: WebSocketPeer,
     context: WebSocketContext,
   ) {
-    const { options, wheel, logger } = context;
+    const { options, wheel, log } = context;
     this.transport = peer.transport;
     this.remoteAddress = peer.address;
     this.remotePort = peer.port;
@@ -135,7 +136,7 @@ class DeflatingStream implements Stream, Pinged {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.#options = options;
-    this.#logger = logger;
+    this.#log = log;
     this.#heartbeat = new Heartbeat(wheel, options.pingIntervalMs, this);
     webSocket.pause(); // until it is opened
     webSocket.on('message', (data: Uint8Array, isBinary: boolean) =>
@@ -277,7 +278,8 @@ class DeflatingStream implements Stream, Pinged {
   #refuse(code: CloseCode, reason: string): void {
     if (this.#isDeaf) return;
     const remote = `${this.remoteAddress}:${this.remotePort}`;
-    this.#logger.info({ remote, code }, `the WebSocket was closed: ${reason}`);
+    const key = limitKey(this.remoteAddress);
+    this.#log.info(key, { remote, code }, `the WebSocket was closed: ${reason}`);
     this.#error ??= new Error(reason);
     this.#isDeaf = true;
     this.#held = [];

@@ -5,6 +5,8 @@
 import http from 'node:http';
 import type net from 'node:net';
 import type { Logger } from '../../core/logger.ts';
+import { RefusalLog } from '../../core/refusal-log.ts';
+import { limitKey } from '../../lib/address.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '../../lib/timer-wheel.ts';
 import type { ClientCertificate, Stream } from '../stream.ts';
 import { answerAndClose, answerPlainRequest } from './answers.ts';
@@ -80,6 +82,7 @@ export class WebSocketDoor {
   readonly #options: WebSocketOptions;
   readonly #wheel: TimerWheel;
   readonly #logger: Logger;
+  readonly #log: RefusalLog;
   readonly #onRefused: (reason: WebSocketRefusal) => void;
   readonly #origins: ReadonlySet<string>;
   readonly #http: http.Server;
@@ -96,7 +99,8 @@ export class WebSocketDoor {
     logger: Logger,
     onRefused: (reason: WebSocketRefusal) => void,
   ) {
-    this.#context = { options, wheel, logger };
+    this.#log = new RefusalLog(logger, wheel);
+    this.#context = { options, wheel, log: this.#log };
     this.#options = options;
     this.#wheel = wheel;
     this.#logger = logger;
@@ -151,6 +155,7 @@ export class WebSocketDoor {
   close(): void {
     this.#isClosed = true;
     for (const { socket } of this.#visitors.values()) socket.destroy();
+    this.#log.close();
   }
 
   #forget(socket: net.Socket): Visitor | null {
@@ -237,7 +242,8 @@ export class WebSocketDoor {
   #refuseOrigin(request: http.IncomingMessage, origin: string): void {
     const shown = origin.slice(0, LOGGED_CHARACTERS_MAX);
     const add = `origins = ${JSON.stringify([...this.#options.origins, shown])}`;
-    this.#logger.warn(
+    this.#log.warn(
+      `${this.#keyOf(request.socket)} ${shown}`,
       { remote: this.#remoteOf(request.socket), origin: shown, add },
       'a web page of a foreign origin was refused; the line in “add”, in [listeners.websocket], lets it in',
     );
@@ -274,12 +280,18 @@ export class WebSocketDoor {
     }
     if (first === 0x10 || first === 0x16) {
       const what = first === 0x10 ? 'MQTT without WebSocket' : 'TLS';
-      this.#logger.info({ remote }, `${what} came to a listener for WebSocket; check its URL`);
+      const sentence = `${what} came to a listener for WebSocket; check its URL`;
+      this.#log.info(this.#keyOf(socket), { remote }, sentence);
       this.#onRefused('not-http');
       socket.destroy();
       return;
     }
     this.#refuse(socket, 'not-http', 400, 'This is not an HTTP request.');
+  }
+
+  /** Whom a line is about. */
+  #keyOf(socket: net.Socket): string {
+    return limitKey(this.#visitors.get(socket)?.address ?? '');
   }
 
   #remoteOf(socket: net.Socket): string {

@@ -8,7 +8,8 @@
 // to say is said before.
 
 import type net from 'node:net';
-import type { Logger } from '../../core/logger.ts';
+import type { RefusalLog } from '../../core/refusal-log.ts';
+import { limitKey } from '../../lib/address.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '../../lib/timer-wheel.ts';
 import type { ClientCertificate, Stream, StreamSink } from '../stream.ts';
 import {
@@ -39,7 +40,7 @@ interface WithWriteQueueSize {
 export interface WebSocketContext {
   readonly options: WebSocketOptions;
   readonly wheel: TimerWheel;
-  readonly logger: Logger;
+  readonly log: RefusalLog;
 }
 
 /** Who is at the other end, and how it came. */
@@ -57,7 +58,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
   readonly certificate: ClientCertificate | null;
   readonly #socket: net.Socket;
   readonly #wheel: TimerWheel;
-  readonly #logger: Logger;
+  readonly #log: RefusalLog;
   readonly #unacceptedBytesMax: number;
   readonly #readsByEvents: boolean;
   readonly #reader: FrameReader;
@@ -104,7 +105,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     peer: WebSocketPeer,
     context: WebSocketContext,
   ) {
-    const { options, wheel, logger } = context;
+    const { options, wheel, log } = context;
     this.transport = peer.transport;
     this.remoteAddress = peer.address;
     this.remotePort = peer.port;
@@ -112,7 +113,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     this.#socket = socket;
     this.#readsByEvents = readsByEvents;
     this.#wheel = wheel;
-    this.#logger = logger;
+    this.#log = log;
     this.#unacceptedBytesMax = options.unacceptedBytesMax;
     this.#reader = new FrameReader(options.payloadMax);
     this.#heartbeat = new Heartbeat(wheel, options.pingIntervalMs, this);
@@ -366,7 +367,8 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
   #refuse(code: CloseCode, reason: string): void {
     if (this.#isDeaf) return;
     const remote = `${this.remoteAddress}:${this.remotePort}`;
-    this.#logger.info({ remote, code }, `the WebSocket was closed: ${reason}`);
+    const key = limitKey(this.remoteAddress);
+    this.#log.info(key, { remote, code }, `the WebSocket was closed: ${reason}`);
     this.#error ??= new Error(reason);
     this.#isDeaf = true;
     this.#close(code, reason);

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { FakeClock } from '../../../src/lib/clock.ts';
-import { TimerWheel } from '../../../src/lib/timer-wheel.ts';
-import { RefusalLog } from '../../../src/transport/tls/refusal-log.ts';
-import { LogBook } from '../../kit/log-book.ts';
+import { RefusalLog } from '../../src/core/refusal-log.ts';
+import { FakeClock } from '../../src/lib/clock.ts';
+import { TimerWheel } from '../../src/lib/timer-wheel.ts';
+import { LogBook } from '../kit/log-book.ts';
 
 function make() {
   const clock = new FakeClock();
   const book = new LogBook();
   const wheel = new TimerWheel(clock);
-  return { clock, book, wheel, log: new RefusalLog(book, clock, wheel) };
+  return { clock, book, wheel, log: new RefusalLog(book, wheel) };
 }
 
 test('the same about the same address comes once, and its number after ten seconds', () => {
@@ -68,6 +68,14 @@ test('of a storm from everywhere 256 are named, the others counted', () => {
   clock.advance(10_100);
   expect(book.lines).toHaveLength(257);
   expect(book.lines[256]?.fields).toEqual({ count: 9_744 });
+});
+
+test('a warning stays one', () => {
+  const { clock, book, log } = make();
+  log.warn('', {}, 'full');
+  log.warn('', {}, 'full');
+  clock.advance(10_100);
+  expect(book.lines.map(({ level }) => level)).toEqual(['warn', 'warn']);
 });
 
 test('its end says what was not said yet', () => {
