@@ -120,6 +120,8 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     if (head.length > 0) this.#rest = head; // an empty one would keep the request's bytes
     socket.on('error', (error) => {
       this.#error ??= error;
+      // An error of TLS, other than one of the socket, does not end it.
+      socket.destroy();
     });
   }
 

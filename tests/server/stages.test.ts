@@ -1,0 +1,70 @@
+// Connections that end or break in one of the stages before they are streams: each is released once, and a health probe is no
+// failure, whichever stage it ends in. The clock stands still, so that no time limit tidies up.
+
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
+import { describe, onTestFinished, test } from 'vitest';
+import { FakeClock } from '../../src/lib/clock.ts';
+import { Server } from '../../src/server/server.ts';
+import type { ListenerOptions } from '../../src/transport/listener-options.ts';
+import { until } from '../kit/until.ts';
+import { Authority } from '../support/certificates.ts';
+import { MaterialFolder } from '../transport/tls/material-folder.ts';
+
+const HOST = '127.0.0.1';
+const AUTHORITY = Authority.root();
+const TLS = new MaterialFolder().pair('server', AUTHORITY.server());
+
+interface Hub {
+  readonly server: Server;
+  readonly port: number;
+}
+
+async function start(options: ListenerOptions): Promise<Hub> {
+  const listeners = [{ host: HOST, port: 0, ...options }];
+  const server = new Server({ clock: new FakeClock(), listeners });
+  await server.start();
+  onTestFinished(async () => {
+    server.abort();
+    await server.stop();
+  });
+  return { server, port: server.addresses[0].port };
+}
+
+async function connect(port: number): Promise<net.Socket> {
+  const socket = net.connect({ host: HOST, port });
+  socket.on('error', () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket.resume();
+}
+
+describe('an error of TLS after the handshake ends the connection', () => {
+  const cases: Record<string, ListenerOptions> = {
+    mqtts: { protocol: 'mqtts', tls: TLS },
+    wss: { protocol: 'wss', tls: TLS },
+  };
+  test.each(Object.entries(cases))('%s', async (protocol, options) => {
+    const { server, port } = await start(options);
+    const below = await connect(port);
+    below.pause();
+    const socket = tls.connect({
+      socket: below,
+      ca: AUTHORITY.issued.cert,
+      servername: 'localhost',
+    });
+    socket.on('error', () => {});
+    await once(socket, 'secureConnect');
+    if (protocol === 'wss') {
+      socket.write(
+        'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n',
+      );
+      await once(socket, 'data');
+    }
+    // A record of application data that nobody encrypted.
+    below.write(Buffer.from('1703030020'.padEnd(74, 'a'), 'hex'));
+    await until(() => server.stats().connections === 0);
+  });
+});
