@@ -89,6 +89,8 @@ export class NetListener implements Listener {
   #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
   #bound: BoundAddress | null = null;
+  /** Of the connection that is admitted and about to be a socket; that may not know its peer any more. */
+  #arriving: Peer | null = null;
 
   constructor(place: HostPort | SocketFile, options: NetListenerOptions = {}) {
     this.#place = place;
@@ -179,7 +181,7 @@ export class NetListener implements Listener {
     server.on('error', (error) => this.#onError(error));
     const admitsEarly = this.#usesHandles && this.#takeHandles(server);
     server.on('connection', (socket) => {
-      const peer = {
+      const peer = this.#arriving ?? {
         address: normalizeAddress(socket.remoteAddress ?? '') ?? '',
         port: socket.remotePort ?? 0,
       };
@@ -202,13 +204,19 @@ export class NetListener implements Listener {
     const { onconnection } = native as NativeServer;
     if (typeof onconnection !== 'function') return false;
     setOptions(native);
+    const arrived = (): void => {
+      this.#arriving = null;
+    };
     const accept = (handle: NativeHandle): boolean => {
       const peer = peerOf(handle);
       if (!this.#admit(peer)) {
         handle.close(() => {});
         return true;
       }
-      if (this.entrance !== null) return false;
+      if (this.entrance !== null) {
+        this.#arriving = peer;
+        return false;
+      }
       if (!INHERITS_OPTIONS) setOptions(handle);
       this.#accept(new HandleStream(streams, handle, this.#transport, peer));
       return true;
@@ -216,6 +224,7 @@ export class NetListener implements Listener {
     (native as NativeServer).onconnection = function (this: unknown, status, handle) {
       if (status !== 0 || !isNativeHandle(handle) || !accept(handle)) {
         onconnection.call(this, status, handle);
+        arrived();
       }
     };
     return true;

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
-import { describe, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { Server } from '../../src/server/server.ts';
 import type { ListenerOptions } from '../../src/transport/listener-options.ts';
@@ -67,4 +67,22 @@ describe('an error of TLS after the handshake ends the connection', () => {
     below.write(Buffer.from('1703030020'.padEnd(74, 'a'), 'hex'));
     await until(() => server.stats().connections === 0);
   });
+});
+
+test('a connection is released with the address it was admitted by, though its socket lost it', async () => {
+  const accept = { connectionsPerAddressMax: 1 };
+  const { server, port } = await start({ protocol: 'ws', accept });
+  // A reset between two system calls: the second does not know the peer any more.
+  const sockets = net.Socket.prototype as unknown as { _getpeername(): object };
+  const lost = vi.spyOn(sockets, '_getpeername').mockReturnValue({});
+  const first = await connect(port);
+  await until(() => server.stats().connections === 1);
+  lost.mockRestore();
+  first.destroy();
+  await until(() => server.stats().connections === 0);
+  await connect(port);
+  await until(
+    () => server.stats().connections === 1 || server.refusals['connections-per-address'] > 0,
+  );
+  expect(server.refusals).toEqual({});
 });
