@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { Server } from '../../src/server/server.ts';
 import type { ListenerOptions } from '../../src/transport/listener-options.ts';
+import { LogBook } from '../kit/log-book.ts';
 import { until } from '../kit/until.ts';
 import { Authority } from '../support/certificates.ts';
 import { MaterialFolder } from '../transport/tls/material-folder.ts';
@@ -15,21 +16,25 @@ import { MaterialFolder } from '../transport/tls/material-folder.ts';
 const HOST = '127.0.0.1';
 const AUTHORITY = Authority.root();
 const TLS = new MaterialFolder().pair('server', AUTHORITY.server());
+const PROXY = { trusted: ['loopback'] };
+const HEADER = 'PROXY TCP4 192.0.2.7 192.0.2.1 4711 1883\r\n';
 
 interface Hub {
   readonly server: Server;
   readonly port: number;
+  readonly book: LogBook;
 }
 
 async function start(options: ListenerOptions): Promise<Hub> {
+  const book = new LogBook();
   const listeners = [{ host: HOST, port: 0, ...options }];
-  const server = new Server({ clock: new FakeClock(), listeners });
+  const server = new Server({ clock: new FakeClock(), logger: book, listeners });
   await server.start();
   onTestFinished(async () => {
     server.abort();
     await server.stop();
   });
-  return { server, port: server.addresses[0].port };
+  return { server, port: server.addresses[0].port, book };
 }
 
 async function connect(port: number): Promise<net.Socket> {
@@ -39,6 +44,27 @@ async function connect(port: number): Promise<net.Socket> {
   await once(socket, 'connect');
   return socket.resume();
 }
+
+describe('a health probe that sends a PROXY header and ends is no failure', () => {
+  const cases: Record<string, ListenerOptions> = {
+    mqtt: { protocol: 'mqtt', proxy: PROXY },
+    mqtts: { protocol: 'mqtts', proxy: PROXY, tls: TLS },
+    ws: { protocol: 'ws', proxy: PROXY },
+    wss: { protocol: 'wss', proxy: PROXY, tls: TLS },
+  };
+  test.each(Object.entries(cases))('%s', async (_name, options) => {
+    const { server, port, book } = await start(options);
+    for (const header of [HEADER, 'PROXY UNKNOWN\r\n']) {
+      const socket = await connect(port);
+      socket.end(header);
+      await once(socket, 'close');
+      await until(() => server.stats().connections === 0);
+    }
+    expect(server.refusals).toEqual({});
+    const told = book.lines.filter(({ fields }) => 'remote' in fields);
+    expect(told.map(({ level }) => level)).toEqual(['debug', 'debug']);
+  });
+});
 
 describe('an error of TLS after the handshake ends the connection', () => {
   const cases: Record<string, ListenerOptions> = {

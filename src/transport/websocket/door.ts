@@ -142,7 +142,7 @@ export class WebSocketDoor {
       certificate,
       accept,
       (late) => this.#onLate(late),
-      () => this.#forget(socket),
+      () => this.#onGone(socket),
     );
     this.#visitors.set(socket, visitor);
     this.#wheel.arm(visitor.timer, this.#options.upgradeTimeoutMs);
@@ -167,9 +167,19 @@ export class WebSocketDoor {
     return visitor;
   }
 
-  #onLate({ socket, address, port, isAnswered }: Visitor): void {
+  /** A health probe, mostly, unless it got its answer. */
+  #onGone(socket: net.Socket): void {
+    const visitor = this.#forget(socket);
+    if (visitor === null || visitor.isAnswered) return;
+    const remote = `${visitor.address}:${visitor.port}`;
+    this.#logger.debug({ remote }, 'a connection ended before its upgrade');
+  }
+
+  #onLate(visitor: Visitor): void {
+    const { socket, address, port, isAnswered } = visitor;
     socket.destroy();
     if (isAnswered) return;
+    visitor.isAnswered = true;
     this.#logger.debug({ remote: `${address}:${port}` }, 'no WebSocket upgrade in time');
     this.#onRefused('upgrade-timeout');
   }
@@ -270,19 +280,17 @@ export class WebSocketDoor {
       this.#refuse(socket, 'header-size', 431, text);
       return;
     }
-    const remote = this.#remoteOf(socket);
     const first = rawPacket?.[0];
     if (first === undefined) {
-      // It went, most often before its first byte: a health probe.
-      this.#logger.debug({ remote, code }, 'a connection ended before its upgrade');
       socket.destroy();
       return;
     }
     if (first === 0x10 || first === 0x16) {
       const what = first === 0x10 ? 'MQTT without WebSocket' : 'TLS';
       const sentence = `${what} came to a listener for WebSocket; check its URL`;
-      this.#log.info(this.#keyOf(socket), { remote }, sentence);
+      this.#log.info(this.#keyOf(socket), { remote: this.#remoteOf(socket) }, sentence);
       this.#onRefused('not-http');
+      this.#answered(socket);
       socket.destroy();
       return;
     }
