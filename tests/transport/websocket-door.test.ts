@@ -225,10 +225,14 @@ describe('the sub-protocol', () => {
 
 describe('the origin', () => {
   const allowed: [string, string, string[]][] = [
-    ['http://hub.example:8083', 'hub.example:8083', []],
+    ['http://192.0.2.7:8083', '192.0.2.7:8083', []],
+    ['http://localhost:8083', 'localhost:8083', []],
+    ['http://hub.localhost:8083', 'hub.localhost:8083', []],
+    ['http://hub.example:8083', 'hub.example:8083', ['http://hub.example:8083']],
     ['https://hub.example', 'hub.example', []],
     ['https://hub.example', 'hub.example:443', []],
-    ['http://hub.example', 'HUB.example:80', []],
+    ['https://hub.example', 'HUB.example:443', []],
+    ['http://LOCALHOST', 'localhost:80', []],
     ['http://[::1]:8083', '[::1]:8083', []],
     ['https://app.example', 'hub.example', ['https://app.example']],
     ['https://app.example', 'hub.example', ['https://APP.example:443/']],
@@ -244,7 +248,10 @@ describe('the origin', () => {
   const refused: [string, string, string[]][] = [
     ['https://evil.example', 'localhost:8083', []],
     ['http://localhost:3000', 'localhost:8083', []],
-    ['http://hub.example', 'hub.example:443', []],
+    ['http://localhost', 'localhost:443', []],
+    // Its name may lead to this machine since the page was loaded: DNS rebinding.
+    ['http://evil.example:8083', 'evil.example:8083', []],
+    ['http://localhost.evil.example', 'localhost.evil.example', []],
     ['https://app.example.evil.example', 'hub.example', ['https://app.example']],
     ['http://app.example', 'hub.example', ['https://app.example']],
     ['null', 'hub.example', []],

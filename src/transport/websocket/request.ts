@@ -41,9 +41,15 @@ export function normalizeOrigin(text: string): string {
   return origin === 'null' ? trimmed.replace(/\/$/, '') : origin;
 }
 
+/** Hosts of plain pages that are where they say: an address, as URL writes it, and names that no DNS server is asked for. */
+const CERTAIN_HOST = /^http:\/\/(?:[0-9.]+|\[[0-9a-f:.]+\]|(?:[^/:]+\.)?localhost)(?::[0-9]+)?$/;
+
 /**
  * Whether a page of that origin may connect. Browsers let any page open a WebSocket to any host, `localhost` too, so only
  * pages of this very host (`host` is the Host header) and those that are listed may. What is not a browser sends no origin.
+ *
+ * A name is no proof over plain HTTP: whoever owns it may have it lead here after the page was loaded (DNS rebinding), and
+ * the browser takes both for one host. A page over HTTPS has a certificate of its name, which this does not get around.
  */
 export function isOriginAllowed(
   origin: string | undefined,
@@ -54,7 +60,8 @@ export function isOriginAllowed(
   if (host === undefined || !/^https?:\/\//.test(origin)) return false;
   // Read with the origin's scheme, a default port is the same whether it is written or not.
   const here = `${origin.slice(0, origin.indexOf(':'))}://${host}`;
-  return URL.canParse(here) && new URL(here).origin === origin;
+  if (!URL.canParse(here) || new URL(here).origin !== origin) return false;
+  return origin.startsWith('https:') || CERTAIN_HOST.test(origin);
 }
 
 /** What is wrong with a request for an upgrade, in a sentence; null: it asks for a WebSocket as it should. */
