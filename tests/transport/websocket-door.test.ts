@@ -308,6 +308,18 @@ describe('a request that asks for no upgrade', () => {
     expect((await ask(request + request)).match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
+  test.each([
+    'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: a\r\nExpect: the-unexpected\r\n\r\n',
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n',
+  ])('is not followed by an upgrade: %j', async (request) => {
+    const { ask, streams } = await door();
+    const answer = await ask(request + upgrade());
+    expect(answer.split('HTTP/1.1 ')).toHaveLength(2);
+    expect(answer).toContain('Connection: close');
+    expect(streams).toEqual([]);
+  });
+
   test('whose connection is not closed by the client is closed, and not counted as late', async () => {
     const { connect, clock, listener } = await door();
     const peer = await connect();

@@ -20,6 +20,7 @@ import {
   upgradeAnswer,
   whyNoWebSocket,
 } from './request.ts';
+import { RequestHead, type RequestHeadOwner } from './request-head.ts';
 import { SharedReads } from './shared-reads.ts';
 import { type WebSocketContext, type WebSocketPeer, WebSocketStream } from './stream.ts';
 
@@ -36,6 +37,11 @@ export type WebSocketRefusal =
 
 /** Of a text that a client chose, in the log. */
 const LOGGED_CHARACTERS_MAX = 200;
+const NO_BYTES = Buffer.alloc(0);
+
+interface ClientError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Uint8Array;
+}
 
 /** A socket that has not been upgraded. */
 class Visitor implements TimerOwner {
@@ -49,6 +55,8 @@ class Visitor implements TimerOwner {
   readonly onClose: () => void;
   /** It got its answer; only its close is waited for. */
   isAnswered = false;
+  /** What came behind its request. */
+  rest: Buffer = NO_BYTES;
   /** Gets the WebSocket, not yet opened. */
   readonly accept: (stream: Stream) => void;
   readonly #onLate: (visitor: Visitor) => void;
@@ -108,12 +116,14 @@ export class WebSocketDoor {
     this.#origins = new Set(options.origins.map(normalizeOrigin));
     this.#deflating = options.compression ? new DeflatingDoor(this.#context) : null;
     const server = http.createServer({ maxHeaderSize: options.headerBytesMax });
-    server.on('request', (request, response) => {
+    const answer = (request: http.IncomingMessage, response: http.ServerResponse): void => {
       this.#answered(request.socket);
       answerPlainRequest(request, response, options.path);
-    });
+    };
+    server.on('request', answer);
+    server.on('checkExpectation', answer); // else HTTP would let another request follow
     server.on('upgrade', (request, _socket, head) => this.#onUpgrade(request, head));
-    server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Uint8Array }, socket) =>
+    server.on('clientError', (error: ClientError, socket) =>
       this.#onClientError(error, socket as net.Socket),
     );
     this.#http = server;
@@ -147,8 +157,7 @@ export class WebSocketDoor {
     this.#visitors.set(socket, visitor);
     this.#wheel.arm(visitor.timer, this.#options.upgradeTimeoutMs);
     socket.on('close', visitor.onClose);
-    this.#http.emit('connection', socket);
-    socket.resume();
+    new RequestHead(socket, this.#options.headerBytesMax, this.#ownerOf(visitor)).open();
   }
 
   /** No more upgrades: who waits for one is closed, open streams live on. */
@@ -156,6 +165,19 @@ export class WebSocketDoor {
     this.#isClosed = true;
     for (const { socket } of this.#visitors.values()) socket.destroy();
     this.#log.close();
+  }
+
+  #ownerOf(visitor: Visitor): RequestHeadOwner {
+    const { socket } = visitor;
+    return {
+      onHead: (rest) => {
+        visitor.rest = rest;
+        this.#http.emit('connection', socket);
+        socket.resume();
+      },
+      onTooLong: () => this.#refuseSize(socket),
+      onNoRequest: (first) => this.#onNoRequest(socket, first),
+    };
   }
 
   #forget(socket: net.Socket): Visitor | null {
@@ -220,7 +242,7 @@ export class WebSocketDoor {
     this.#upgrade(request, head, protocol);
   }
 
-  #upgrade(request: http.IncomingMessage, head: Buffer, protocol: string): void {
+  #upgrade(request: http.IncomingMessage, behind: Buffer, protocol: string): void {
     const { socket, headers } = request;
     const visitor = this.#forget(socket);
     if (visitor === null || !socket.writable) {
@@ -228,6 +250,8 @@ export class WebSocketDoor {
       return;
     }
     const { addressOf } = this.#options;
+    const { rest } = visitor;
+    const head = rest.length === 0 ? behind : Buffer.concat([behind, rest]);
     const address = addressOf === null ? visitor.address : addressOf(request, visitor.address);
     const peer: WebSocketPeer = {
       transport: visitor.isEncrypted ? 'wss' : 'ws',
@@ -269,32 +293,29 @@ export class WebSocketDoor {
     answerAndClose(socket, status, text);
   }
 
-  /** What came is no HTTP request, or too large a one. */
-  #onClientError(
-    error: NodeJS.ErrnoException & { rawPacket?: Uint8Array },
-    socket: net.Socket,
-  ): void {
-    const { code, rawPacket } = error;
-    if (code === 'HPE_HEADER_OVERFLOW') {
-      const text = `The request has more than ${this.#options.headerBytesMax} bytes of headers.`;
-      this.#refuse(socket, 'header-size', 431, text);
+  /** What came is no HTTP request after all, or too large a one. */
+  #onClientError({ code, rawPacket }: ClientError, socket: net.Socket): void {
+    if (code === 'HPE_HEADER_OVERFLOW') this.#refuseSize(socket);
+    else if (rawPacket === undefined) socket.destroy();
+    else this.#onNoRequest(socket, rawPacket[0]);
+  }
+
+  #onNoRequest(socket: net.Socket, first: number): void {
+    if (first !== 0x10 && first !== 0x16) {
+      this.#refuse(socket, 'not-http', 400, 'This is not an HTTP request.');
       return;
     }
-    const first = rawPacket?.[0];
-    if (first === undefined) {
-      socket.destroy();
-      return;
-    }
-    if (first === 0x10 || first === 0x16) {
-      const what = first === 0x10 ? 'MQTT without WebSocket' : 'TLS';
-      const sentence = `${what} came to a listener for WebSocket; check its URL`;
-      this.#log.info(this.#keyOf(socket), { remote: this.#remoteOf(socket) }, sentence);
-      this.#onRefused('not-http');
-      this.#answered(socket);
-      socket.destroy();
-      return;
-    }
-    this.#refuse(socket, 'not-http', 400, 'This is not an HTTP request.');
+    const what = first === 0x10 ? 'MQTT without WebSocket' : 'TLS';
+    const sentence = `${what} came to a listener for WebSocket; check its URL`;
+    this.#log.info(this.#keyOf(socket), { remote: this.#remoteOf(socket) }, sentence);
+    this.#onRefused('not-http');
+    this.#answered(socket);
+    socket.destroy();
+  }
+
+  #refuseSize(socket: net.Socket): void {
+    const text = `The request has more than ${this.#options.headerBytesMax} bytes of headers.`;
+    this.#refuse(socket, 'header-size', 431, text);
   }
 
   /** Whom a line is about. */
