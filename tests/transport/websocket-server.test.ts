@@ -303,6 +303,28 @@ describe.each([false, true])('a client of WebSockets, compressing: %s', (compres
   });
 });
 
+describe('a client that compresses', () => {
+  test('may not have a message inflated that goes on for ever before its CONNECT', async () => {
+    const { url, server } = await startHub({ compression: true });
+    const client = await Client.open(url, { compresses: true });
+    client.webSocket.send(new Uint8Array(100_000), { fin: false });
+    expect(await client.closed()).toBe(1009);
+    await until(() => server.stats().halfConnected === 0);
+  });
+
+  test('may send a large message afterwards', async () => {
+    const { url } = await startHub({ compression: true });
+    const client = await Client.open(url, { compresses: true });
+    client.send(connectPacket(4, 'c', true));
+    await until(() => client.received === CONNACK);
+    client.send(
+      Buffer.concat([hex("30 a3 8d 06 0001 't'"), new Uint8Array(100_000)]),
+      hex('c0 00'),
+    );
+    await until(() => client.received === `${CONNACK} d0 00`);
+  });
+});
+
 /** Past the client's own framing. */
 function writeRaw(client: Client, bytes: Uint8Array): void {
   (client.webSocket as unknown as { _socket: { write(bytes: Uint8Array): void } })._socket.write(

@@ -37,6 +37,14 @@ const DEFLATE = {
 
 const BINARY = { binary: true, fin: true } as const;
 
+/** What ws bounds a message and its inflated parts with. It has no other way to change that for an open connection. */
+interface WithReceiver {
+  readonly _receiver: {
+    _maxPayload: number;
+    readonly _extensions: Readonly<Record<string, { _maxPayload: number }>>;
+  };
+}
+
 /** The upgrade of those who offer compression. */
 export class DeflatingDoor {
   readonly #context: WebSocketContext;
@@ -139,6 +147,8 @@ class DeflatingStream implements Stream, Pinged {
     this.#log = log;
     this.#heartbeat = new Heartbeat(wheel, options.pingIntervalMs, this);
     webSocket.pause(); // until it is opened
+    // ws inflates what comes of a message before it is complete: a few bytes may become all that a message may have.
+    this.#limitMessage(Math.min(options.unacceptedBytesMax, options.payloadMax));
     webSocket.on('message', (data: Uint8Array, isBinary: boolean) =>
       this.#onMessage(data, isBinary),
     );
@@ -159,6 +169,7 @@ class DeflatingStream implements Stream, Pinged {
 
   accepted(): void {
     this.#isAccepted = true;
+    this.#limitMessage(this.#options.payloadMax);
     this.#socket.off('data', this.#onStrangersData);
   }
 
@@ -234,6 +245,12 @@ class DeflatingStream implements Stream, Pinged {
   onSilence(): void {
     this.#error ??= new Error('the client did not answer a WebSocket ping');
     this.destroy();
+  }
+
+  #limitMessage(bytesMax: number): void {
+    const { _receiver: receiver } = this.#webSocket as unknown as WithReceiver;
+    receiver._maxPayload = bytesMax;
+    for (const extension of Object.values(receiver._extensions)) extension._maxPayload = bytesMax;
   }
 
   /** Nothing is left in the socket, or on its way through zlib: the buffers are free. */
