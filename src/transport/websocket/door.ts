@@ -32,6 +32,10 @@ export type WebSocketRefusal =
   | 'sub-protocol'
   | 'handshake';
 
+const TLS_CAME =
+  'TLS came to a port without TLS: the client wants wss://, this listener is ws://; check its URL';
+const MQTT_CAME = 'MQTT without WebSocket came to a listener for WebSocket; check its URL';
+
 /** Of a text that a client chose, in the log. */
 const LOGGED_CHARACTERS_MAX = 200;
 
@@ -138,7 +142,7 @@ export class WebSocketDoor {
       certificate,
       accept,
       (late) => this.#onLate(late),
-      () => this.#forget(socket),
+      () => this.#onClosed(socket),
     );
     this.#visitors.set(socket, visitor);
     this.#wheel.arm(visitor.timer, this.#options.upgradeTimeoutMs);
@@ -162,7 +166,17 @@ export class WebSocketDoor {
     return visitor;
   }
 
-  #onLate({ socket, address, port, isAnswered }: Visitor): void {
+  /** Gone without an upgrade or an answer, most often before its first byte: a health probe. */
+  #onClosed(socket: net.Socket): void {
+    const visitor = this.#forget(socket);
+    if (visitor === null || visitor.isAnswered) return;
+    const { address, port } = visitor;
+    this.#logger.debug({ remote: `${address}:${port}` }, 'a connection ended before its upgrade');
+  }
+
+  #onLate(visitor: Visitor): void {
+    const { socket, address, port, isAnswered } = visitor;
+    visitor.isAnswered = true;
     socket.destroy();
     if (isAnswered) return;
     this.#logger.debug({ remote: `${address}:${port}` }, 'no WebSocket upgrade in time');
@@ -259,23 +273,22 @@ export class WebSocketDoor {
     socket: net.Socket,
   ): void {
     const { code, rawPacket } = error;
+    const first = rawPacket?.[0];
     if (code === 'HPE_HEADER_OVERFLOW') {
       const text = `The request has more than ${this.#options.headerBytesMax} bytes of headers.`;
       this.#refuse(socket, 'header-size', 431, text);
       return;
     }
-    const remote = this.#remoteOf(socket);
-    const first = rawPacket?.[0];
     if (first === undefined) {
-      // It went, most often before its first byte: a health probe.
-      this.#logger.debug({ remote, code }, 'a connection ended before its upgrade');
-      socket.destroy();
+      socket.destroy(); // it went by itself
       return;
     }
-    if (first === 0x10 || first === 0x16) {
-      const what = first === 0x10 ? 'MQTT without WebSocket' : 'TLS';
-      this.#logger.info({ remote }, `${what} came to a listener for WebSocket; check its URL`);
+    const remote = this.#remoteOf(socket);
+    const isTls = first === 0x16 && this.#visitors.get(socket)?.isEncrypted === false;
+    if (first === 0x10 || isTls) {
+      this.#logger.info({ remote }, isTls ? TLS_CAME : MQTT_CAME);
       this.#onRefused('not-http');
+      this.#answered(socket);
       socket.destroy();
       return;
     }
