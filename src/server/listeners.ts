@@ -31,7 +31,7 @@ interface Open {
   options: ListenerOptions;
   readonly listener: ConfiguredListener;
   readonly broker: Broker;
-  readonly address: ServerAddress;
+  address: ServerAddress;
 }
 
 export interface ListenerChanges {
@@ -48,6 +48,9 @@ export class Listeners {
   readonly #open: Open[] = [];
   /** Brokers of listeners that were removed, until their last client is gone. */
   readonly #leaving = new Set<Broker>();
+  /** Of brokers that are gone: what was counted stays counted. */
+  readonly #goneRefusals = new Map<string, number>();
+  #isClosed = false;
   #exhaustedUntilMs = 0;
   #changing: Promise<unknown> = Promise.resolve();
   #nextCheckMs = 0;
@@ -68,6 +71,13 @@ export class Listeners {
     return [...this.#open.map(({ broker }) => broker), ...this.#leaving];
   }
 
+  /** Connections that were not let in, by reason, with those of listeners that are gone. */
+  get refusals(): ReadonlyMap<string, number> {
+    const sums = new Map(this.#goneRefusals);
+    for (const { refusals } of this.brokers) addAll(sums, refusals);
+    return sums;
+  }
+
   /** Opens one more; rejects with what is wrong, and leaves nothing open. */
   async open(options: ListenerOptions): Promise<void> {
     this.#open.push(await this.#bind(options, await this.#prepare(options)));
@@ -86,6 +96,12 @@ export class Listeners {
   /** Reads all certificates again. Those that are wrong stay as they were, and the log says why. */
   async reloadCertificates(): Promise<void> {
     await Promise.all(this.#open.map(({ listener }) => listener.reloadCertificates()));
+  }
+
+  /** Nothing is changed from now on. Resolves when what is being changed is undone or done. */
+  async freeze(): Promise<void> {
+    this.#isClosed = true;
+    await this.#changing;
   }
 
   /** All closed: there are none any more. */
@@ -125,6 +141,7 @@ export class Listeners {
         );
         changes.push({ open, options, prepared });
       }
+      this.#checkOpen();
     } catch (error) {
       for (const { prepared } of changes) prepared.discard();
       for (const { prepared } of added) await prepared.close();
@@ -139,6 +156,9 @@ export class Listeners {
       prepared.apply();
       open.options = options;
       open.broker.change(contextOf(this.#context, options), acceptLimitsOf(options));
+      const { host, port } = open.address;
+      open.broker.name = listenerUrl(options, { host, port });
+      open.address = { url: open.broker.name, host, port };
     }
     for (const open of removed) {
       this.#open.splice(this.#open.indexOf(open), 1);
@@ -162,19 +182,30 @@ export class Listeners {
     try {
       for (const { options, prepared } of added) {
         for (const old of removed) {
-          if (paused.includes(old) || !mayCollide(old.options, options)) continue;
+          if (paused.includes(old) || !mayCollide(old, options)) continue;
           paused.push(old);
           await old.listener.pause();
         }
         opened.push(await this.#bind(options, prepared));
       }
     } catch (error) {
-      for (const { broker } of opened) await broker.refuse();
+      for (const { broker } of opened) {
+        await broker.refuse();
+        broker.endHalfConnected();
+        broker.dispose();
+      }
       for (const { prepared } of added) await prepared.close();
-      for (const { listener } of paused) await listener.unpause();
+      for (const old of paused) await this.#unpause(old);
       throw error;
     }
     return opened;
+  }
+
+  async #unpause({ listener, address }: Open): Promise<void> {
+    if ((await listener.unpause()) || this.#isOver) return;
+    const message =
+      'a listener had to leave its address for one that could not be had, and somebody else has it now: it is tried for every second';
+    this.#context.logger.error({ listener: address.url }, message);
   }
 
   #prepare(options: ListenerOptions): Promise<ConfiguredListener> {
@@ -204,6 +235,7 @@ export class Listeners {
       const bound = await broker.listen();
       const url = listenerUrl(options, bound);
       broker.name = url;
+      this.#checkOpen();
       return { options, listener, broker, address: { url, ...bound } };
     } catch (error) {
       await broker.refuse();
@@ -217,11 +249,22 @@ export class Listeners {
     this.#leaving.add(broker);
     void (async () => {
       await broker.refuse();
+      broker.endHalfConnected();
       await broker.disconnectAll(ReasonCode.AdministrativeAction);
       await broker.whenEmpty();
       broker.dispose();
       this.#leaving.delete(broker);
+      addAll(this.#goneRefusals, broker.refusals);
     })();
+  }
+
+  /** Nobody tells a broker that comes now to go. */
+  get #isOver(): boolean {
+    return this.#isClosed || this.#signal.aborted;
+  }
+
+  #checkOpen(): void {
+    if (this.#isOver) throw new Error('the server is stopping: its listeners stay as they are');
   }
 
   #hostOf(options: ListenerOptions, broker: () => Broker | null): ListenerHost {
@@ -263,11 +306,15 @@ function placeOf(options: ListenerOptions): object {
   return protocol === 'mqtt+unix' ? { path, socket } : { host, port: portOf(options) };
 }
 
-/** Whether both cannot be bound at the same time. */
-function mayCollide(a: ListenerOptions, b: ListenerOptions): boolean {
-  const isUnix = a.protocol === 'mqtt+unix';
+/** Whether one that is bound may be in the way of the other. */
+function mayCollide({ options: { protocol, path }, address }: Open, b: ListenerOptions): boolean {
+  const isUnix = protocol === 'mqtt+unix';
   if (isUnix !== (b.protocol === 'mqtt+unix')) return false;
-  return isUnix ? a.path === b.path : portOf(a) === portOf(b) && portOf(a) !== 0;
+  return isUnix ? path === b.path : address.port === portOf(b);
+}
+
+function addAll(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
+  for (const [reason, count] of counts) sums.set(reason, (sums.get(reason) ?? 0) + count);
 }
 
 function portOf({ protocol = 'mqtt', port }: ListenerOptions): number {

@@ -44,6 +44,8 @@ export class ConfiguredListener implements Listener {
   readonly #net: NetListener;
   readonly #trust: Trust;
   #inside: Inside;
+  /** Of before a change: those who were on their way in then may still be. */
+  #formers: Inside[] = [];
 
   private constructor(net: NetListener, trust: Trust, inside: Inside) {
     this.#net = net;
@@ -72,16 +74,17 @@ export class ConfiguredListener implements Listener {
 
   async close(): Promise<void> {
     await this.#net.close();
-    this.#inside.tls?.close();
+    for (const inside of [this.#inside, ...this.#formers]) closeInside(inside);
+    this.#formers = [];
   }
 
-  /** Gives the address away for a while. */
+  /** Gives the address away for a while; who is on the way in goes on. */
   pause(): Promise<void> {
     return this.#net.pause();
   }
 
-  /** Takes the same address again. */
-  unpause(): Promise<void> {
+  /** Takes the same address again; false: it could not be had, and is tried for until it is. */
+  unpause(): Promise<boolean> {
     return this.#net.unpause();
   }
 
@@ -91,16 +94,14 @@ export class ConfiguredListener implements Listener {
     return {
       apply: () => {
         const former = this.#inside;
+        this.#formers = [...this.#formers, former].filter(isInUse);
         this.#inside = inside;
         this.#net.entrance = inside.entrance;
         former.tls?.retire();
         inside.tls?.begin();
         host.onTrustChanged();
       },
-      discard: () => {
-        inside.entrance?.close();
-        inside.tls?.close();
-      },
+      discard: () => closeInside(inside),
     };
   }
 
@@ -113,6 +114,15 @@ export class ConfiguredListener implements Listener {
 export interface PreparedChange {
   apply(): void;
   discard(): void;
+}
+
+function isInUse({ entrance }: Inside): boolean {
+  return entrance !== null && entrance.pending > 0;
+}
+
+function closeInside({ entrance, tls }: Inside): void {
+  entrance?.close();
+  tls?.close();
 }
 
 async function prepareInside(

@@ -33,6 +33,7 @@ class Visit {
   address: string;
   peer: Peer;
   certificate: ClientCertificate | null = null;
+  readonly #onOver: () => void;
   #isHandedOn = false;
 
   constructor(
@@ -41,13 +42,17 @@ class Visit {
     address: string,
     accept: (stream: Stream) => void,
     gate: Gate,
+    onOver: () => void,
   ) {
     this.peer = peer;
     this.address = address;
     this.accept = accept;
     this.gate = gate;
+    this.#onOver = onOver;
     socket.once('close', () => {
-      if (!this.#isHandedOn) gate.release(this.address);
+      if (this.#isHandedOn) return;
+      onOver();
+      gate.release(this.address);
     });
   }
 
@@ -62,15 +67,22 @@ class Visit {
 
   handOn(stream: Stream): void {
     this.#isHandedOn = true;
+    this.#onOver();
     this.accept(stream);
   }
 }
 
 export class StagedEntrance implements Entrance {
   readonly #stages: Stages;
+  #pending = 0;
 
   constructor(stages: Stages) {
     this.#stages = stages;
+  }
+
+  /** Connections that are on their way through the stages. */
+  get pending(): number {
+    return this.#pending;
   }
 
   admissionAddress(address: string): string {
@@ -78,7 +90,9 @@ export class StagedEntrance implements Entrance {
   }
 
   enter(socket: net.Socket, peer: Peer, accept: (stream: Stream) => void, gate: Gate): void {
-    const visit = new Visit(socket, peer, this.admissionAddress(peer.address), accept, gate);
+    const address = this.admissionAddress(peer.address);
+    this.#pending++;
+    const visit = new Visit(socket, peer, address, accept, gate, () => this.#pending--);
     const { proxy } = this.#stages;
     if (proxy === null) this.#encrypt(socket, visit);
     else proxy.take(socket, peer, (header) => this.#onHeader(socket, header, visit));

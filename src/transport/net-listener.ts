@@ -118,14 +118,22 @@ export class NetListener implements Listener {
 
   /** Gives the address away until `unpause`; streams live on. */
   pause(): Promise<void> {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
     this.#server?.close();
     this.#server = null;
     return Promise.resolve();
   }
 
-  /** Takes the address of before again. */
-  async unpause(): Promise<void> {
-    await this.#bind(this.#samePlace());
+  /** Takes the address of before again; false: somebody else has it now, and it is tried for until it is free. */
+  async unpause(): Promise<boolean> {
+    try {
+      await this.#bind(this.#samePlace());
+      return true;
+    } catch {
+      if (!this.#isClosed) this.#retryLater();
+      return false;
+    }
   }
 
   async #bind(place: HostPort | SocketFile): Promise<BoundAddress> {
