@@ -71,6 +71,10 @@ function peerOf(handle: NativeHandle): Peer {
   return { address: normalizeAddress(found.address ?? '') ?? '', port: found.port ?? 0 };
 }
 
+function peerOfSocket({ remoteAddress = '', remotePort = 0 }: net.Socket): Peer {
+  return { address: normalizeAddress(remoteAddress) ?? '', port: remotePort };
+}
+
 function isExhaustion({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOBUFS' || code === 'ENOMEM';
 }
@@ -89,6 +93,8 @@ export class NetListener implements Listener {
   #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
   #bound: BoundAddress | null = null;
+  /** Of whom `net.Server` makes a socket right now. */
+  #admitted: Peer | null = null;
 
   constructor(place: HostPort | SocketFile, options: NetListenerOptions = {}) {
     this.#place = place;
@@ -187,10 +193,9 @@ export class NetListener implements Listener {
     server.on('error', (error) => this.#onError(error));
     const admitsEarly = this.#usesHandles && this.#takeHandles(server);
     server.on('connection', (socket) => {
-      const peer = {
-        address: normalizeAddress(socket.remoteAddress ?? '') ?? '',
-        port: socket.remotePort ?? 0,
-      };
+      // Whose reset came meanwhile has no address any more; it must be released by the one that it was admitted by.
+      const peer = this.#admitted ?? peerOfSocket(socket);
+      this.#admitted = null;
       if (!admitsEarly && !this.#admit(peer)) socket.destroy();
       else if (this.entrance !== null) this.entrance.enter(socket, peer, this.#accept, this.#gate);
       else this.#accept(new SocketStream(socket, this.#transport, peer));
@@ -216,7 +221,10 @@ export class NetListener implements Listener {
         handle.close(() => {});
         return true;
       }
-      if (this.entrance !== null) return false;
+      if (this.entrance !== null) {
+        this.#admitted = peer;
+        return false;
+      }
       if (!INHERITS_OPTIONS) setOptions(handle);
       this.#accept(new HandleStream(streams, handle, this.#transport, peer));
       return true;
