@@ -290,7 +290,7 @@ export class Listeners {
     alarms.raise(
       'open_files',
       'critical',
-      'the process has no file descriptors left: new connections are not accepted until some are closed; raise the limit of open files (ulimit -n, LimitNOFILE)',
+      'the process has hardly any file descriptors left: new connections are not accepted until some are closed; raise the limit of open files (ulimit -n, LimitNOFILE)',
       { connections: this.#admission.connections },
     );
   }

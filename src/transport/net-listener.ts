@@ -2,13 +2,15 @@
 // before anything is made of the connection. Streams are native handles where the runtime has them as we know them (handle.ts),
 // and plain sockets elsewhere, or when an entrance (entrance.ts) has more to do: PROXY headers, TLS, WebSocket.
 //
-// When the process has no file descriptors left, accepting stops: the kernel would be asked in vain, and what libuv does then
-// is to accept and close. The address is free meanwhile, and is taken again a second later.
+// When the process has almost no file descriptors left, accepting stops, so that what else must be opened can be: the address is
+// free meanwhile, and is taken again a second later. Nobody would tell us when there are none at all: libuv has a last one put
+// aside, with which it accepts and closes whoever comes, and says nothing.
 
 import net from 'node:net';
 import { normalizeAddress } from '../lib/address.ts';
 import { isNativeHandle, NATIVE_STREAMS, type NativeHandle } from './handle.ts';
 import { HandleStream, HandleStreams } from './handle-stream.ts';
+import { firstReserved } from './open-files.ts';
 import { own, prepareSocketFile, type SocketFile, withMode } from './socket-file.ts';
 import { SocketStream } from './socket-stream.ts';
 import {
@@ -75,6 +77,10 @@ function peerOfSocket({ remoteAddress = '', remotePort = 0 }: net.Socket): Peer 
   return { address: normalizeAddress(remoteAddress) ?? '', port: remotePort };
 }
 
+function socketFile(socket: net.Socket): number | undefined {
+  return (socket as { readonly _handle?: { readonly fd?: number } })._handle?.fd;
+}
+
 function isExhaustion({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOBUFS' || code === 'ENOMEM';
 }
@@ -92,6 +98,8 @@ export class NetListener implements Listener {
   /** While accepting has stopped. */
   #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
+  /** A connection with this number of a file is one too many. */
+  #firstReserved = Number.POSITIVE_INFINITY;
   #bound: BoundAddress | null = null;
   /** Of whom `net.Server` makes a socket right now. */
   #admitted: Peer | null = null;
@@ -155,6 +163,7 @@ export class NetListener implements Listener {
     if (this.#isClosed) throw new Error('the listener is closed');
     if ('path' in place) await prepareSocketFile(place);
     this.#server = server;
+    this.#firstReserved = firstReserved();
     const bound = await new Promise<BoundAddress>((resolve, reject) => {
       server.once('error', (error) => {
         this.#server = null;
@@ -196,10 +205,19 @@ export class NetListener implements Listener {
       // Whose reset came meanwhile has no address any more; it must be released by the one that it was admitted by.
       const peer = this.#admitted ?? peerOfSocket(socket);
       this.#admitted = null;
-      if (!admitsEarly && !this.#admit(peer)) socket.destroy();
+      if (!admitsEarly && (this.#isOneTooMany(socketFile(socket)) || !this.#admit(peer)))
+        socket.destroy();
       else if (this.entrance !== null) this.entrance.enter(socket, peer, this.#accept, this.#gate);
       else this.#accept(new SocketStream(socket, this.#transport, peer));
     });
+  }
+
+  /** Whether there are hardly any files left for others; then accepting stops. */
+  #isOneTooMany(fd = 0): boolean {
+    if (fd < this.#firstReserved) return false;
+    this.#gate.refuseFor('open-files');
+    this.#stopForAWhile();
+    return true;
   }
 
   #admit({ address }: Peer): boolean {
@@ -217,7 +235,7 @@ export class NetListener implements Listener {
     setOptions(native);
     const accept = (handle: NativeHandle): boolean => {
       const peer = peerOf(handle);
-      if (!this.#admit(peer)) {
+      if (this.#isOneTooMany(handle.fd) || !this.#admit(peer)) {
         handle.close(() => {});
         return true;
       }
@@ -239,7 +257,11 @@ export class NetListener implements Listener {
 
   /** accept() failed. That must not end the process. */
   #onError(error: NodeJS.ErrnoException): void {
-    if (!isExhaustion(error) || this.#server === null || this.#isClosed) return;
+    if (isExhaustion(error)) this.#stopForAWhile();
+  }
+
+  #stopForAWhile(): void {
+    if (this.#server === null || this.#isClosed) return;
     this.#server.close();
     this.#server = null;
     this.#onExhausted(true);
