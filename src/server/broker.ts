@@ -53,6 +53,7 @@ export class Broker implements ConnectionOwner, Gate {
   readonly #onAbort = () => this.#abort();
   #isRefusing = false;
   #onEmpty: (() => void) | null = null;
+  #empty: Promise<void> | null = null;
 
   constructor(
     context: Context,
@@ -133,6 +134,7 @@ export class Broker implements ConnectionOwner, Gate {
     if (this.#control.open > 0 || this.#onEmpty === null) return;
     this.#onEmpty();
     this.#onEmpty = null;
+    this.#empty = null;
   }
 
   refuseFor(reason: string): void {
@@ -189,7 +191,7 @@ export class Broker implements ConnectionOwner, Gate {
 
   /** Ends the clients whose certificate does not count any more: revoked, or expired. */
   endInvalidCertificates(): void {
-    for (const connection of [...this.#connected]) {
+    for (const connection of [...this.#waiting, ...this.#connected]) {
       const objection = connection.stream.certificate?.objection() ?? null;
       if (objection === null) continue;
       const { logger } = this.#context;
@@ -205,12 +207,12 @@ export class Broker implements ConnectionOwner, Gate {
   /** Nothing is read any more; what was read is answered. */
   stopReading(): void {
     for (const connection of this.#connected) connection.pauseReading(PauseReason.Stopping);
-    this.endWaiting();
+    this.endHalfConnected();
   }
 
-  /** Who is no client yet becomes none. */
-  endWaiting(): void {
-    for (const connection of this.#waiting) connection.destroy();
+  /** Ends those whose CONNECT is not in, or not answered, yet. */
+  endHalfConnected(): void {
+    for (const connection of [...this.#waiting]) connection.destroy();
   }
 
   /** Bytes of output that wait for their sockets. */
@@ -231,12 +233,13 @@ export class Broker implements ConnectionOwner, Gate {
     }
   }
 
-  /** Resolves when no connection is left. */
+  /** Resolves when no connection is left; whoever asks meanwhile waits for the same. */
   whenEmpty(): Promise<void> {
     if (this.#control.open === 0) return Promise.resolve();
-    return new Promise((resolve) => {
+    this.#empty ??= new Promise((resolve) => {
       this.#onEmpty = resolve;
     });
+    return this.#empty;
   }
 
   /** Forgets its signal: it has ended. */

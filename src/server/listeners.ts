@@ -61,10 +61,12 @@ export class Listeners {
   readonly #open: Open[] = [];
   /** Brokers of listeners that were removed, until their last client is gone. */
   readonly #leaving = new Set<Broker>();
+  /** Of brokers that are gone: what was counted stays counted. */
+  readonly #goneRefusals = new Map<string, number>();
+  #isClosed = false;
   #exhaustedUntilMs = 0;
   #changing: Promise<unknown> = Promise.resolve();
   #nextCheckMs = 0;
-  #isStopping = false;
 
   constructor(context: Context, admission: Admission, signal: AbortSignal) {
     this.#context = context;
@@ -93,6 +95,13 @@ export class Listeners {
     return [...this.#open.map(({ broker }) => broker), ...this.#leaving];
   }
 
+  /** Connections that were not let in, by reason, with those of listeners that are gone. */
+  get refusals(): ReadonlyMap<string, number> {
+    const sums = new Map(this.#goneRefusals);
+    for (const { refusals } of this.brokers) addAll(sums, refusals);
+    return sums;
+  }
+
   /** Opens one more; rejects with what is wrong, and leaves nothing open. */
   async open(options: ListenerOptions): Promise<void> {
     this.#open.push(await this.#bind(options, await this.#prepare(options)));
@@ -113,9 +122,10 @@ export class Listeners {
     await Promise.all(this.#open.map(({ listener }) => listener.reloadCertificates()));
   }
 
-  /** They stay as they are from now on: a change that is under way fails. */
-  freeze(): void {
-    this.#isStopping = true;
+  /** Nothing is changed from now on. Resolves when what is being changed is undone or done. */
+  async freeze(): Promise<void> {
+    this.#isClosed = true;
+    await this.#changing;
   }
 
   /** All closed: there are none any more. */
@@ -155,6 +165,7 @@ export class Listeners {
         );
         changes.push({ open, options, prepared });
       }
+      this.#checkOpen();
     } catch (error) {
       for (const { prepared } of changes) prepared.discard();
       for (const { prepared } of added) await prepared.close();
@@ -168,9 +179,10 @@ export class Listeners {
     for (const { open, options, prepared } of changes) {
       prepared.apply();
       open.options = options;
-      open.address = { ...open.address, url: listenerUrl(options, open.address) };
-      open.broker.name = open.address.url;
       open.broker.change(contextOf(this.#context, options), acceptLimitsOf(options));
+      const { host, port } = open.address;
+      open.broker.name = listenerUrl(options, { host, port });
+      open.address = { url: open.broker.name, host, port };
     }
     for (const open of removed) {
       this.#open.splice(this.#open.indexOf(open), 1);
@@ -194,28 +206,31 @@ export class Listeners {
     try {
       for (const { options, prepared } of added) {
         for (const old of removed) {
-          if (paused.includes(old) || !mayCollide(old.options, options)) continue;
+          if (paused.includes(old) || !mayCollide(old, options)) continue;
           paused.push(old);
           await old.listener.pause();
         }
-        this.#checkChange();
+        this.#checkOpen();
         opened.push(await this.#bind(options, prepared));
       }
-      this.#checkChange();
+      this.#checkOpen();
     } catch (error) {
       for (const { broker } of opened) {
         await broker.refuse();
         this.#leave(broker); // somebody may have come already
       }
       for (const { prepared } of added) await prepared.close();
-      for (const { listener } of paused) await listener.unpause();
+      for (const old of paused) await this.#unpause(old);
       throw error;
     }
     return opened;
   }
 
-  #checkChange(): void {
-    if (this.#isStopping) throw new Error('the server is stopping');
+  async #unpause({ listener, address }: Open): Promise<void> {
+    if ((await listener.unpause()) || this.#isOver) return;
+    const message =
+      'a listener had to leave its address for one that could not be had, and somebody else has it now: it is tried for every second';
+    this.#context.logger.error({ listener: address.url }, message);
   }
 
   #prepare(options: ListenerOptions): Promise<ConfiguredListener> {
@@ -245,6 +260,7 @@ export class Listeners {
       const bound = await broker.listen();
       const url = listenerUrl(options, bound);
       broker.name = url;
+      this.#checkOpen();
       return { options, listener, broker, address: { url, ...bound } };
     } catch (error) {
       await broker.refuse();
@@ -258,12 +274,22 @@ export class Listeners {
     this.#leaving.add(broker);
     void (async () => {
       await broker.refuse();
-      broker.endWaiting();
+      broker.endHalfConnected();
       await broker.disconnectAll(ReasonCode.AdministrativeAction);
       await broker.whenEmpty();
       broker.dispose();
       this.#leaving.delete(broker);
+      addAll(this.#goneRefusals, broker.refusals);
     })();
+  }
+
+  /** Nobody tells a broker that comes now to go. */
+  get #isOver(): boolean {
+    return this.#isClosed || this.#signal.aborted;
+  }
+
+  #checkOpen(): void {
+    if (this.#isOver) throw new Error('the server is stopping: its listeners stay as they are');
   }
 
   #hostOf(options: ListenerOptions, broker: () => Broker | null): ListenerHost {
@@ -289,7 +315,7 @@ export class Listeners {
     alarms.raise(
       'open_files',
       'critical',
-      'the process has no file descriptors left: new connections are not accepted until some are closed; raise the limit of open files (ulimit -n, LimitNOFILE)',
+      'the process has hardly any file descriptors left: new connections are not accepted until some are closed; raise the limit of open files (ulimit -n, LimitNOFILE)',
       { connections: this.#admission.connections },
     );
   }
@@ -305,11 +331,15 @@ function placeOf(options: ListenerOptions): object {
   return protocol === 'mqtt+unix' ? { path, socket } : { host, port: portOf(options) };
 }
 
-/** Whether both cannot be bound at the same time. */
-function mayCollide(a: ListenerOptions, b: ListenerOptions): boolean {
-  const isUnix = a.protocol === 'mqtt+unix';
+/** Whether one that is bound may be in the way of the other. */
+function mayCollide({ options: { protocol, path }, address }: Open, b: ListenerOptions): boolean {
+  const isUnix = protocol === 'mqtt+unix';
   if (isUnix !== (b.protocol === 'mqtt+unix')) return false;
-  return isUnix ? a.path === b.path : portOf(a) === portOf(b) && portOf(a) !== 0;
+  return isUnix ? path === b.path : address.port === portOf(b);
+}
+
+function addAll(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
+  for (const [reason, count] of counts) sums.set(reason, (sums.get(reason) ?? 0) + count);
 }
 
 function portOf({ protocol = 'mqtt', port }: ListenerOptions): number {

@@ -120,9 +120,9 @@ export class Server {
 
   /** Connections that were not let in, by reason. */
   get refusals(): Readonly<Record<string, number>> {
-    const sums: Record<string, number> = {};
-    for (const broker of this.#brokers) {
-      for (const [reason, count] of broker.refusals) sums[reason] = (sums[reason] ?? 0) + count;
+    const sums = Object.fromEntries(this.#listeners.refusals);
+    for (const { refusals } of this.#ownBrokers) {
+      for (const [reason, count] of refusals) sums[reason] = (sums[reason] ?? 0) + count;
     }
     return sums;
   }
@@ -312,13 +312,13 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
-    this.#listeners.freeze();
     if (this.#state === 'starting') {
       this.#abort.abort();
       await this.#started?.catch(() => {}); // whoever started it is told
     }
     if (this.#state === 'running') {
       this.#state = 'stopping';
+      await this.#listeners.freeze();
       await shutDown(this.#context, this.#brokers, this.#abort);
     }
     if (this.#state === 'stopped') return;

@@ -107,6 +107,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     const whyNot = isFirst ? whyNotConnect(chunk, length) : null;
     if (whyNot !== null) {
       // Now, not after the length that such bytes happen to announce: they may never come.
+      this.owner.refuseFor('not-mqtt');
       this.close(whyNot); // [MQTT-3.1.0-1]
       return;
     }

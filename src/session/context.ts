@@ -41,6 +41,8 @@ export interface ConnectionOwner {
   readonly name: string;
   /** CONNECT was accepted: the connection is no longer half-connected. */
   onConnected(connection: Connection): void;
+  /** What came is not MQTT; the reason is counted by name. */
+  refuseFor(reason: string): void;
   /** The network connection is gone. */
   onClosed(connection: Connection): void;
 }

@@ -46,7 +46,7 @@ function isMalformed(reasonCode: ReasonCode): boolean {
 export function whyNotConnect(chunk: Uint8Array, length: number): string | null {
   const first = chunk[0];
   if (first === 0x16 && length > 1 && chunk[1] === 3) {
-    return 'the client speaks TLS, which this listener does not';
+    return 'TLS came to a port without TLS: the client speaks TLS, this listener does not; check its URL';
   }
   if (first >> 4 === PacketType.Connect) return null;
   const isText = first >= 0x41 && first <= 0x5a; // GET, POST, SSH-…

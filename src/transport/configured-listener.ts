@@ -44,8 +44,8 @@ export class ConfiguredListener implements Listener {
   readonly #net: NetListener;
   readonly #trust: Trust;
   #inside: Inside;
-  /** Those of before a change, while connections are on their way through them. */
-  #former: StagedEntrance[] = [];
+  /** Of before a change: those who were on their way in then may still be. */
+  #formers: Inside[] = [];
 
   private constructor(net: NetListener, trust: Trust, inside: Inside) {
     this.#net = net;
@@ -74,8 +74,8 @@ export class ConfiguredListener implements Listener {
 
   async close(): Promise<void> {
     await this.#net.close();
-    this.#inside.tls?.close();
-    for (const entrance of this.#former) entrance.close();
+    for (const inside of [this.#inside, ...this.#formers]) closeInside(inside);
+    this.#formers = [];
   }
 
   /** Days until the first of its certificates ends, negative afterwards; null without TLS. */
@@ -88,13 +88,13 @@ export class ConfiguredListener implements Listener {
     return this.#inside.tls?.crlLeftDays ?? null;
   }
 
-  /** Gives the address away for a while. */
+  /** Gives the address away for a while; who is on the way in goes on. */
   pause(): Promise<void> {
     return this.#net.pause();
   }
 
-  /** Takes the same address again. */
-  unpause(): Promise<void> {
+  /** Takes the same address again; false: it could not be had, and is tried for until it is. */
+  unpause(): Promise<boolean> {
     return this.#net.unpause();
   }
 
@@ -104,18 +104,14 @@ export class ConfiguredListener implements Listener {
     return {
       apply: () => {
         const former = this.#inside;
-        const entrances = former.entrance === null ? [] : [former.entrance];
-        this.#former = [...this.#former, ...entrances].filter(({ visits }) => visits > 0);
+        this.#formers = [...this.#formers, former].filter(isInUse);
         this.#inside = inside;
         this.#net.entrance = inside.entrance;
         former.tls?.retire();
         inside.tls?.begin();
         host.onTrustChanged();
       },
-      discard: () => {
-        inside.entrance?.close();
-        inside.tls?.close();
-      },
+      discard: () => closeInside(inside),
     };
   }
 
@@ -128,6 +124,15 @@ export class ConfiguredListener implements Listener {
 export interface PreparedChange {
   apply(): void;
   discard(): void;
+}
+
+function isInUse({ entrance }: Inside): boolean {
+  return entrance !== null && entrance.pending > 0;
+}
+
+function closeInside({ entrance, tls }: Inside): void {
+  entrance?.close();
+  tls?.close();
 }
 
 async function prepareInside(

@@ -75,18 +75,15 @@ class Visit {
 
 export class StagedEntrance implements Entrance {
   readonly #stages: Stages;
-  #visits = 0;
-  readonly #onOver = (): void => {
-    this.#visits--;
-  };
+  #pending = 0;
 
   constructor(stages: Stages) {
     this.#stages = stages;
   }
 
-  /** Connections on their way in. */
-  get visits(): number {
-    return this.#visits;
+  /** Connections that are on their way through the stages. */
+  get pending(): number {
+    return this.#pending;
   }
 
   admissionAddress(address: string): string {
@@ -95,8 +92,8 @@ export class StagedEntrance implements Entrance {
 
   enter(socket: net.Socket, peer: Peer, accept: (stream: Stream) => void, gate: Gate): void {
     const address = this.admissionAddress(peer.address);
-    const visit = new Visit(socket, peer, address, accept, gate, this.#onOver);
-    this.#visits++;
+    this.#pending++;
+    const visit = new Visit(socket, peer, address, accept, gate, () => this.#pending--);
     const { proxy } = this.#stages;
     if (proxy === null) this.#encrypt(socket, visit);
     else proxy.take(socket, peer, (header) => this.#onHeader(socket, header, visit));

@@ -10,6 +10,8 @@ export interface NativeHandle {
   /** Ours: who reads. */
   stream: HandleReader | null;
   readonly writeQueueSize: number;
+  /** The number of its file; -1 when it is closed. */
+  readonly fd?: number;
   readStart(): number;
   readStop(): number;
   /** All reads go into this buffer from now on. */

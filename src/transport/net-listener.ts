@@ -2,13 +2,15 @@
 // before anything is made of the connection. Streams are native handles where the runtime has them as we know them (handle.ts),
 // and plain sockets elsewhere, or when an entrance (entrance.ts) has more to do: PROXY headers, TLS, WebSocket.
 //
-// When the process has no file descriptors left, accepting stops: the kernel would be asked in vain, and what libuv does then
-// is to accept and close. The address is free meanwhile, and is taken again a second later.
+// When the process has almost no file descriptors left, accepting stops, so that what else must be opened can be: the address is
+// free meanwhile, and is taken again a second later. Nobody would tell us when there are none at all: libuv has a last one put
+// aside, with which it accepts and closes whoever comes, and says nothing.
 
 import net from 'node:net';
 import { normalizeAddress } from '../lib/address.ts';
 import { isNativeHandle, NATIVE_STREAMS, type NativeHandle } from './handle.ts';
 import { HandleStream, HandleStreams } from './handle-stream.ts';
+import { firstReserved } from './open-files.ts';
 import { own, prepareSocketFile, type SocketFile, withMode } from './socket-file.ts';
 import { SocketStream } from './socket-stream.ts';
 import {
@@ -71,6 +73,14 @@ function peerOf(handle: NativeHandle): Peer {
   return { address: normalizeAddress(found.address ?? '') ?? '', port: found.port ?? 0 };
 }
 
+function peerOfSocket({ remoteAddress = '', remotePort = 0 }: net.Socket): Peer {
+  return { address: normalizeAddress(remoteAddress) ?? '', port: remotePort };
+}
+
+function socketFile(socket: net.Socket): number | undefined {
+  return (socket as { readonly _handle?: { readonly fd?: number } })._handle?.fd;
+}
+
 function isExhaustion({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOBUFS' || code === 'ENOMEM';
 }
@@ -88,9 +98,11 @@ export class NetListener implements Listener {
   /** While accepting has stopped. */
   #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
+  /** A connection with this number of a file is one too many. */
+  #firstReserved = Number.POSITIVE_INFINITY;
   #bound: BoundAddress | null = null;
-  /** Of the connection that is admitted and about to be a socket; that may not know its peer any more. */
-  #arriving: Peer | null = null;
+  /** Of whom `net.Server` makes a socket right now. */
+  #admitted: Peer | null = null;
 
   constructor(place: HostPort | SocketFile, options: NetListenerOptions = {}) {
     this.#place = place;
@@ -120,14 +132,22 @@ export class NetListener implements Listener {
 
   /** Gives the address away until `unpause`; streams live on. */
   pause(): Promise<void> {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
     this.#server?.close();
     this.#server = null;
     return Promise.resolve();
   }
 
-  /** Takes the address of before again. */
-  async unpause(): Promise<void> {
-    await this.#bind(this.#samePlace());
+  /** Takes the address of before again; false: somebody else has it now, and it is tried for until it is free. */
+  async unpause(): Promise<boolean> {
+    try {
+      await this.#bind(this.#samePlace());
+      return true;
+    } catch {
+      if (!this.#isClosed) this.#retryLater();
+      return false;
+    }
   }
 
   async #bind(place: HostPort | SocketFile): Promise<BoundAddress> {
@@ -143,6 +163,7 @@ export class NetListener implements Listener {
     if (this.#isClosed) throw new Error('the listener is closed');
     if ('path' in place) await prepareSocketFile(place);
     this.#server = server;
+    this.#firstReserved = firstReserved();
     const bound = await new Promise<BoundAddress>((resolve, reject) => {
       server.once('error', (error) => {
         this.#server = null;
@@ -181,14 +202,22 @@ export class NetListener implements Listener {
     server.on('error', (error) => this.#onError(error));
     const admitsEarly = this.#usesHandles && this.#takeHandles(server);
     server.on('connection', (socket) => {
-      const peer = this.#arriving ?? {
-        address: normalizeAddress(socket.remoteAddress ?? '') ?? '',
-        port: socket.remotePort ?? 0,
-      };
-      if (!admitsEarly && !this.#admit(peer)) socket.destroy();
+      // Whose reset came meanwhile has no address any more; it must be released by the one that it was admitted by.
+      const peer = this.#admitted ?? peerOfSocket(socket);
+      this.#admitted = null;
+      if (!admitsEarly && (this.#isOneTooMany(socketFile(socket)) || !this.#admit(peer)))
+        socket.destroy();
       else if (this.entrance !== null) this.entrance.enter(socket, peer, this.#accept, this.#gate);
       else this.#accept(new SocketStream(socket, this.#transport, peer));
     });
+  }
+
+  /** Whether there are hardly any files left for others; then accepting stops. */
+  #isOneTooMany(fd = 0): boolean {
+    if (fd < this.#firstReserved) return false;
+    this.#gate.refuseFor('open-files');
+    this.#stopForAWhile();
+    return true;
   }
 
   #admit({ address }: Peer): boolean {
@@ -204,17 +233,14 @@ export class NetListener implements Listener {
     const { onconnection } = native as NativeServer;
     if (typeof onconnection !== 'function') return false;
     setOptions(native);
-    const arrived = (): void => {
-      this.#arriving = null;
-    };
     const accept = (handle: NativeHandle): boolean => {
       const peer = peerOf(handle);
-      if (!this.#admit(peer)) {
+      if (this.#isOneTooMany(handle.fd) || !this.#admit(peer)) {
         handle.close(() => {});
         return true;
       }
       if (this.entrance !== null) {
-        this.#arriving = peer;
+        this.#admitted = peer;
         return false;
       }
       if (!INHERITS_OPTIONS) setOptions(handle);
@@ -224,7 +250,6 @@ export class NetListener implements Listener {
     (native as NativeServer).onconnection = function (this: unknown, status, handle) {
       if (status !== 0 || !isNativeHandle(handle) || !accept(handle)) {
         onconnection.call(this, status, handle);
-        arrived();
       }
     };
     return true;
@@ -232,7 +257,11 @@ export class NetListener implements Listener {
 
   /** accept() failed. That must not end the process. */
   #onError(error: NodeJS.ErrnoException): void {
-    if (!isExhaustion(error) || this.#server === null || this.#isClosed) return;
+    if (isExhaustion(error)) this.#stopForAWhile();
+  }
+
+  #stopForAWhile(): void {
+    if (this.#server === null || this.#isClosed) return;
     this.#server.close();
     this.#server = null;
     this.#onExhausted(true);

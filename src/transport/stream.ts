@@ -68,7 +68,7 @@ export interface Gate {
   place(address: string): boolean;
   /** One that was admitted is gone before it was a stream; after that the Broker knows. */
   release(address: string): void;
-  /** One that was admitted is refused for another reason, by name; it is still to be released. */
+  /** One is refused for another reason, by name. If it was admitted it is still to be released. */
   refuseFor(reason: string): void;
 }
 

@@ -53,6 +53,11 @@ export function iothubWith(
   return runNode([ENTRY, ...args], { env: { ...environment(), ...variables } });
 }
 
+export interface RunOptions {
+  /** Files that the process may have open. */
+  readonly openFilesMax?: number;
+}
+
 /** A server that runs in a process of its own, on a port that the system chose; its data go with the test, unless a folder is named. */
 export class RunningServer {
   readonly lines: string[] = [];
@@ -60,10 +65,14 @@ export class RunningServer {
   readonly exit: Promise<number | null>;
   readonly #reader: AsyncIterableIterator<string>;
 
-  constructor(...args: string[]) {
+  constructor(...given: (string | RunOptions)[]) {
+    const args = given.filter((arg) => typeof arg === 'string');
+    const { openFilesMax } = given.find((arg) => typeof arg === 'object') ?? {};
     const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
     const port = args.includes('--listener') ? [] : ['--port', '0'];
-    const child = spawn(process.execPath, [ENTRY, ...port, ...data, ...args], {
+    const limit = openFilesMax === undefined ? '' : `ulimit -n ${openFilesMax} && `;
+    const command = [process.execPath, ENTRY, ...port, ...data, ...args];
+    const child = spawn('bash', ['-c', `${limit}exec "$@"`, 'bash', ...command], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: environment(),
     });

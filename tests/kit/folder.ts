@@ -4,9 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
+const folders: string[] = [];
+
 /** An empty folder. */
 export function temporaryFolder(): string {
+  if (folders.length === 0) process.on('exit', removeAll);
   const folder = mkdtempSync(path.join(os.tmpdir(), 'iothub-test-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
+}
+
+function removeAll(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }

@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { HandleStream } from '../../src/transport/handle-stream.ts';
-import { NetListener } from '../../src/transport/net-listener.ts';
+import { type Entrance, NetListener } from '../../src/transport/net-listener.ts';
 import { SocketStream } from '../../src/transport/socket-stream.ts';
-import type { Stream } from '../../src/transport/stream.ts';
+import { type Gate, OPEN_GATE, type Stream } from '../../src/transport/stream.ts';
 import { SocketPeer } from '../contracts/peer.ts';
 import { type Joined, streamContract } from '../contracts/stream.contract.ts';
+import { until } from '../kit/until.ts';
 
 async function connect(port: number): Promise<net.Socket> {
   const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
@@ -58,3 +59,39 @@ test('a closed listener leaves its address free while its streams live on', asyn
   socket.destroy();
   for (const stream of accepted) stream.destroy();
 });
+
+test('a client that is gone once it is admitted enters with the address that was admitted', async () => {
+  const admitted: string[] = [];
+  const entered: string[] = [];
+  const clients: net.Socket[] = [];
+  const gate: Gate = {
+    ...OPEN_GATE,
+    admit: (address) => {
+      admitted.push(address);
+      for (const client of clients) resetNow(client); // the kernel forgets whose it was
+      return true;
+    },
+  };
+  const entrance: Entrance = {
+    admissionAddress: (address) => address,
+    enter: (socket, peer) => {
+      entered.push(peer.address);
+      socket.destroy();
+    },
+    close: () => {},
+  };
+  const listener = new NetListener({ host: '127.0.0.1', port: 0 }, { entrance });
+  const { port } = await listener.listen(() => {}, gate);
+  onTestFinished(() => listener.close());
+  const client = net.connect(port, '127.0.0.1');
+  client.on('error', () => {});
+  clients.push(client);
+  await until(() => entered.length === 1);
+  expect(entered).toEqual(admitted);
+});
+
+/** `resetAndDestroy` would wait until the client knows that it is connected. */
+function resetNow(client: net.Socket): void {
+  const { _handle: handle } = client as unknown as { _handle: { reset(done: () => void): number } };
+  expect(handle.reset(() => {})).toBe(0);
+}

@@ -371,13 +371,19 @@ describe('what comes before an upgrade is limited:', () => {
 
 describe('what is no HTTP', () => {
   test.each([
-    ['MQTT without WebSocket', '\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00'],
-    ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    [
+      'MQTT without WebSocket came to a listener for WebSocket',
+      '\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00',
+    ],
+    [
+      'TLS came to a port without TLS: the client wants wss://, this listener is ws://',
+      '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+    ],
   ])('is closed, and logged as what it is: %s', async (what, bytes) => {
     const { ask, log, listener } = await door();
     expect(await ask(bytes)).toBe('');
     expect(log.map(({ level, message }) => [level, message])).toEqual([
-      ['info', `${what} came to a listener for WebSocket; check its URL`],
+      ['info', `${what}; check its URL`],
     ]);
     expect(listener.refusals).toEqual(['not-http']);
   });

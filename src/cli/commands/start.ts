@@ -5,12 +5,14 @@ import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
+import { openFilesMax } from '../../transport/open-files.ts';
 import { TlsMaterialError } from '../../transport/tls/findings.ts';
 import { describeBindError } from '../bind-error.ts';
 import { isContainer } from '../container.ts';
 import { ExitCode } from '../exit-code.ts';
 import { type Greeted, greet } from '../greeting.ts';
 import { listenersOf } from '../listeners.ts';
+import { warnOfOpenFiles } from '../open-files.ts';
 import { Reload } from '../reload.ts';
 import type { ChosenStorage } from '../storage.ts';
 
@@ -37,6 +39,7 @@ export async function start(
   const { stopRequested, isStopRequested } = listenToSignals(server, reloading, logger);
   endOnSurprise(server, logger);
   logger.info({ version, node: process.version, pid: process.pid }, `IoTHub ${version} starts`);
+  warnOfOpenFiles(openFilesMax(), config.limits.connectionsMax, logger);
   if (storage.storage === undefined) {
     logger.info({}, 'Sessions and messages are kept in memory only: a restart loses them');
   }

@@ -62,6 +62,12 @@ export type HandshakeRefusal =
   | 'handshake-failed'
   | 'client-certificate';
 
+/** What speaks against a certificate: a code to search for, and a sentence for the log. */
+export interface Objection {
+  readonly code: string;
+  readonly sentence: string;
+}
+
 /** What the stage needs from those around it. */
 export interface HandshakeHost {
   readonly material: { readonly current: TlsSetLike };
@@ -71,6 +77,8 @@ export interface HandshakeHost {
   /** What limits count as one address: an IPv6 address counts as its /64. */
   readonly limitKey: (address: string) => string;
   readonly onRefused: (reason: HandshakeRefusal, address: string) => void;
+  /** What speaks against a certificate that verifies; null: nothing. */
+  readonly objectionTo?: (certificateDer: Buffer) => Objection | null;
 }
 
 /** Where the client is, behind proxies too. */

@@ -12,6 +12,7 @@ import type {
   HandshakeHost,
   HandshakeLimits,
   HandshakeRefusal,
+  Objection,
   Peer,
   TlsSetLike,
 } from './handshake.ts';
@@ -151,8 +152,9 @@ export class Newcomer implements Claimant, TimerOwner {
     socket: tls.TLSSocket,
     certificate: X509Certificate | undefined,
     set: TlsSetLike,
-  ): { readonly code: string; readonly sentence: string } | null {
-    const { current } = this.#stage.host.material;
+  ): Objection | null {
+    const { host } = this.#stage;
+    const { current } = host.material;
     if (!set.ticketKeys.equals(current.ticketKeys))
       return { code: 'TRUST_CHANGED', sentence: TRUST_CHANGED };
     if (certificate === undefined) {
@@ -165,9 +167,9 @@ export class Newcomer implements Claimant, TimerOwner {
     if (!socket.authorized) code = String(socket.authorizationError ?? 'UNSPECIFIED');
     // What follows, OpenSSL has checked for a new session; a resumed one has the verdict of its first day.
     else if (current.isRevoked(certificate)) code = 'CERT_REVOKED';
-    else if (Date.parse(certificate.validTo) < this.#stage.host.clock.wallNow())
-      code = 'CERT_HAS_EXPIRED';
-    return code === null ? null : { code, sentence: describeCertificate(code) };
+    else if (Date.parse(certificate.validTo) < host.clock.wallNow()) code = 'CERT_HAS_EXPIRED';
+    if (code !== null) return { code, sentence: describeCertificate(code) };
+    return host.objectionTo?.(certificate.raw) ?? null;
   }
 
   #firstBytes(): void {

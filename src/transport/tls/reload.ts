@@ -131,9 +131,9 @@ export class TlsMaterial {
     this.#isClosed = true;
     this.#watcher.close();
     this.#expiryCheck?.cancel();
-    const { alarms, listener } = this.#options;
+    const { alarms } = this.#options;
     const names: TlsAlarmName[] = ['tls_reload_failed', 'certificate_expires', 'crl_expires'];
-    for (const name of names) alarms.clear(name, listener);
+    for (const name of names) alarms.clear(name, this);
   }
 
   async #begin(): Promise<void> {
@@ -170,7 +170,7 @@ export class TlsMaterial {
       return false;
     }
     if (this.#isClosed) return false;
-    alarms.clear('tls_reload_failed', listener);
+    alarms.clear('tls_reload_failed', this);
     if (set.digest === former.digest) {
       logger.info({ listener }, 'TLS files are the same as before');
       return true;
@@ -206,7 +206,7 @@ export class TlsMaterial {
     const message = 'the new TLS files cannot be used, the former ones stay';
     logger.error({ listener, problems }, message);
     const first = `${message}: ${problems[0]}`;
-    alarms.raise('tls_reload_failed', listener, 'warning', first, { problems });
+    alarms.raise('tls_reload_failed', this, listener, 'warning', first, { problems });
   }
 
   #checkExpiry(): void {
@@ -219,7 +219,7 @@ export class TlsMaterial {
     const nowMs = clock.wallNow();
     const life = firstDue(lives, expiryWarningDays, nowMs);
     if (life === null) {
-      alarms.clear(name, listener);
+      alarms.clear(name, this);
       return;
     }
     const { file, subject, ends } = life;
@@ -229,7 +229,7 @@ export class TlsMaterial {
     const when = isOver ? `is over since ${date}` : `${words.ends} ${date}, in ${spell(days)}`;
     const message = `${words.what} ${subject} (${file}) ${when}: ${isOver ? words.todoNow : words.todo}`;
     const severity: AlarmSeverity = isOver ? 'critical' : 'warning';
-    alarms.raise(name, listener, severity, message, { file, days });
+    alarms.raise(name, this, listener, severity, message, { file, days });
   }
 
   #leftDays(lives: readonly Life[]): number | null {

@@ -124,6 +124,11 @@ export class TlsSet {
     return wildcard ?? this.secureContext;
   }
 
+  /** False: a certificate with that number is not revoked, for sure. */
+  mayBeRevoked(serialNumber: string): boolean {
+    return this.#trust.mayBeRevoked(serialNumber);
+  }
+
   /** Whether the lists revoke it, or the authority of the bundle that issued it. */
   isRevoked(certificate: X509Certificate): boolean {
     return this.#trust.isRevoked(certificate);

@@ -6,6 +6,7 @@ import type { AlarmSeverity, Alarms } from '../../core/alarms.ts';
 export type TlsAlarmName = 'tls_reload_failed' | 'certificate_expires' | 'crl_expires';
 
 interface Reason {
+  readonly listener: string;
   readonly severity: AlarmSeverity;
   readonly message: string;
   readonly fields: object;
@@ -13,33 +14,35 @@ interface Reason {
 
 export class TlsAlarms {
   readonly #alarms: Alarms;
-  /** By name, then by listener. */
-  readonly #reasons = new Map<TlsAlarmName, Map<string, Reason>>();
+  /** By name, then by whose files they are: while a listener changes, there are two of them for one. */
+  readonly #reasons = new Map<TlsAlarmName, Map<object, Reason>>();
 
   constructor(alarms: Alarms) {
     this.#alarms = alarms;
   }
 
+  /** `owner` has the reason, until it clears it. */
   raise(
     name: TlsAlarmName,
+    owner: object,
     listener: string,
     severity: AlarmSeverity,
     message: string,
     fields: object = {},
   ): void {
-    const reasons = this.#reasons.get(name) ?? new Map<string, Reason>();
-    reasons.set(listener, { severity, message, fields });
+    const reasons = this.#reasons.get(name) ?? new Map<object, Reason>();
+    reasons.set(owner, { listener, severity, message, fields });
     this.#reasons.set(name, reasons);
     this.#show(name, reasons);
   }
 
-  /** This listener has no reason any more. */
-  clear(name: TlsAlarmName, listener: string): void {
+  /** The owner has no reason any more. */
+  clear(name: TlsAlarmName, owner: object): void {
     const reasons = this.#reasons.get(name);
-    if (reasons?.delete(listener)) this.#show(name, reasons);
+    if (reasons?.delete(owner)) this.#show(name, reasons);
   }
 
-  #show(name: TlsAlarmName, reasons: ReadonlyMap<string, Reason>): void {
+  #show(name: TlsAlarmName, reasons: ReadonlyMap<object, Reason>): void {
     const all = [...reasons.values()];
     const worst = all.find(({ severity }) => severity === 'critical') ?? all[0];
     if (worst === undefined) {
@@ -47,7 +50,7 @@ export class TlsAlarms {
       return;
     }
     const others = all.length > 1 ? ` (and ${all.length - 1} more of the listeners)` : '';
-    const fields = { listeners: [...reasons.keys()], ...worst.fields };
+    const fields = { listeners: all.map(({ listener }) => listener), ...worst.fields };
     this.#alarms.raise(name, worst.severity, worst.message + others, fields);
   }
 }

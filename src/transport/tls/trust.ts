@@ -44,6 +44,12 @@ export class Trust {
     return this.crls.map(({ crl }) => toPem('X509 CRL', crl.raw));
   }
 
+  /** False: for sure it is not. Costs next to nothing, since thousands who are connected are asked about. */
+  mayBeRevoked(serialNumber: string): boolean {
+    if (this.#revoked.size > 0) return true;
+    return this.crls.some(({ crl }) => crl.revokedSerials.has(serialNumber));
+  }
+
   /**
    * Whether the certificate, or the authority of the bundle that issued it, is on a list. Intermediates that the client sent
    * and that are not in the bundle are not known here; OpenSSL asks for them at the handshake.

@@ -69,8 +69,10 @@ const ERRORS: Readonly<Record<string, string>> = {
   UNEXPECTED_MESSAGE: 'the client broke the TLS protocol: it sent what may not come now',
   BAD_SIGNATURE: 'the client could not prove that it has the key of its certificate',
   CERTIFICATE_VERIFY_FAILED: 'the certificate of the client does not verify',
-  ECONNRESET: 'the client closed the connection during the handshake: it gave up, or lost its way',
-  EPIPE: 'the client closed the connection during the handshake: it gave up, or lost its way',
+  ECONNRESET:
+    'the client closed the connection during the handshake: it gave up, or does not trust our certificate, or its name, and does not say so',
+  EPIPE:
+    'the client closed the connection during the handshake: it gave up, or does not trust our certificate, or its name, and does not say so',
   ETIMEDOUT: 'the network lost the client during the handshake',
 };
 

@@ -35,6 +35,10 @@ export type WebSocketRefusal =
   | 'sub-protocol'
   | 'handshake';
 
+const TLS_CAME =
+  'TLS came to a port without TLS: the client wants wss://, this listener is ws://; check its URL';
+const MQTT_CAME = 'MQTT without WebSocket came to a listener for WebSocket; check its URL';
+
 /** Of a text that a client chose, in the log. */
 const LOGGED_CHARACTERS_MAX = 200;
 const NO_BYTES = Buffer.alloc(0);
@@ -152,7 +156,7 @@ export class WebSocketDoor {
       certificate,
       accept,
       (late) => this.#onLate(late),
-      () => this.#onGone(socket),
+      () => this.#onClosed(socket),
     );
     this.#visitors.set(socket, visitor);
     this.#wheel.arm(visitor.timer, this.#options.upgradeTimeoutMs);
@@ -189,16 +193,17 @@ export class WebSocketDoor {
     return visitor;
   }
 
-  /** A health probe, mostly, unless it got its answer. */
-  #onGone(socket: net.Socket): void {
+  /** Gone without an upgrade or an answer, most often before its first byte: a health probe. */
+  #onClosed(socket: net.Socket): void {
     const visitor = this.#forget(socket);
     if (visitor === null || visitor.isAnswered) return;
-    const remote = `${visitor.address}:${visitor.port}`;
-    this.#logger.debug({ remote }, 'a connection ended before its upgrade');
+    const { address, port } = visitor;
+    this.#logger.debug({ remote: `${address}:${port}` }, 'a connection ended before its upgrade');
   }
 
   #onLate(visitor: Visitor): void {
     const { socket, address, port, isAnswered } = visitor;
+    visitor.isAnswered = true;
     socket.destroy();
     if (isAnswered) return;
     visitor.isAnswered = true;
@@ -301,12 +306,12 @@ export class WebSocketDoor {
   }
 
   #onNoRequest(socket: net.Socket, first: number): void {
-    if (first !== 0x10 && first !== 0x16) {
+    const isTls = first === 0x16 && this.#visitors.get(socket)?.isEncrypted === false;
+    if (first !== 0x10 && !isTls) {
       this.#refuse(socket, 'not-http', 400, 'This is not an HTTP request.');
       return;
     }
-    const what = first === 0x10 ? 'MQTT without WebSocket' : 'TLS';
-    const sentence = `${what} came to a listener for WebSocket; check its URL`;
+    const sentence = first === 0x10 ? MQTT_CAME : TLS_CAME;
     this.#log.info(this.#keyOf(socket), { remote: this.#remoteOf(socket) }, sentence);
     this.#onRefused('not-http');
     this.#answered(socket);

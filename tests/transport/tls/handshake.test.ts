@@ -463,7 +463,7 @@ describe('a handshake that fails', () => {
           level: 'info',
           fields: { code: 'ECONNRESET' },
           message:
-            'the client closed the connection during the handshake: it gave up, or lost its way',
+            'the client closed the connection during the handshake: it gave up, or does not trust our certificate, or its name, and does not say so',
         },
       ]);
     });

@@ -414,6 +414,8 @@ describe('authorities and what they revoked', () => {
     expect((await connect(set, showsBelow)).error).toBe('CERT_REVOKED');
     expect(set.isRevoked(below.x509)).toBe(true);
     expect(set.isRevoked(direct.x509)).toBe(false);
+    expect(set.mayBeRevoked(below.serialNumber)).toBe(true);
+    expect(set.mayBeRevoked('FFFF')).toBe(false);
   });
 
   test('keep out who is below a revoked intermediate', async () => {
@@ -424,6 +426,7 @@ describe('authorities and what they revoked', () => {
     expect(set.isRevoked(direct.x509)).toBe(false);
     const stranger = Authority.root({ commonName: 'Stranger' }).client();
     expect(set.isRevoked(stranger.x509)).toBe(false);
+    expect(set.mayBeRevoked('FFFF')).toBe(true);
   });
 
   test('do not revoke the same serial number of another authority', async () => {
