@@ -115,8 +115,9 @@ export class HandleStream implements Stream {
 
   /** A write that was not taken at once is done. */
   onNativeDone(status: number): void {
+    if (this.#handle === null) return; // it was cancelled because we closed: that is no error
     if (status < 0) this.#fail('write', status);
-    else if (this.#handle !== null) this.#sink?.onWritten();
+    else this.#sink?.onWritten();
   }
 
   pause(): void {

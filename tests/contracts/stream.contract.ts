@@ -581,6 +581,7 @@ function endingCases(maker: StreamMaker, open: Opener): void {
     server.destroy();
     await until(() => server.closes === 1);
     expect(server.written).toBe(0);
+    expect(server.error, 'what is ended from here is no error').toBe(null);
     client.onBytes = () => {};
     client.resume();
     await until(() => client.hasEnded || client.isClosed);
