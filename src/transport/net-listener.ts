@@ -160,8 +160,8 @@ export class NetListener implements Listener {
       // Who waits for a TLS handshake is read no further than its first bytes. Sockets that flow do not care.
       highWaterMark: 1,
     });
-    if (this.#isClosed) throw new Error('the listener is closed');
     if ('path' in place) await prepareSocketFile(place);
+    if (this.#isClosed) throw new Error('the listener was closed before it listened');
     this.#server = server;
     this.#firstReserved = firstReserved();
     const bound = await new Promise<BoundAddress>((resolve, reject) => {

@@ -62,7 +62,9 @@ export class SocketPeer extends Peer {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    // Socket files know no reset.
+    if (this.#socket.remoteFamily === undefined) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   pause(): void {
