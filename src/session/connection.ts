@@ -128,6 +128,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   }
 
   pauseReading(reason: PauseReason): void {
+    if (this.state >= ConnectionState.Closing) return; // what comes is thrown away until the peer has ended, too
     if (this.#paused === 0) this.stream.pause();
     this.#paused |= reason;
   }

@@ -190,6 +190,23 @@ test('half-connected streams are closed without a word', async () => {
   expect(server.stats().connections).toBe(0);
 });
 
+test('a connection that is closing already is still heard: the stop waits for nobody who has gone', async () => {
+  // Under this clock the time that a closing client is given never ends.
+  const server = make({ clock: new FakeClock(), limits: { shutdownTimeoutMs: 60_000 } });
+  await server.start();
+  const client = await connected(server, 'c');
+  client.onEnd = () => {
+    client.hasEnded = true; // and its own side stays open
+  };
+  client.send({ type: PacketType.Disconnect, reasonCode: 0, properties: {} });
+  await until(() => client.hasEnded);
+  const stopped = server.stop();
+  await turns(10);
+  client.stream.end();
+  await stopped;
+  expect(server.stats().connections).toBe(0);
+});
+
 /** Has much more on its way than any socket takes, and reads none of it. */
 async function deaf(server: Server, clientId: string): Promise<PacketClient> {
   const client = await connected(server, clientId);
