@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { HandleStream } from '../../src/transport/handle-stream.ts';
 import { type Entrance, NetListener } from '../../src/transport/net-listener.ts';
 import { SocketStream } from '../../src/transport/socket-stream.ts';
 import { type Gate, OPEN_GATE, type Stream } from '../../src/transport/stream.ts';
 import { SocketPeer } from '../contracts/peer.ts';
 import { type Joined, streamContract } from '../contracts/stream.contract.ts';
-import { until } from '../kit/until.ts';
+import { turns, until } from '../kit/until.ts';
 
 async function connect(port: number): Promise<net.Socket> {
   const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
@@ -95,3 +95,21 @@ function resetNow(client: net.Socket): void {
   const { _handle: handle } = client as unknown as { _handle: { reset(done: () => void): number } };
   expect(handle.reset(() => {})).toBe(0);
 }
+
+test('paused and resumed while it waits to accept again, it is bound once, and closed for good', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const made = vi.spyOn(net, 'createServer');
+  onTestFinished(() => made.mockRestore());
+  const listener = new NetListener({ host: '127.0.0.1', port: 0 });
+  const { port } = await listener.listen((stream) => stream.destroy());
+  made.mock.results[0].value.emit('error', Object.assign(new Error('accept'), { code: 'ENOMEM' }));
+  await listener.pause();
+  await listener.unpause();
+  await vi.advanceTimersByTimeAsync(10_000);
+  await turns(10);
+  await listener.close();
+  const next = new NetListener({ host: '127.0.0.1', port });
+  onTestFinished(() => next.close());
+  await expect(next.listen(() => {})).resolves.toMatchObject({ port });
+});
