@@ -71,6 +71,7 @@ const METHODS = [
 /** Node's native streams, or null where they cannot be had. */
 function findNativeStreams(): NativeStreams | null {
   if (process.versions.bun !== undefined || process.platform === 'win32') return null;
+  if (process.throwDeprecation) return null; // with --pending-deprecation the question alone would end the process
   let wrap: StreamWrap;
   try {
     const { binding } = process as unknown as { binding?: (name: string) => StreamWrap };

@@ -37,6 +37,16 @@ test('Node has native handles as we know them: plain sockets would be slow, and 
   server.destroy();
 });
 
+test('who wants deprecations to throw gets plain sockets: to ask for native handles is one', async () => {
+  vi.resetModules();
+  process.throwDeprecation = true;
+  onTestFinished(() => {
+    process.throwDeprecation = false;
+  });
+  const { NATIVE_STREAMS } = await import('../../src/transport/handle.ts');
+  expect(NATIVE_STREAMS).toBe(null);
+});
+
 test('a port in use is refused with the system’s error, and the listener can be closed', async () => {
   const first = new NetListener({ host: '127.0.0.1', port: 0 });
   const { port } = await first.listen((stream) => stream.destroy());
