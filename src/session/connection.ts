@@ -309,6 +309,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   /** Closes at once. */
   destroy(): void {
     if (this.state === ConnectionState.Closed) return;
+    this.#closeReason ||= 'the server cut the connection off';
     this.#leave(true);
     this.state = ConnectionState.Closing;
     this.stream.destroy();

@@ -7,6 +7,7 @@ import { FakeClock } from '../../src/lib/clock.ts';
 import { type Packet, PacketType, type PublishPacket } from '../../src/protocol/index.ts';
 import { Server, type ServerOptions } from '../../src/server/server.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
+import { LogBook } from '../kit/log-book.ts';
 import { PacketClient } from '../kit/packet-client.ts';
 import { activeResources, CountingClock, type Resources } from '../kit/resources.ts';
 import { turns, until } from '../kit/until.ts';
@@ -233,6 +234,17 @@ test('shutdownTimeoutMs: a client that does not read is cut off, the others get 
   await until(() => client.isClosed);
   expect(client.take()).toMatchObject([GOODBYE]);
   silent.destroy();
+});
+
+test('the log says of those who are cut off that it was the server', async () => {
+  const log = new LogBook();
+  const server = make({ logger: log });
+  await server.start();
+  await connected(server, 'c');
+  server.abort();
+  await until(() => server.stats().connections === 0);
+  const line = log.infos.find(({ message }) => message === 'client disconnected');
+  expect(line?.fields).toMatchObject({ reason: 'the server cut the connection off' });
 });
 
 test('abort cuts everybody off at once, without a word', async () => {
