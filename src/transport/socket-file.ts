@@ -1,10 +1,11 @@
 // Files of unix sockets: what lies there when a server starts, and who may use it. A file that a dead server left is removed;
 // one that is no socket, or that somebody answers at, is not touched.
 
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { chown, lstat, unlink } from 'node:fs/promises';
+import { chown, link, lstat, rename, unlink } from 'node:fs/promises';
 import net from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export interface SocketFile {
   /** Absolute, or seen from the working directory. */
@@ -48,9 +49,22 @@ export async function prepareSocketFile({ path }: SocketFile): Promise<void> {
   if (await isAnswered(path)) {
     throw failure('EADDRINUSE', `a server listens at ${path} already`);
   }
-  await unlink(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
+  await removeDead(path);
+}
+
+/** Takes the file away first and looks at it again then: a server that starts at this moment, too, may have made it anew. */
+async function removeDead(path: string): Promise<void> {
+  const aside = join(dirname(path), `.${randomBytes(4).toString('hex')}`);
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // somebody was faster
+    throw error;
+  }
+  const isAlive = Buffer.byteLength(aside) <= PATH_BYTES_MAX && (await isAnswered(aside));
+  if (isAlive) await link(aside, path);
+  await unlink(aside);
+  if (isAlive) throw failure('EADDRINUSE', `a server listens at ${path} already`);
 }
 
 /** Binds with the file's mode, so that nobody has it for a moment who must not. */

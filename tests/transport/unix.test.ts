@@ -1,8 +1,16 @@
 import { once } from 'node:events';
-import { lstatSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { NetListener } from '../../src/transport/net-listener.ts';
 import type { Stream } from '../../src/transport/stream.ts';
 import { SocketPeer } from '../contracts/peer.ts';
@@ -79,6 +87,27 @@ test('a socket that somebody answers at is not touched', async () => {
   await listenerAt(file).listen((stream) => stream.destroy());
   await expect(listenerAt(file).listen(() => {})).rejects.toMatchObject({ code: 'EADDRINUSE' });
   (await connect(file)).destroy();
+});
+
+test('a server that starts at the same moment and is faster keeps its file', async () => {
+  const file = await leaveStale();
+  const before = readdirSync(folder).sort();
+  const faster = net.createServer((socket) => socket.destroy());
+  onTestFinished(() => void faster.close());
+  const connectTo = net.connect;
+  const asked = vi.spyOn(net, 'connect').mockImplementationOnce(((path: string) => {
+    const socket = connectTo(path);
+    // Nobody answered, which the listener is about to hear.
+    socket.once('error', () => {
+      unlinkSync(file);
+      faster.listen(file);
+    });
+    return socket;
+  }) as typeof net.connect);
+  onTestFinished(() => asked.mockRestore());
+  await expect(listenerAt(file).listen(() => {})).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  (await connect(file)).destroy();
+  expect(readdirSync(folder).sort()).toEqual(before);
 });
 
 test('a path longer than the kernel takes is refused with a sentence', async () => {
