@@ -56,6 +56,8 @@ export function iothubWith(
 export interface RunOptions {
   /** Files that the process may have open. */
   readonly openFilesMax?: number;
+  /** The configuration says where it listens. */
+  readonly isPlaced?: boolean;
 }
 
 /** A server that runs in a process of its own, on a port that the system chose; its data go with the test, unless a folder is named. */
@@ -67,9 +69,9 @@ export class RunningServer {
 
   constructor(...given: (string | RunOptions)[]) {
     const args = given.filter((arg) => typeof arg === 'string');
-    const { openFilesMax } = given.find((arg) => typeof arg === 'object') ?? {};
+    const { openFilesMax, isPlaced = false } = given.find((arg) => typeof arg === 'object') ?? {};
     const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
-    const port = args.includes('--listener') ? [] : ['--port', '0'];
+    const port = isPlaced || args.includes('--listener') ? [] : ['--port', '0'];
     const limit = openFilesMax === undefined ? '' : `ulimit -n ${openFilesMax} && `;
     const command = [process.execPath, ENTRY, ...port, ...data, ...args];
     const child = spawn('bash', ['-c', `${limit}exec "$@"`, 'bash', ...command], {
