@@ -8,6 +8,7 @@ export const CloseCode = {
   ProtocolError: 1002,
   UnsupportedData: 1003,
   NoStatus: 1005,
+  InvalidPayload: 1007,
   MessageTooBig: 1009,
 } as const;
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
@@ -278,6 +279,18 @@ export function writeFrameHeader(
   for (let i = size - 1; i >= 0; i--) {
     target[at + 2 + i] = rest % 256;
     rest = Math.floor(rest / 256);
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Whether the reason in a close frame is text, as it must be. RFC 6455 §5.5.1 */
+export function isText(bytes: Uint8Array): boolean {
+  try {
+    UTF8.decode(bytes);
+    return true;
+  } catch {
+    return false;
   }
 }
 

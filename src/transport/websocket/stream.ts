@@ -18,6 +18,7 @@ import {
   FrameReader,
   frameHeaderBytes,
   isCloseCode,
+  isText,
   Opcode,
   writeFrameHeader,
 } from './frames.ts';
@@ -332,6 +333,10 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     const code = (controlPayload[0] << 8) | controlPayload[1];
     if (controlLength === 1 || (controlLength > 1 && !isCloseCode(code))) {
       this.#refuse(CloseCode.ProtocolError, 'a close frame has no valid code');
+      return;
+    }
+    if (!isText(controlPayload.subarray(2, controlLength))) {
+      this.#refuse(CloseCode.InvalidPayload, 'the reason in a close frame is not UTF-8');
       return;
     }
     this.#peerHasClosed = true;
