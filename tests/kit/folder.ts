@@ -8,7 +8,14 @@ const folders: string[] = [];
 
 /** An empty folder. */
 export function temporaryFolder(): string {
-  if (folders.length === 0) process.on('exit', removeAll);
+  if (folders.length === 0) {
+    process.on('exit', removeAll);
+    // Vitest ends its workers so, and no exit listener is called.
+    process.once('SIGTERM', () => {
+      removeAll();
+      process.kill(process.pid, 'SIGTERM');
+    });
+  }
   const folder = mkdtempSync(path.join(os.tmpdir(), 'iothub-test-'));
   folders.push(folder);
   return folder;
