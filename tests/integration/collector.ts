@@ -37,9 +37,14 @@ export class Collector {
   }
 }
 
-export async function open(hub: Hub, options: IClientOptions): Promise<Collector> {
+/** Connects to the hub's first listener, unless `url` names another. */
+export async function open(
+  hub: Hub,
+  options: IClientOptions,
+  url = hub.urls[0],
+): Promise<Collector> {
   // Not `connectAsync`: what comes right after CONNACK would find no listener yet.
-  const client = connect(`mqtt://127.0.0.1:${hub.port}`, { reconnectPeriod: 0, ...options });
+  const client = connect(url, { reconnectPeriod: 0, ...options });
   const collector = new Collector(client);
   onTestFinished(() => {
     client.end(true);

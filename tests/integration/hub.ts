@@ -9,53 +9,62 @@ import { temporaryFolder } from '../kit/folder.ts';
 const DEADLINE_MS = 15_000;
 
 export interface Hub {
+  /** Of the first listener; 0 for a unix socket. */
   readonly port: number;
+  /** Of the listeners in the order of the command line, with the ports they got: `ws://127.0.0.1:4711/mqtt`. */
+  readonly urls: readonly string[];
   readonly process: ChildProcess;
   /** Log lines so far. */
   readonly log: readonly string[];
-  /** Resolves when a line of the log contains `text`. */
-  says(text: string): Promise<void>;
+  /** Resolves with the first line of the log that contains `text`. */
+  says(text: string): Promise<string>;
   /** Ends it with a signal; resolves with its exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | string | null>;
 }
 
-/** Starts `node dist/cli/main.js` on a free loopback port and waits until it serves. */
+/** Starts `node dist/cli/main.js` and waits until it serves: on a free loopback port, if `args` name no listener. */
 export async function startHub(...args: string[]): Promise<Hub> {
   const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
-  const child = spawn(process.execPath, ['dist/cli/main.js', '--port', '0', ...data, ...args], {
+  const listeners = args.filter((arg) => arg === '--listener').length;
+  const place = listeners === 0 ? ['--port', '0'] : [];
+  const child = spawn(process.execPath, ['dist/cli/main.js', ...place, ...data, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(async () => {
     await end(child, 'SIGKILL');
   });
   const log: string[] = [];
+  const urls: string[] = [];
   const readers = new Set<() => void>();
   let rest = '';
-  const port = await within(
-    new Promise<number>((resolve, reject) => {
+  await within(
+    new Promise<void>((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${log}`)));
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         const lines = (rest + text).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) {
           log.push(line);
-          const match = /serves MQTT .* on mqtt:\/\/127\.0\.0\.1:(\d+)/.exec(line);
-          if (match !== null) resolve(Number(match[1]));
+          const match = /serves MQTT .* on ([^"]+)"/.exec(line);
+          if (match !== null) urls.push(match[1]);
         }
+        if (urls.length >= Math.max(1, listeners)) resolve();
         for (const reader of readers) reader();
       });
     }),
-    'the server serves',
+    () => `the server serves; it says\n${log.join('\n')}`,
   );
   return {
-    port,
+    port: Number(/:(\d+)(?:\/|$)/.exec(urls[0])?.[1] ?? 0),
+    urls,
     process: child,
     log,
     says: (text) =>
       within(
-        new Promise<void>((resolve) => {
+        new Promise<string>((resolve) => {
           const look = () => {
-            if (log.some((line) => line.includes(text))) resolve();
+            const said = log.find((line) => line.includes(text));
+            if (said !== undefined) resolve(said);
           };
           readers.add(look);
           look();
