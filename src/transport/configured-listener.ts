@@ -64,7 +64,13 @@ export class ConfiguredListener implements Listener {
       protocol === 'mqtt+unix'
         ? { path, ...socket }
         : { host: options.host ?? '', port: options.port ?? DEFAULT_PORTS[protocol] };
-    const net = new NetListener(place, { onExhausted: host.onExhausted });
+    const net = new NetListener(place, {
+      onExhausted: host.onExhausted,
+      onReset: () => {
+        const listener = listenerUrl(options);
+        host.logger.debug({ listener }, 'connection reset before its first byte');
+      },
+    });
     return new ConfiguredListener(net, trust, inside);
   }
 

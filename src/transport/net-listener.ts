@@ -53,6 +53,8 @@ export interface NetListenerOptions {
   readonly usesHandles?: boolean;
   /** File descriptors ran out (true), or accepting works again (false). */
   readonly onExhausted?: (isExhausted: boolean) => void;
+  /** A connection was reset before it could be accepted: nobody knows any more from where. */
+  readonly onReset?: () => void;
 }
 
 /** The native side of a net.Server. */
@@ -90,6 +92,7 @@ export class NetListener implements Listener {
   readonly #transport: string;
   readonly #usesHandles: boolean;
   readonly #onExhausted: (isExhausted: boolean) => void;
+  readonly #onReset: () => void;
   /** Another one counts for the next connection. */
   entrance: Entrance | null;
   #accept: (stream: Stream) => void = () => {};
@@ -110,6 +113,7 @@ export class NetListener implements Listener {
     this.entrance = options.entrance ?? null;
     this.#usesHandles = options.usesHandles ?? true;
     this.#onExhausted = options.onExhausted ?? (() => {});
+    this.#onReset = options.onReset ?? (() => {});
   }
 
   async listen(accept: (stream: Stream) => void, gate: Gate = OPEN_GATE): Promise<BoundAddress> {
@@ -221,6 +225,11 @@ export class NetListener implements Listener {
   }
 
   #admit({ address }: Peer): boolean {
+    // Balancers probe so: they connect, and reset. Without an address it would count as one that a proxy has yet to tell.
+    if (address === '' && this.#transport === 'tcp') {
+      this.#onReset();
+      return false;
+    }
     const { entrance } = this;
     return this.#gate.admit(entrance === null ? address : entrance.admissionAddress(address));
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -123,3 +124,48 @@ test('paused and resumed while it waits to accept again, it is bound once, and c
   onTestFinished(() => next.close());
   await expect(next.listen(() => {})).resolves.toMatchObject({ port });
 });
+
+/** Connects and resets while this process stands still, so that both are over before it accepts. */
+function probe(port: number): void {
+  const code = `
+    const socket = require('node:net').connect(${port}, '127.0.0.1', () => socket.resetAndDestroy());`;
+  const { status, stderr } = spawnSync(process.execPath, ['--eval', code], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+}
+
+for (const usesHandles of [true, false]) {
+  for (const hasEntrance of [true, false]) {
+    const how = `${usesHandles ? 'native handles' : 'plain sockets'}, ${hasEntrance ? 'with' : 'without'} an entrance`;
+    test(`a connection that was reset before it is accepted is neither admitted nor a stream: ${how}`, async () => {
+      const seen: string[] = [];
+      const entrance: Entrance = {
+        admissionAddress: () => '',
+        enter: (socket, { address }) => {
+          seen.push(`entered ${address}`);
+          socket.destroy();
+        },
+        close: () => {},
+      };
+      const listener = new NetListener(
+        { host: '127.0.0.1', port: 0 },
+        { usesHandles, entrance: hasEntrance ? entrance : null, onReset: () => seen.push('reset') },
+      );
+      const gate = { ...OPEN_GATE, admit: () => seen.push('admitted') > 0 };
+      const { port } = await listener.listen((stream) => {
+        seen.push(`accepted ${stream.remoteAddress}`);
+        stream.destroy();
+      }, gate);
+      onTestFinished(() => listener.close());
+      probe(port);
+      // Connections are accepted in their order.
+      const next = await connect(port);
+      onTestFinished(() => void next.destroy());
+      await until(() => seen.length >= 3);
+      expect(seen).toEqual([
+        'reset',
+        'admitted',
+        `${hasEntrance ? 'entered' : 'accepted'} 127.0.0.1`,
+      ]);
+    });
+  }
+}
