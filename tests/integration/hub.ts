@@ -16,8 +16,8 @@ export interface Hub {
   readonly process: ChildProcess;
   /** Log lines so far. */
   readonly log: readonly string[];
-  /** Resolves with the first line of the log that contains `text`. */
-  says(text: string): Promise<string>;
+  /** Resolves with the first line of the log that contains `text`, when there are `count` of them. */
+  says(text: string, count?: number): Promise<string>;
   /** Ends it with a signal; resolves with its exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | string | null>;
 }
@@ -59,17 +59,17 @@ export async function startHub(...args: string[]): Promise<Hub> {
     urls,
     process: child,
     log,
-    says: (text) =>
+    says: (text, count = 1) =>
       within(
         new Promise<string>((resolve) => {
           const look = () => {
-            const said = log.find((line) => line.includes(text));
-            if (said !== undefined) resolve(said);
+            const said = log.filter((line) => line.includes(text));
+            if (said.length >= count) resolve(said[0]);
           };
           readers.add(look);
           look();
         }),
-        () => `the log says “${text}”; it says\n${log.join('\n')}`,
+        () => `the log says “${text}” (${count} ×); it says\n${log.join('\n')}`,
       ),
     stop: (signal = 'SIGTERM') => end(child, signal),
   };
@@ -91,8 +91,10 @@ export interface Finished {
 
 export interface Running {
   readonly finished: Promise<Finished>;
-  /** Resolves when standard output contains `text`. */
+  /** Resolves when standard output or standard error contains `text`. */
   prints(text: string): Promise<void>;
+  /** Standard error so far. */
+  stderr(): string;
   kill(signal?: NodeJS.Signals): void;
 }
 
@@ -102,12 +104,17 @@ export function run(command: string, args: readonly string[], input?: string): R
   let stdout = '';
   let stderr = '';
   const waiting: { text: string; resolve: () => void }[] = [];
+  const hasPrinted = (text: string) => stdout.includes(text) || stderr.includes(text);
+  const look = () => {
+    for (const one of waiting) if (hasPrinted(one.text)) one.resolve();
+  };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
-    for (const one of waiting) if (stdout.includes(one.text)) one.resolve();
+    look();
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    look();
   });
   child.stdin.on('error', () => {});
   child.stdin.end(input ?? '');
@@ -131,15 +138,16 @@ export function run(command: string, args: readonly string[], input?: string): R
     prints: (text) =>
       within(
         new Promise<void>((resolve, reject) => {
-          if (stdout.includes(text)) resolve();
+          if (hasPrinted(text)) resolve();
           else waiting.push({ text, resolve });
           finished.then(({ code }) => {
-            if (stdout.includes(text)) resolve();
+            if (hasPrinted(text)) resolve();
             else reject(new Error(`${command} ended with ${code}, without “${text}”: ${stderr}`));
           }, reject);
         }),
         `${command} prints ${text}`,
       ),
+    stderr: () => stderr,
     kill: (signal = 'SIGTERM') => child.kill(signal),
   };
 }
