@@ -1,15 +1,30 @@
 #!/usr/bin/env bash
-# Installs what the tests need (Debian, Ubuntu), unless it is there: the real MQTT clients of the integration tests, and strace
-# for the crash tests. It fails with a sentence when it cannot: a test that is left out in silence is worse than one that fails.
+# Installs what the tests need (Debian; Ubuntu has no package of Chromium), unless it is there: the real MQTT clients of the
+# integration tests, a browser, the proxies that stand in front of the server, and strace for the crash tests. It fails with a
+# sentence when it cannot: a test that is left out in silence is worse than one that fails. Debian may start nginx and HAProxy as
+# services when it installs them; the tests need no service, and start their own.
 set -euo pipefail
 
+# Where the tests look for them, without PATH: `python3` may be another installation than the one its package is installed for,
+# and /usr/sbin is not everybody's.
+is_there() {
+  case $1 in
+    mosquitto-clients) command -v mosquitto_sub >/dev/null && command -v mosquitto_pub >/dev/null ;;
+    python3-paho-mqtt) [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null ;;
+    chromium) [ -x /usr/bin/chromium ] ;;
+    nginx) [ -x /usr/sbin/nginx ] ;;
+    haproxy) [ -x /usr/sbin/haproxy ] ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+needed=(mosquitto-clients python3-paho-mqtt chromium nginx haproxy strace)
 missing=()
-command -v mosquitto_sub >/dev/null && command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
-# `python3` may be another installation than the system's, for which the package is installed
-{ [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null; } || missing+=(python3-paho-mqtt)
-command -v strace >/dev/null || missing+=(strace)
+for package in "${needed[@]}"; do
+  is_there "$package" || missing+=("$package")
+done
 if [ "${#missing[@]}" -eq 0 ]; then
-  echo "mosquitto-clients, python3-paho-mqtt and strace are there."
+  echo "There are ${needed[*]}."
   exit 0
 fi
 
@@ -31,6 +46,6 @@ install=("${as_root[@]}" apt-get install --yes --no-install-recommends --quiet=2
   "${as_root[@]}" apt-get update --quiet=2 </dev/null || fail "apt-get update failed"
   "${install[@]}" "${missing[@]}" </dev/null || fail "apt-get could not install them"
 }
-command -v mosquitto_sub >/dev/null || fail "mosquitto_sub is still missing"
-/usr/bin/python3 -c 'import paho.mqtt.client' || fail "Paho for Python is still missing"
-command -v strace >/dev/null || fail "strace is still missing"
+for package in "${missing[@]}"; do
+  is_there "$package" || fail "$package is still missing"
+done
