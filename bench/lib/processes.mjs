@@ -147,12 +147,13 @@ export class Server {
   }
 
   #answers() {
-    return isAnswering('127.0.0.1', this.port);
+    const { broker, port } = this;
+    return broker.answers === undefined ? isAnswering('127.0.0.1', port) : broker.answers(port);
   }
 }
 
 /** Whether a server there lets a client in. @param {string} host @param {number} port @returns {Promise<boolean>} */
-export function isAnswering(host, port) {
+function isAnswering(host, port) {
   return new Promise((resolve) => {
     const socket = net.connect({ host, port, timeout: ANSWER_MAX_MS });
     const end = (isUp) => {

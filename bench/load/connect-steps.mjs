@@ -10,6 +10,8 @@ import { withAll } from './with-all.mjs';
 let connections = [];
 /** Connections that the server closed. */
 let closed = 0;
+/** Of TLS, for all connections. @type {Buffer | null} */
+let session = null;
 
 class IdleConnection extends Connection {
   onFailed() {
@@ -18,23 +20,39 @@ class IdleConnection extends Connection {
 }
 
 export const connectSteps = {
-  /** Its part of them, `concurrency` at a time in all; answers how long each took from its TCP handshake to its CONNACK. */
-  async storm({ n, concurrency, prefix, index, processes, ...target }) {
+  /** Agrees with the server on keys that later handshakes can take up. */
+  async agree({ prefix, index, ...target }) {
+    const connection = new Connection({ ...target, keepsSession: true });
+    await connection.connect(`${prefix}-${index}-first`);
+    await connection.ping(); // TLS 1.3 sends the session behind the handshake
+    session = connection.session;
+    await connection.disconnect();
+    if (session === null) throw new Error('the server offers no TLS session to be resumed');
+  },
+
+  /**
+   * Its part of them, `concurrency` at a time in all; answers how long each took from its TCP handshake to its CONNACK,
+   * and how many TLS handshakes were resumed.
+   */
+  async storm({ n, concurrency, prefix, index, processes, resume, ...target }) {
     const count = Math.floor((n * (index + 1)) / processes) - Math.floor((n * index) / processes);
     const atOnce = Math.max(1, Math.floor(concurrency / processes));
     const latencies = new Histogram();
     const before = process.cpuUsage();
     closed = 0;
     connections = [];
+    let resumed = 0;
+    const place = { ...target, session: resume ? session : null };
     await withAll(Array.from({ length: count }), atOnce, async (_, i) => {
       const startMs = nowMs();
-      const connection = new IdleConnection(target);
+      const connection = new IdleConnection(place);
       connections.push(connection);
       await connection.connect(`${prefix}-${index}-${i}`);
       latencies.record((nowMs() - startMs) * 1_000);
+      if (connection.isResumed) resumed++;
     });
     const { user, system } = process.cpuUsage(before);
-    return { latencies, cpuUs: user + system };
+    return { latencies, resumed, cpuUs: user + system };
   },
 
   /** Answers how many the server closed while nobody said anything. */

@@ -1,12 +1,11 @@
-// One client's connection as the generator has it: IoTHub's own codec on a raw socket. All sockets of a process read into one
-// buffer, PUBLISH and acknowledgements are read where they lie, and all answers that one chunk calls for leave in one write.
-// Whoever extends it says what a message and an acknowledgement mean.
+// One client's connection as the generator has it: IoTHub's own codec on a wire. PUBLISH and acknowledgements are read where
+// they lie, and all answers that one chunk calls for leave in one write. Whoever extends it says what a message and an
+// acknowledgement mean.
 
-import net from 'node:net';
 import { decodePacket, encodePacket, Framer, PacketType } from '../../dist/protocol/index.js';
 import { nowMs } from '../lib/monotonic.mjs';
+import { openWire, READ_BYTES } from './wire.mjs';
 
-const READ_BYTES = 262_144;
 const ACK_BYTES = 4;
 const FAILURE = 0x80;
 const FIRST_BYTES = {
@@ -16,11 +15,10 @@ const FIRST_BYTES = {
   [PacketType.Pubcomp]: 0x70,
 };
 
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 /** Acknowledgements of the chunk at hand; a packet has at least two bytes. */
 const acks = Buffer.allocUnsafeSlow((READ_BYTES / 2) * ACK_BYTES);
 
-/** @typedef {{ host: string, port: number, version: 4 | 5 }} Target */
+/** @typedef {import('./wire.mjs').Place & { version: 4 | 5 }} Target */
 
 export class Connection {
   isClosed = false;
@@ -30,7 +28,7 @@ export class Connection {
   receiveMaximum = 65_535;
   clientId = '';
   #version;
-  #socket;
+  #wire;
   #framer = new Framer(Number.POSITIVE_INFINITY);
   #acksEnd = 0;
   #isLeaving = false;
@@ -39,16 +37,23 @@ export class Connection {
   #awaited = null;
 
   /** @param {Target} target */
-  constructor({ host, port, version }) {
+  constructor({ version, ...place }) {
     this.#version = version;
-    this.#socket = net.connect({
-      host,
-      port,
-      noDelay: true,
-      onread: { buffer: readBuffer, callback: (length) => this.#onData(length) },
-    });
-    this.#socket.on('error', (error) => this.#onEnd(error));
-    this.#socket.on('close', () => this.#onEnd(new Error('the server closed the connection')));
+    this.#wire = openWire(place, this);
+  }
+
+  /** What a later connection can resume, if `keepsSession` was said. */
+  get session() {
+    return this.#wire.session;
+  }
+
+  get isResumed() {
+    return this.#wire.isResumed;
+  }
+
+  /** Whether it failed because of the server's certificate. */
+  get isDistrusted() {
+    return this.#wire.isDistrusted;
   }
 
   /**
@@ -106,12 +111,12 @@ export class Connection {
 
   /** False: the socket is full, see `drained`. @param {Uint8Array} bytes */
   write(bytes) {
-    return this.#socket.write(bytes);
+    return this.#wire.write(bytes);
   }
 
   /** Until the socket takes more, or is closed. */
   drained() {
-    const socket = this.#socket;
+    const { socket } = this.#wire;
     return new Promise((resolve) => {
       const end = () => {
         socket.off('drain', end).off('close', end);
@@ -123,11 +128,16 @@ export class Connection {
 
   /** Reads nothing any more. */
   pause() {
-    this.#socket.pause();
+    this.#wire.socket.pause();
   }
 
   resume() {
-    this.#socket.resume();
+    this.#wire.socket.resume();
+  }
+
+  /** Ends it without a word. */
+  destroy() {
+    this.#wire.socket.destroy();
   }
 
   /** PUBACK and its like, with what else the chunk at hand calls for. Only from within `onAck`. */
@@ -143,16 +153,17 @@ export class Connection {
   async disconnect() {
     this.#isLeaving = true;
     if (this.isClosed) return;
-    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
-    this.#socket.end(
+    const { socket } = this.#wire;
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    this.#wire.end(
       encodePacket({ type: PacketType.Disconnect, reasonCode: 0, properties: {} }, this.#version),
     );
-    this.#socket.resume();
+    socket.resume();
     await closed;
   }
 
   #ask(packet, type) {
-    this.#socket.write(encodePacket(packet, this.#version));
+    this.#wire.write(encodePacket(packet, this.#version));
     return new Promise((resolve, reject) => {
       this.#awaited = { type, resolve, reject };
     });
@@ -163,7 +174,8 @@ export class Connection {
     return this.#lastPacketId;
   }
 
-  #onEnd(error) {
+  /** The wire says so. @param {Error} error */
+  onEnd(error) {
     if (this.isClosed) return;
     this.isClosed = true;
     const awaited = this.#awaited;
@@ -172,21 +184,23 @@ export class Connection {
     else if (!this.#isLeaving) this.onFailed(error);
   }
 
-  #onData(length) {
-    const framer = this.#framer;
+  /** The wire has read something. */
+  onChunkStart() {
     this.arrivedMs = nowMs();
     this.#acksEnd = 0;
-    try {
-      framer.feed(readBuffer, 0, length);
-      while (framer.next()) this.#onPacket(framer);
-      framer.keep();
-    } catch (error) {
-      this.#onEnd(error);
-      this.#socket.destroy();
-      return false;
-    }
-    if (this.#acksEnd > 0) this.#socket.write(Buffer.from(acks.subarray(0, this.#acksEnd)));
-    return true;
+  }
+
+  /** This of it is MQTT. @param {Uint8Array} bytes @param {number} start @param {number} end */
+  onBytes(bytes, start, end) {
+    const framer = this.#framer;
+    framer.feed(bytes, start, end);
+    while (framer.next()) this.#onPacket(framer);
+    framer.keep();
+  }
+
+  /** That was all of it. */
+  onChunkEnd() {
+    if (this.#acksEnd > 0) this.#wire.write(Buffer.from(acks.subarray(0, this.#acksEnd)));
   }
 
   #onPacket({ header, bytes, start, end }) {

@@ -6,12 +6,16 @@ import { nowMs } from '../lib/monotonic.mjs';
 import { sleep } from '../lib/processes.mjs';
 import { byQos, NOTHING_WRONG } from './integrity.mjs';
 import { newPrefix, Span } from './measure.mjs';
+import { sumOf } from './traffic.mjs';
+import { hasTls } from './wire.mjs';
 
 /** connect */
-export async function runConnect({ host, port, pids }, fleet, options) {
+export async function runConnect(target, fleet, options) {
   const { n, hold, settle } = options;
-  const plan = { ...options, host, port, prefix: newPrefix() };
-  const target = { host, port, pids };
+  const { place } = target;
+  const resume = options.resume && hasTls(place.protocol);
+  const plan = { ...options, ...place, resume, prefix: newPrefix() };
+  if (resume) await fleet.all('agree', plan);
   const span = new Span(target, fleet).begin();
   const emptyBytes = span.memory();
   const startMs = nowMs();
@@ -35,6 +39,7 @@ export async function runConnect({ host, port, pids }, fleet, options) {
     memoryBytes: fullBytes,
     bytesEach: (fullBytes - emptyBytes) / n,
     leftBytesEach: (span.memory() - emptyBytes) / n,
+    resumedPart: hasTls(place.protocol) ? sumOf(found, 'resumed') / n : Number.NaN,
     isStalled: false,
     integrity: {
       ...NOTHING_WRONG,
@@ -44,10 +49,9 @@ export async function runConnect({ host, port, pids }, fleet, options) {
 }
 
 /** retained */
-export async function runRetained({ host, port, pids }, fleet, options) {
+export async function runRetained(target, fleet, options) {
   const { n } = options;
-  const plan = { ...options, host, port, prefix: newPrefix() };
-  const target = { host, port, pids };
+  const plan = { ...options, ...target.place, prefix: newPrefix() };
   const span = new Span(target, fleet).begin();
   const emptyBytes = span.memory();
   const set = await fleet.first('retain', plan);

@@ -7,14 +7,18 @@ import os from 'node:os';
 import path from 'node:path';
 import { describeMachine } from '../lib/machine.mjs';
 import { temporaryFolder } from '../lib/processes.mjs';
+import { throwAwayCertificate } from './certificate.mjs';
+import { comparison } from './comparison.mjs';
+import { TargetError, UsageError } from './errors.mjs';
 import { Fleet } from './fleet.mjs';
 import { runConnect, runRetained } from './idle.mjs';
 import { violationsOf } from './integrity.mjs';
-import { HELP, parseOptions, settle, UsageError } from './options.mjs';
+import { HELP, parseOptions, settle } from './options.mjs';
 import { tables, warningsOf } from './report.mjs';
-import { runSlow } from './slow.mjs';
-import { TargetError, targetOf } from './target.mjs';
+import { runSlow, startSlow } from './slow.mjs';
+import { IOTHUB, placeHere, runningServer, startServer } from './target.mjs';
 import { runSubscriptions, runTraffic } from './traffic.mjs';
+import { hasFrames, hasTls } from './wire.mjs';
 
 const RUNS = {
   pairs: runTraffic,
@@ -46,29 +50,46 @@ const SUITE_SECONDS = { duration: 2, warmup: 1, hold: 1 };
 
 const say = (line) => process.stderr.write(`${line}\n`);
 
-/** What the command line asks for, each with all its options. */
-function entriesOf({ scenario, given }) {
+/** What the command line asks for, each with all its options: of a scenario all ways to load it, one after the other. */
+function entriesOf({ scenario, given, url, transports, reach }) {
   const wanted =
     scenario === null ? SUITE.map((one) => ({ ...SUITE_SECONDS, ...one })) : [{ scenario }];
-  return wanted.map(({ scenario: name, ...own }) => {
+  const server = url === null ? IOTHUB : { name: 'the server', command: null };
+  return wanted.flatMap(({ scenario: name, ...own }) => {
     const options = settle(name, { ...own, ...given });
-    const { n, qos, rate, flood } = options;
-    const hasQos = name !== 'connect' && name !== 'slow';
-    const label = [
-      `${name} -n ${n}`,
-      ...(hasQos ? [`--qos ${qos}`] : []),
-      ...(rate > 0 ? [`--rate ${rate}`] : []),
-      ...(flood > 0 ? [`--flood ${flood}`] : []),
-    ].join(' ');
-    return { label, scenario: name, options, results: [] };
+    return transports.map((transport) => {
+      const label = labelOf(options, transport, reach);
+      return { label, server, transport, scenario: name, options, results: [] };
+    });
   });
 }
 
-/** One round of one scenario, on a server of its own unless it was given one. */
-async function runOnce({ label, scenario, options, results }, { url, pids, processes }, folder) {
-  const isOwnServer = scenario === 'slow' && url === null;
-  const target = isOwnServer ? null : await targetOf(url, pids, folder);
-  const fleet = new Fleet(processes);
+function labelOf({ scenario, n, qos, rate, flood, resume }, transport, { frames }) {
+  const hasQos = scenario !== 'connect' && scenario !== 'slow';
+  return [
+    `${scenario} -n ${n}`,
+    ...(hasQos ? [`--qos ${qos}`] : []),
+    ...(rate > 0 ? [`--rate ${rate}`] : []),
+    ...(flood > 0 ? [`--flood ${flood}`] : []),
+    ...(transport === 'mqtt' ? [] : [`--transport ${transport}`]),
+    ...(hasFrames(transport) && frames !== 'message' ? [`--frames ${frames}`] : []),
+    ...(scenario === 'connect' && resume && hasTls(transport) ? ['--resume'] : []),
+  ].join(' ');
+}
+
+/** A server of its own, unless it was given one. */
+async function openTarget({ scenario, server, transport }, { url, pids, reach }, folder) {
+  if (url !== null) return runningServer(url, pids);
+  const place = placeHere(transport, reach, folder);
+  if (scenario !== 'slow' || server !== IOTHUB) return startServer(server, place, folder);
+  return startSlow(place, throwAwayCertificate(transport, folder));
+}
+
+/** One round of one entry. */
+async function runOnce(entry, parsed, folder) {
+  const { label, scenario, options, results } = entry;
+  const target = await openTarget(entry, parsed, folder);
+  const fleet = new Fleet(parsed.processes);
   try {
     say(label);
     const result = await RUNS[scenario](target, fleet, options);
@@ -78,7 +99,7 @@ async function runOnce({ label, scenario, options, results }, { url, pids, proce
     return violations.map((violation) => `${label}: ${violation}.`);
   } finally {
     fleet.stop();
-    await target?.stop();
+    await target.stop();
   }
 }
 
@@ -97,11 +118,15 @@ async function main(argv) {
   const entries = entriesOf(parsed);
   const violations = [];
   for (let round = 1; round <= parsed.rounds; round++) {
-    for (const entry of entries) violations.push(...(await runOnce(entry, parsed, folder)));
+    // There and back again, so that none is always the one after a certain other.
+    const order = round % 2 === 1 ? entries : entries.toReversed();
+    for (const entry of order) violations.push(...(await runOnce(entry, parsed, folder)));
   }
   const machine = describeMachine(null);
   console.log(`${machine}; generator processes: ${parsed.processes}, rounds: ${parsed.rounds}\n`);
   console.log(tables(entries));
+  const compared = comparison(entries);
+  if (compared !== '') console.log(`\n${compared}`);
   const isServerKnown = parsed.url === null || parsed.pids.length > 0;
   for (const warning of warningsOf(entries, isServerKnown)) console.log(`\n${warning}`);
   if (parsed.json !== null) {

@@ -1,7 +1,9 @@
 // The command line as values. Whatever is wrong with it is one clear sentence: what, what was expected, and what to do.
 
 import { parseArgs } from 'node:util';
+import { UsageError } from './errors.mjs';
 import { PAYLOAD_BYTES_MIN } from './payload.mjs';
+import { WHERE_OPTIONS, whereOf } from './where.mjs';
 
 export const SCENARIOS = {
   pairs: 'publishers and subscribers one to one',
@@ -80,6 +82,7 @@ const DEFAULTS = {
   hold: 2,
   settle: 3,
   drain: 3,
+  resume: false,
 };
 const SLOW_RATE = 2_000;
 const SUBSCRIPTION_PUBS = 4;
@@ -102,15 +105,19 @@ Load
   subscriptions: --clients M (100) --batch B (20) --wild-pct P (10)
   slow: --rate R of the pairs (2000), --flood R of the publisher that is too fast, 0 = all it can (0)
 Where
-  --url mqtt://HOST:PORT   a server that runs already, on loopback; without it IoTHub is started, storing nothing
+  --url URL                a server that runs already, on loopback: mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH
+                           or wss://…; without it IoTHub is started, storing nothing
   --pid PID                that server's process (repeatable), for its CPU and memory
   --remote                 --url may name another machine
+  --transport LIST         how to reach servers that are started here: mqtt, mqtts, ws, wss, or several of them (mqtt)
+  --frames message|batch   a WebSocket frame for each packet, or for all that are written at once (message)
+  --ca FILE --insecure     who signed the server's certificate; trust any
+  --cert FILE --key FILE   who the clients are, for a server of --url that asks
+  --resume                 connect: TLS handshakes take up the session of an earlier connection
+How often
   --processes P            generator processes (processors less one)
   --rounds R               so many runs, each with a fresh server; medians and, in brackets, the range (1)
   --json FILE              also writes everything there`;
-
-/** What is wrong with the command line. */
-export class UsageError extends Error {}
 
 /**
  * @param {readonly string[]} argv
@@ -121,9 +128,7 @@ export function parseOptions(argv, processors) {
   const options = {
     n: { type: 'string', short: 'n' },
     V: { type: 'string', short: 'V' },
-    url: { type: 'string' },
-    pid: { type: 'string', multiple: true },
-    remote: { type: 'boolean' },
+    ...WHERE_OPTIONS,
     json: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
     ...Object.fromEntries(numbers.map((name) => [name, { type: 'string' }])),
@@ -137,6 +142,7 @@ export function parseOptions(argv, processors) {
   for (const [name, bounds] of Object.entries(SECONDS)) {
     if (values[name] !== undefined) given[name] = seconds(name, values[name], bounds);
   }
+  if (values.resume === true) given.resume = true;
   if (values.n !== undefined) given.n = whole('n', values.n, [1, 10 * MILLION]);
   return {
     help: false,
@@ -145,7 +151,10 @@ export function parseOptions(argv, processors) {
     rounds: given.rounds ?? DEFAULTS.rounds,
     processes: given.processes ?? Math.max(1, processors - 1),
     json: values.json ?? null,
-    ...whereOf(values),
+    ...whereOf(
+      values,
+      (values.pid ?? []).map((text) => whole('pid', text, [1, 4_194_304])),
+    ),
   };
 }
 
@@ -201,38 +210,4 @@ function seconds(name, text, [min, max]) {
   throw new UsageError(
     `--${name} is ${JSON.stringify(text)}, but has to be a number of seconds from ${min} to ${max}.`,
   );
-}
-
-function whereOf({ url, pid = [], remote = false }) {
-  const pids = pid.map((text) => whole('pid', text, [1, 4_194_304]));
-  if (url === undefined) {
-    if (pids.length === 0) return { url: null, pids };
-    throw new UsageError(
-      '--pid says whose CPU to read, so it needs --url, which says whom to load.',
-    );
-  }
-  const place = placeOf(url);
-  if (place === null) {
-    throw new UsageError(
-      `--url is ${JSON.stringify(url)}, but has to be like mqtt://127.0.0.1:1883.`,
-    );
-  }
-  if (!remote && !isLoopback(place.host)) {
-    throw new UsageError(
-      `--url names ${place.host}, which is not this machine: a load test can harm a server. Give --remote if it is yours to load.`,
-    );
-  }
-  return { url: place, pids };
-}
-
-function placeOf(text) {
-  if (!URL.canParse(text)) return null;
-  const { protocol, hostname, port, pathname, search, username } = new URL(text);
-  const isBare = (pathname === '' || pathname === '/') && search === '' && username === '';
-  if (protocol !== 'mqtt:' || hostname === '' || !isBare) return null;
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 1_883 : Number(port) };
-}
-
-function isLoopback(host) {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }

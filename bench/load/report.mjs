@@ -83,6 +83,7 @@ const CONNECT_HEAD = [
   'server · generator cores',
   'bytes each',
   'bytes each after they left',
+  'handshakes resumed',
 ];
 
 function connectRow({ label, results }) {
@@ -96,6 +97,9 @@ function connectRow({ label, results }) {
     cores.join(' · '),
     showSpread(of((r) => r.bytesEach)),
     showSpread(of((r) => r.leftBytesEach)),
+    Number.isFinite(results[0].resumedPart)
+      ? `${show(median(of((r) => r.resumedPart)) * 100)} %`
+      : '–',
   ];
 }
 

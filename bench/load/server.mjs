@@ -3,10 +3,13 @@
 
 import { Server } from '../../dist/index.js';
 
-const server = new Server({ listeners: [{ host: '127.0.0.1', port: 0 }] });
+/** @type {Server} */
+let server;
 
 const steps = {
-  async serve() {
+  /** `listener`: in the words of the server's options. */
+  async serve({ listener }) {
+    server = new Server({ listeners: [listener] });
     await server.start();
     return server.addresses[0].port;
   },
@@ -15,8 +18,8 @@ const steps = {
   },
 };
 
-process.on('message', ({ id, step }) => {
-  steps[step]().then(
+process.on('message', ({ id, step, plan }) => {
+  steps[step](plan).then(
     (result) => process.send({ id, result }),
     (error) => process.send({ id, error: error.message }),
   );

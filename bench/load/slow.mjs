@@ -6,6 +6,7 @@ import { Fleet, MemoryWatch } from './fleet.mjs';
 import { addIntegrity } from './integrity.mjs';
 import { newPrefix, Span } from './measure.mjs';
 import { mergeLatencies, ratesBetween, Traffic } from './traffic.mjs';
+import { hasFrames } from './wire.mjs';
 
 const SERVER = new URL('server.mjs', import.meta.url);
 /** Of the flood. */
@@ -13,21 +14,29 @@ const FLOOD_BYTES = 1_024;
 /** What the server is left to itself before it counts as recovered. */
 const SETTLE_MS = 500;
 
-/** IoTHub with default bounds that can be asked; or the server at hand, which cannot. */
-async function serverOf(target) {
-  if (target !== null) return { ...target, drops: async () => Number.NaN, stop: () => {} };
+/**
+ * IoTHub with default bounds, which can be asked what it dropped.
+ * @param {import('./wire.mjs').Place} place @param {{ cert: string, key: string } | null} files for TLS
+ */
+export async function startSlow({ protocol, path, ...place }, files) {
   const server = new Generator(SERVER);
-  const port = await server.run('serve');
+  const listener = {
+    protocol,
+    host: place.host,
+    port: 0,
+    ...(hasFrames(protocol) && { path }),
+    ...(files !== null && { tls: files }),
+  };
+  const port = await server.run('serve', { listener });
   return {
-    host: '127.0.0.1',
-    port,
+    place: { ...place, protocol, path, port },
     pids: [server.pid],
     /** Messages dropped because a client does not read fast enough. */
     async drops() {
       const { dropped } = await server.run('stats');
       return dropped.output_full + dropped.queue_full + dropped.queue_oldest;
     },
-    stop: () => server.stop(),
+    stop: async () => server.stop(),
   };
 }
 
@@ -52,7 +61,7 @@ async function phase(name, traffic, server, fleets, timeMs) {
 
 /** One flood of a QoS. */
 async function floodOnce(qos, server, fleet, flooders, options) {
-  const { host, port } = server;
+  const { place } = server;
   const timeMs = options.duration * 1_000;
   const traffic = new Traffic(server, fleet, { ...options, scenario: 'pairs' });
   await traffic.connect();
@@ -63,7 +72,7 @@ async function floodOnce(qos, server, fleet, flooders, options) {
   const phases = [await phase('before', traffic, server, fleets, timeMs)];
   const droppedBefore = await server.drops();
   const { version } = options;
-  const plan = { host, port, version, prefix: newPrefix(), qos, floodSize: FLOOD_BYTES };
+  const plan = { ...place, version, prefix: newPrefix(), qos, floodSize: FLOOD_BYTES };
   await flooders.first('prepareFlood', plan);
   await flooders.first('startFlood', { rate: options.flood });
   phases.push(await phase('during', traffic, server, fleets, timeMs));
@@ -92,9 +101,9 @@ function whatFloodFailed({ qos, flood }) {
   return failures;
 }
 
-/** @param {import('./target.mjs').Target | null} target null: IoTHub is started */
+/** @param {import('./target.mjs').Target} target one that cannot be asked counts nothing */
 export async function runSlow(target, fleet, options) {
-  const server = await serverOf(target);
+  const server = { drops: async () => Number.NaN, ...target };
   const flooders = new Fleet(1);
   try {
     const floods = [];
@@ -112,6 +121,5 @@ export async function runSlow(target, fleet, options) {
     };
   } finally {
     flooders.stop();
-    await server.stop();
   }
 }

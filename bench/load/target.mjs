@@ -1,12 +1,18 @@
-// The server that is measured: one that runs already, or IoTHub, built, in a process of its own, with a store in memory and bounds
-// so wide that it drops nothing (what happens at the bounds is what the scenario `slow` shows).
+// The server that is measured: one that runs already, one that a command starts, or IoTHub, built, in a process of its own, with a
+// store in memory and bounds so wide that it drops nothing (what happens at the bounds is what the scenario `slow` shows).
 
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isAnswering, Server } from '../lib/processes.mjs';
+import { Server } from '../lib/processes.mjs';
+import { throwAwayCertificate } from './certificate.mjs';
+import { Connection } from './connection.mjs';
+import { TargetError } from './errors.mjs';
+import { hasFrames } from './wire.mjs';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const HOST = '127.0.0.1';
+const PATH = '/mqtt';
 const CONFIG = [
   '[limits]',
   'queue_messages_max = 1000000',
@@ -17,47 +23,105 @@ const CONFIG = [
   '[log]',
   'level = "warn"',
 ];
+const ANSWER_MAX_MS = 3_000;
 
-/** The server that was named cannot be loaded. */
-export class TargetError extends Error {}
+/**
+ * @typedef {import('./wire.mjs').Place} Place
+ * @typedef {{ place: Place, pids: number[], stop(): Promise<void> }} Target
+ *
+ * How a server is started; what is in braces in its command is filled in.
+ * @typedef {{ name: string, command: string | null }} Contestant
+ */
 
-/** @typedef {{ host: string, port: number, pids: number[], name: string, stop(): Promise<void> }} Target */
+/** @type {Contestant} */
+export const IOTHUB = { name: 'IoTHub', command: null };
 
-const IOTHUB = {
-  key: 'iothub',
-  name: 'IoTHub',
-  async commands({ folder, port }) {
-    const config = path.join(folder, 'iothub.toml');
-    fs.writeFileSync(config, `${CONFIG.join('\n')}\n`);
-    const args = [MAIN, '--config', config, '--store', 'memory', '--port', String(port)];
-    return [{ command: process.execPath, args }];
-  },
-};
+/**
+ * What a client has to know of a server that is started here, but for its port.
+ * @param {Place['protocol']} protocol @param {import('./where.mjs').Where['reach']} reach @param {string} folder
+ * @returns {Place}
+ */
+export function placeHere(protocol, { ca, isInsecure, frames }, folder) {
+  const files = throwAwayCertificate(protocol, folder);
+  const own = files === null ? [] : [fs.readFileSync(files.cert, 'utf8')];
+  const trust = { ca: [...own, ...ca], cert: null, key: null, isInsecure };
+  return { protocol, host: HOST, port: 0, path: PATH, trust, frames };
+}
 
-/** @param {string} folder @returns {Promise<Target>} */
-async function startIotHub(folder) {
-  const server = await new Server(IOTHUB, folder).start();
-  const { pids, port } = server;
-  return { host: '127.0.0.1', port, pids, name: 'IoTHub', stop: () => server.stop() };
+/** @param {Contestant} contestant @param {Place} place @param {string} folder @returns {Promise<Target>} */
+export async function startServer({ name, command }, place, folder) {
+  const { protocol } = place;
+  const files = throwAwayCertificate(protocol, folder);
+  const server = await new Server(
+    {
+      key: name.replace(/\W+/g, '-'),
+      name,
+      async commands({ folder: own, port }) {
+        if (command === null) return [iotHub(own, protocol, port, files)];
+        const words = { ...files, port: String(port), transport: protocol };
+        const filled = command.replace(
+          /\{(cert|key|port|transport)\}/g,
+          (_, word) => words[word] ?? '',
+        );
+        return [{ command: '/bin/sh', args: ['-c', `exec ${filled}`] }];
+      },
+      answers: async (port) => (await whyNot({ ...place, port })) === null,
+    },
+    folder,
+  ).start();
+  return {
+    place: { ...place, port: server.port },
+    pids: server.pids,
+    stop: () => server.stop(),
+  };
+}
+
+function iotHub(folder, protocol, port, files) {
+  const config = path.join(folder, 'iothub.toml');
+  fs.writeFileSync(config, `${CONFIG.join('\n')}\n`);
+  const parameters = files === null ? '' : `?${new URLSearchParams(files)}`;
+  const url = `${protocol}://${HOST}:${port}${hasFrames(protocol) ? PATH : ''}${parameters}`;
+  const args = [MAIN, '--config', config, '--store', 'memory', '--listener', url];
+  return { command: process.execPath, args };
 }
 
 /**
  * Rejects with TargetError when nobody answers there, or nobody has that process id.
- * @param {{ host: string, port: number } | null} url null: IoTHub is started
- * @param {number[]} pids @param {string} folder
+ * @param {Place} place @param {number[]} pids
  * @returns {Promise<Target>}
  */
-export async function targetOf(url, pids, folder) {
-  if (url === null) return startIotHub(folder);
-  const { host, port } = url;
-  if (!(await isAnswering(host, port))) {
-    throw new TargetError(
-      `No MQTT server lets a client in at ${host}:${port}; start it, and allow anonymous clients.`,
-    );
-  }
+export async function runningServer(place, pids) {
+  const problem = await whyNot(place);
+  if (problem !== null) throw new TargetError(problem);
   for (const pid of pids) {
     if (!fs.existsSync(`/proc/${pid}`))
       throw new TargetError(`There is no process ${pid} (--pid) here.`);
   }
-  return { host, port, pids, name: `${host}:${port}`, stop: async () => {} };
+  return { place, pids, stop: async () => {} };
+}
+
+class Probe extends Connection {
+  /** Whoever asked is told by `connect`. */
+  onFailed() {}
+}
+
+/** Why a client cannot get in there, in a sentence; null: it can. @param {Place} place @returns {Promise<string | null>} */
+async function whyNot(place) {
+  const { protocol, host, port } = place;
+  const probe = new Probe({ ...place, version: 4 });
+  const timer = setTimeout(() => probe.destroy(), ANSWER_MAX_MS);
+  try {
+    await probe.connect('is-it-up');
+    await probe.disconnect();
+    return null;
+  } catch (error) {
+    const reason = error.message || error.code;
+    const shown = `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return probe.isDistrusted
+      ? `The certificate of ${shown} is not to be trusted (${reason}): say with --ca FILE who signed it, or give --insecure.`
+      : `No MQTT server lets a client in at ${shown} (${reason}); start it, and allow anonymous clients.`;
+  } finally {
+    clearTimeout(timer);
+    probe.destroy();
+  }
 }

@@ -35,9 +35,9 @@ export class Traffic {
   #options;
 
   /** @param {import('./target.mjs').Target} target @param {import('./fleet.mjs').Fleet} fleet @param {object} options */
-  constructor({ host, port }, fleet, options) {
+  constructor({ place }, fleet, options) {
     this.#fleet = fleet;
-    this.#options = { ...options, host, port, prefix: newPrefix(), processes: fleet.size };
+    this.#options = { ...options, ...place, prefix: newPrefix(), processes: fleet.size };
     this.plan = planOf(this.#options);
   }
 

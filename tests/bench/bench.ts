@@ -34,6 +34,8 @@ export interface Flood {
 export interface Result {
   readonly integrity: Integrity;
   readonly isStalled: boolean;
+  /** Of the TLS handshakes of `connect`. */
+  readonly resumedPart?: number | null;
   readonly floods?: readonly { readonly flood: Flood }[];
 }
 
@@ -46,9 +48,14 @@ export interface BenchOutcome {
 }
 
 /** Runs it to its end; without results when it did not get that far. */
-export async function bench(...args: string[]): Promise<BenchOutcome> {
+export function bench(...args: string[]): Promise<BenchOutcome> {
+  return benchWith(process.env, ...args);
+}
+
+/** The same with this environment. */
+export async function benchWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<BenchOutcome> {
   const file = path.join(FOLDER, `${++runs}.json`);
-  const outcome = await runNode([MAIN, ...args, '--json', file]);
+  const outcome = await runNode([MAIN, ...args, '--json', file], { env });
   try {
     const { entries, violations } = JSON.parse(readFileSync(file, 'utf8'));
     const results = entries.flatMap((entry: { results: Result[] }) => entry.results);

@@ -1,7 +1,11 @@
 // A broker for one test that does everything wrong on purpose, and knows how often: it loses, doubles, swaps and damages the
 // messages with certain numbers of each flow, or acknowledges what nobody sent. Small: it matches filters one by one.
 
+import { createServer, type Server } from 'node:http';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import { createWebSocketStream, WebSocketServer } from 'ws';
 import {
   Decoder,
   encodePacket,
@@ -36,13 +40,33 @@ export class FaultyBroker {
   /** By topic: what waits to be swapped. */
   readonly #kept = new Map<string, PublishPacket>();
 
-  constructor(faults: Faults) {
+  constructor(faults: Faults, options: { isWebSocket?: boolean; tls?: tls.TlsOptions } = {}) {
     this.#faults = faults;
-    this.#server = net.createServer((socket) => {
-      const client = new Client(this, socket);
-      this.#clients.add(client);
-      socket.on('close', () => this.#clients.delete(client));
-    });
+    const { isWebSocket = false, tls: tlsOptions } = options;
+    const http = isWebSocket ? this.#webSockets() : null;
+    const onSocket = (socket: net.Socket) => {
+      socket.setNoDelay(true);
+      if (http === null) this.#serve(socket);
+      else http.emit('connection', socket);
+    };
+    this.#server =
+      tlsOptions === undefined
+        ? net.createServer(onSocket)
+        : tls.createServer(tlsOptions, onSocket);
+  }
+
+  #webSockets(): Server {
+    const http = createServer();
+    new WebSocketServer({ server: http, path: '/mqtt' }).on('connection', (socket) =>
+      this.#serve(createWebSocketStream(socket)),
+    );
+    return http;
+  }
+
+  #serve(stream: Duplex): void {
+    const client = new Client(this, stream);
+    this.#clients.add(client);
+    stream.on('close', () => this.#clients.delete(client));
   }
 
   /** The port. */
@@ -85,15 +109,14 @@ export class FaultyBroker {
 
 class Client {
   readonly #broker: FaultyBroker;
-  readonly #socket: net.Socket;
+  readonly #socket: Duplex;
   readonly #decoder = new Decoder();
   readonly #filters: string[] = [];
   #lastPacketId = 0;
 
-  constructor(broker: FaultyBroker, socket: net.Socket) {
+  constructor(broker: FaultyBroker, socket: Duplex) {
     this.#broker = broker;
     this.#socket = socket;
-    socket.setNoDelay(true);
     socket.on('error', () => {}); // the other side is gone
     socket.on('data', (chunk) => {
       for (const packet of this.#decoder.push(chunk)) this.#on(packet);

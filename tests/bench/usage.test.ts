@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, test } from 'vitest';
-import { bench } from './bench.ts';
+import { bench, benchWith } from './bench.ts';
 
 test.each([
   [['nothing'], /There is no scenario "nothing"; there are pairs, fanout/],
@@ -18,6 +18,22 @@ test.each([
   [['--url', 'http://127.0.0.1'], /--url is "http:.*has to be like mqtt:\/\/127.0.0.1:1883/],
   [['--url', 'mqtt://192.0.2.1'], /--url names 192.0.2.1, which is not this machine.*--remote/],
   [['--pid', '1'], /--pid .* needs --url/],
+  [['--url', 'mqtt://127.0.0.1/mqtt'], /--url is "mqtt:.*has to be like/],
+  [['--url', 'ws://192.0.2.1/mqtt'], /--url names 192.0.2.1, which is not this machine/],
+  [
+    ['--url', 'ws://127.0.0.1', '--transport', 'ws'],
+    /--transport is about servers that are started/,
+  ],
+  [['--transport', 'tls'], /--transport is "tls", but has to be one of mqtt, mqtts, ws, wss/],
+  [['--transport', 'ws,ws'], /--transport is "ws,ws", .* each once/],
+  [['--transport', 'ws', '--frames', 'two'], /--frames is "two", but has to be message or batch/],
+  [['--transport', 'mqtts', '--frames', 'batch'], /--frames is about WebSockets: ws or wss/],
+  [['--url', 'ws://127.0.0.1', '--insecure'], /--insecure is about TLS: mqtts or wss/],
+  [['connect', '--resume'], /--resume is about TLS: mqtts or wss/],
+  [['--transport', 'wss', '--cert', 'a', '--key', 'b'], /--cert and --key .* a server of --url/],
+  [['--url', 'wss://127.0.0.1', '--key', 'b'], /--key needs --cert/],
+  [['--transport', 'wss', '--ca', '/nowhere'], /--ca cannot be read: ENOENT/],
+  [['--transport', 'wss', '--ca', import.meta.filename], /--ca is .* no PEM file/],
 ])('%j', async (args, sentence) => {
   const { exitCode, stdout, stderr } = await bench(...args);
   expect(stderr).toMatch(sentence);
@@ -32,7 +48,13 @@ test('a server that is not there', async () => {
   server.close();
   await once(server, 'close');
   const { exitCode, stderr } = await bench('pairs', '--url', `mqtt://127.0.0.1:${port}`);
-  expect(stderr).toContain(`No MQTT server lets a client in at 127.0.0.1:${port}`);
+  expect(stderr).toContain(`No MQTT server lets a client in at mqtt://127.0.0.1:${port}`);
+  expect(exitCode).toBe(1);
+});
+
+test('no program that makes a certificate', async () => {
+  const { exitCode, stderr } = await benchWith({ PATH: '' }, 'pairs', '--transport', 'mqtts');
+  expect(stderr).toMatch(/^bench: A server with TLS needs a certificate, and the program openssl/);
   expect(exitCode).toBe(1);
 });
 
