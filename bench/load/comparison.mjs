@@ -1,7 +1,7 @@
-// Side by side what was measured in turns: one way to reach a server and another. A ratio is given
+// Side by side what was measured in turns: IoTHub and other servers, and one way to reach a server and another. A ratio is given
 // only when all rounds of one lie on the same side of all rounds of the other; otherwise the spread exceeds the difference.
 
-import { compare, table } from '../lib/statistics.mjs';
+import { compare, showSpread, table } from '../lib/statistics.mjs';
 
 const KIBIBYTE = 1_024;
 const MEBIBYTE = 1_048_576;
@@ -23,12 +23,40 @@ const CONNECT = [
 /** Markdown; empty when there is nothing to compare. @param {readonly Entry[]} entries */
 export function comparison(entries) {
   const comparable = entries.filter(({ scenario }) => scenario !== 'slow');
+  const servers = [...new Set(comparable.map(({ server }) => server.name))];
   const transports = [...new Set(comparable.map(({ transport }) => transport))];
-  return transports.length > 1 ? betweenTransports(comparable) : '';
+  const parts = [];
+  if (servers.length > 1) parts.push(betweenServers(comparable, servers));
+  if (transports.length > 1) parts.push(betweenTransports(comparable));
+  return parts.join('\n\n');
 }
 
 function measuresOf(scenario) {
   return scenario === 'connect' ? CONNECT : TRAFFIC;
+}
+
+/** Of the first of them to each of the others. */
+function betweenServers(entries, [first, ...others]) {
+  const head = ['', '', first, ...others.flatMap((name) => [name, `${first} ÷ ${name}`])];
+  const rows = entries
+    .filter(({ server }) => server.name === first)
+    .flatMap((one) => {
+      const peers = others.map((name) =>
+        entries.find(
+          ({ load, server, options }) =>
+            load === one.load && server.name === name && options === one.options,
+        ),
+      );
+      return measuresOf(one.scenario).map(([what, pick], i) => {
+        const values = one.results.map(pick);
+        const cells = peers.flatMap(({ results }) => {
+          const theirs = results.map(pick);
+          return [showSpread(theirs), showRatio(values, theirs)];
+        });
+        return [i === 0 ? one.load : '', what, showSpread(values), ...cells];
+      });
+    });
+  return table(head, rows);
 }
 
 /** Of each to the first of the same server and scenario. */

@@ -51,15 +51,18 @@ const SUITE_SECONDS = { duration: 2, warmup: 1, hold: 1 };
 const say = (line) => process.stderr.write(`${line}\n`);
 
 /** What the command line asks for, each with all its options: of a scenario all ways to load it, one after the other. */
-function entriesOf({ scenario, given, url, transports, reach }) {
+function entriesOf({ scenario, given, url, transports, against, reach }) {
   const wanted =
     scenario === null ? SUITE.map((one) => ({ ...SUITE_SECONDS, ...one })) : [{ scenario }];
-  const server = url === null ? IOTHUB : { name: 'the server', command: null };
+  const servers = url === null ? [IOTHUB, ...against] : [{ name: 'the server', command: null }];
   return wanted.flatMap(({ scenario: name, ...own }) => {
     const options = settle(name, { ...own, ...given });
-    return transports.map((transport) => {
-      const label = labelOf(options, transport, reach);
-      return { label, server, transport, scenario: name, options, results: [] };
+    return transports.flatMap((transport) => {
+      const load = labelOf(options, transport, reach);
+      return servers.map((server) => {
+        const label = against.length === 0 ? load : `${server.name}: ${load}`;
+        return { label, load, server, transport, scenario: name, options, results: [] };
+      });
     });
   });
 }

@@ -110,6 +110,8 @@ Where
   --pid PID                that server's process (repeatable), for its CPU and memory
   --remote                 --url may name another machine
   --transport LIST         how to reach servers that are started here: mqtt, mqtts, ws, wss, or several of them (mqtt)
+  --against NAME=COMMAND   compare IoTHub with the server that this starts (repeatable); {port} in it is where it has to listen,
+                           {transport} how; {cert} and {key} are files for TLS, those that IoTHub has
   --frames message|batch   a WebSocket frame for each packet, or for all that are written at once (message)
   --ca FILE --insecure     who signed the server's certificate; trust any
   --cert FILE --key FILE   who the clients are, for a server of --url that asks

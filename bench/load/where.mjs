@@ -14,6 +14,7 @@ export const WHERE_OPTIONS = {
   pid: { type: 'string', multiple: true },
   remote: { type: 'boolean' },
   transport: { type: 'string' },
+  against: { type: 'string', multiple: true },
   ca: { type: 'string' },
   cert: { type: 'string' },
   key: { type: 'string' },
@@ -27,12 +28,13 @@ export const WHERE_OPTIONS = {
  * @property {import('./wire.mjs').Place | null} url a server that runs already
  * @property {number[]} pids of it
  * @property {('mqtt' | 'mqtts' | 'ws' | 'wss')[]} transports of servers that are started here
+ * @property {import('./target.mjs').Contestant[]} against what else is started
  * @property {{ ca: string[], isInsecure: boolean, frames: 'message' | 'batch' }} reach how those are reached
  */
 
 /** @param {Record<string, any>} values @param {number[]} pids @returns {Where} */
 export function whereOf(values, pids) {
-  const { url, remote = false, frames = 'message' } = values;
+  const { url, remote = false, against = [], frames = 'message' } = values;
   if (!FRAMES.includes(frames)) {
     throw new UsageError(`--frames is ${JSON.stringify(frames)}, but has to be message or batch.`);
   }
@@ -46,12 +48,14 @@ export function whereOf(values, pids) {
     }
     const transports = transportsOf(values.transport ?? 'mqtt');
     checkTransports(values, transports);
-    return { url: null, pids, transports, reach };
+    return { url: null, pids, transports, against: contestantsOf(against), reach };
   }
-  if (values.transport !== undefined) {
-    throw new UsageError(
-      '--transport is about servers that are started here, and --url names one that runs: give one of them.',
-    );
+  for (const name of ['transport', 'against']) {
+    if (values[name] !== undefined) {
+      throw new UsageError(
+        `--${name} is about servers that are started here, and --url names one that runs: give one of them.`,
+      );
+    }
   }
   const place = placeOf(url);
   if (place === null) {
@@ -69,6 +73,7 @@ export function whereOf(values, pids) {
     url: { ...place, trust, frames },
     pids,
     transports: [place.protocol],
+    against: [],
     reach,
   };
 }
@@ -136,4 +141,20 @@ function readPem(name, file) {
     throw new UsageError(`--${name} cannot be read: ${error.message}.`);
   }
   throw new UsageError(`--${name} is ${file}, which is no PEM file: it has no line -----BEGIN.`);
+}
+
+function contestantsOf(against) {
+  const contestants = against.map((text) => {
+    const [, name, command] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+    if (command?.includes('{port}')) return { name: name.trim(), command };
+    throw new UsageError(
+      `--against is ${JSON.stringify(text)}, but has to be like 'Mosquitto=/usr/sbin/mosquitto -p {port}': a name, and what starts that server on a port.`,
+    );
+  });
+  const names = ['IoTHub', ...contestants.map(({ name }) => name)];
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return contestants;
+  throw new UsageError(
+    `There are two servers with the name ${twice}; give each --against another.`,
+  );
 }

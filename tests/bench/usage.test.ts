@@ -24,6 +24,10 @@ test.each([
     ['--url', 'ws://127.0.0.1', '--transport', 'ws'],
     /--transport is about servers that are started/,
   ],
+  [
+    ['--url', 'ws://127.0.0.1', '--against', 'a={port}'],
+    /--against is about servers that are started/,
+  ],
   [['--transport', 'tls'], /--transport is "tls", but has to be one of mqtt, mqtts, ws, wss/],
   [['--transport', 'ws,ws'], /--transport is "ws,ws", .* each once/],
   [['--transport', 'ws', '--frames', 'two'], /--frames is "two", but has to be message or batch/],
@@ -34,6 +38,9 @@ test.each([
   [['--url', 'wss://127.0.0.1', '--key', 'b'], /--key needs --cert/],
   [['--transport', 'wss', '--ca', '/nowhere'], /--ca cannot be read: ENOENT/],
   [['--transport', 'wss', '--ca', import.meta.filename], /--ca is .* no PEM file/],
+  [['--against', 'mosquitto -p {port}'], /--against is "mosquitto.*has to be like 'Mosquitto=/],
+  [['--against', 'Mosquitto=mosquitto -p 1883'], /--against is .*has to be like 'Mosquitto=/],
+  [['--against', 'IoTHub=a {port}'], /two servers with the name IoTHub/],
 ])('%j', async (args, sentence) => {
   const { exitCode, stdout, stderr } = await bench(...args);
   expect(stderr).toMatch(sentence);
@@ -55,6 +62,12 @@ test('a server that is not there', async () => {
 test('no program that makes a certificate', async () => {
   const { exitCode, stderr } = await benchWith({ PATH: '' }, 'pairs', '--transport', 'mqtts');
   expect(stderr).toMatch(/^bench: A server with TLS needs a certificate, and the program openssl/);
+  expect(exitCode).toBe(1);
+});
+
+test('a server to compare with that does not start', async () => {
+  const { exitCode, stderr } = await bench('pairs', '--against', 'Peer=/nowhere/peer {port}');
+  expect(stderr).toMatch(/Peer does not start:[\s\S]*\/nowhere\/peer/);
   expect(exitCode).toBe(1);
 });
 
