@@ -1,6 +1,7 @@
 // Settings that are fine alone and wrong together.
 
-import { isIP, SocketAddress } from 'node:net';
+import { isIP } from 'node:net';
+import { normalizeAddress } from '../lib/address.ts';
 import type { RawConfig } from './compose.ts';
 import type { Config } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
@@ -85,8 +86,7 @@ function covers(host: string, other: string): boolean {
 }
 
 function canonicalHost(host: string): string {
-  if (isIP(host) !== 6 || host.includes('%')) return host;
-  return new SocketAddress({ address: host, family: 'ipv6' }).address;
+  return host.includes('%') ? host : (normalizeAddress(host) ?? host);
 }
 
 function describeOverlap(listener: ListenerConfig, other: ListenerConfig): string {

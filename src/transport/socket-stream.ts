@@ -122,6 +122,7 @@ export class SocketStream implements Stream {
   }
 
   #ended(): void {
+    if (this.#socket.destroyed) return; // Bun tells the end of a destroyed socket, too
     this.#isEndDue = this.#isPaused;
     if (!this.#isEndDue) this.#sink?.onEnd();
   }
