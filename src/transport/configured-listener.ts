@@ -5,11 +5,13 @@ import type { Logger } from '../core/logger.ts';
 import { AddressRanges } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
+import { BunListener } from './bun.ts';
 import { StagedEntrance } from './entrance.ts';
 import { realAddress } from './forwarded.ts';
 import { DEFAULT_PORTS, type ListenerOptions, listenerUrl } from './listener-options.ts';
-import { NetListener } from './net-listener.ts';
+import { NetListener, type PlaceListener } from './net-listener.ts';
 import { ProxyStage } from './proxy-stage.ts';
+import { IS_BUN, RuntimeLimitError } from './runtime.ts';
 import type { BoundAddress, Gate, Listener, Stream } from './stream.ts';
 import { TlsDoor, type Trust } from './tls/door.ts';
 import type { TlsAlarms } from './tls/tls-alarms.ts';
@@ -41,13 +43,13 @@ interface Inside {
 }
 
 export class ConfiguredListener implements Listener {
-  readonly #net: NetListener;
+  readonly #net: PlaceListener;
   readonly #trust: Trust;
   #inside: Inside;
   /** Of before a change: those who were on their way in then may still be. */
   #formers: Inside[] = [];
 
-  private constructor(net: NetListener, trust: Trust, inside: Inside) {
+  private constructor(net: PlaceListener, trust: Trust, inside: Inside) {
     this.#net = net;
     this.#trust = trust;
     this.#inside = inside;
@@ -60,17 +62,22 @@ export class ConfiguredListener implements Listener {
     const trust: Trust = { material: null };
     const inside = await prepareInside(options, trust, host);
     const { protocol = 'mqtt', path = '', socket } = options;
-    const place =
-      protocol === 'mqtt+unix'
-        ? { path, ...socket }
-        : { host: options.host ?? '', port: options.port ?? DEFAULT_PORTS[protocol] };
-    const net = new NetListener(place, {
+    const netOptions = {
       onExhausted: host.onExhausted,
       onReset: () => {
         const listener = listenerUrl(options);
         host.logger.debug({ listener }, 'connection reset before its first byte');
       },
-    });
+    };
+    if (protocol === 'mqtt+unix') {
+      const net = new NetListener({ path, ...socket }, netOptions);
+      return new ConfiguredListener(net, trust, inside);
+    }
+    const place = { host: options.host ?? '', port: options.port ?? DEFAULT_PORTS[protocol] };
+    const net =
+      IS_BUN && inside.entrance === null
+        ? new BunListener(place)
+        : new NetListener(place, netOptions);
     return new ConfiguredListener(net, trust, inside);
   }
 
@@ -107,6 +114,12 @@ export class ConfiguredListener implements Listener {
   /** Reads what may have changed for the same address; the result takes it into use. */
   async prepareChange(options: ListenerOptions, host: ListenerHost): Promise<PreparedChange> {
     const inside = await prepareInside(options, this.#trust, host);
+    if (inside.entrance !== null && !this.#net.hasEntrances) {
+      inside.entrance.close();
+      throw new RuntimeLimitError(
+        `${listenerUrl(options)} was plain TCP, and on Bun that cannot change while the server runs: restart it`,
+      );
+    }
     return {
       apply: () => {
         const former = this.#inside;
@@ -180,6 +193,11 @@ async function openTls(
   host: ListenerHost,
 ): Promise<TlsDoor> {
   const { tls, protocol } = options;
+  if (IS_BUN) {
+    throw new RuntimeLimitError(
+      `${listenerUrl(options)} needs TLS, which is not supported on Bun: run the server on Node.js`,
+    );
+  }
   if (tls === undefined) {
     throw new Error(`${listenerUrl(options)} needs a certificate: say tls.cert and tls.key`);
   }

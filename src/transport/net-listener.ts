@@ -28,7 +28,8 @@ const BACKLOG = 4_096;
 const PROBE_SECONDS = 300;
 /** Accepted sockets have the options of the listening one. */
 const INHERITS_OPTIONS = process.platform === 'linux';
-const RETRY_MS = 1_000;
+/** Until accepting, or an address that somebody else has, is tried again. */
+export const RETRY_MS = 1_000;
 
 export interface HostPort {
   /** `''`: all interfaces, IPv4 and IPv6. */
@@ -45,6 +46,18 @@ export interface Entrance {
   enter(socket: net.Socket, peer: Peer, accept: (stream: Stream) => void, gate: Gate): void;
   /** Ends those who are not streams yet, and whoever comes later. */
   close(): void;
+}
+
+/** A listener at one address, which it can give away for a while. */
+export interface PlaceListener extends Listener {
+  /** Whether it may get another entrance than null. */
+  readonly hasEntrances: boolean;
+  /** Another one counts for the next connection. */
+  entrance: Entrance | null;
+  /** Gives the address away until `unpause`; streams live on. */
+  pause(): Promise<void>;
+  /** Takes the address of before again; false: somebody else has it now, and it is tried for until it is free. */
+  unpause(): Promise<boolean>;
 }
 
 export interface NetListenerOptions {
@@ -87,13 +100,13 @@ function isExhaustion({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOBUFS' || code === 'ENOMEM';
 }
 
-export class NetListener implements Listener {
+export class NetListener implements PlaceListener {
+  readonly hasEntrances = true;
   readonly #place: HostPort | SocketFile;
   readonly #transport: string;
   readonly #usesHandles: boolean;
   readonly #onExhausted: (isExhausted: boolean) => void;
   readonly #onReset: () => void;
-  /** Another one counts for the next connection. */
   entrance: Entrance | null;
   #accept: (stream: Stream) => void = () => {};
   #gate: Gate = OPEN_GATE;
@@ -134,7 +147,6 @@ export class NetListener implements Listener {
     return Promise.resolve();
   }
 
-  /** Gives the address away until `unpause`; streams live on. */
   pause(): Promise<void> {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
@@ -143,7 +155,6 @@ export class NetListener implements Listener {
     return Promise.resolve();
   }
 
-  /** Takes the address of before again; false: somebody else has it now, and it is tried for until it is free. */
   async unpause(): Promise<boolean> {
     try {
       await this.#bind(this.#samePlace());

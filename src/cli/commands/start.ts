@@ -6,6 +6,7 @@ import type { QueueRule } from '../../core/queue-rules.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
+import { RuntimeLimitError } from '../../transport/runtime.ts';
 import { TlsMaterialError } from '../../transport/tls/findings.ts';
 import { describeBindError } from '../bind-error.ts';
 import { isContainer } from '../container.ts';
@@ -38,7 +39,9 @@ export async function start(
   const reloading = new Reload(server, config, reload, logger);
   const { stopRequested, isStopRequested } = listenToSignals(server, reloading, logger);
   endOnSurprise(server, logger);
-  logger.info({ version, node: process.version, pid: process.pid }, `IoTHub ${version} starts`);
+  // Bun says which Node it takes after, too; undefined fields are left out.
+  const runtime = { node: process.version, bun: process.versions.bun };
+  logger.info({ version, ...runtime, pid: process.pid }, `IoTHub ${version} starts`);
   warnOfOpenFiles(openFilesMax(), config.limits.connectionsMax, logger);
   if (storage.storage === undefined) {
     logger.info({}, 'Sessions and messages are kept in memory only: a restart loses them');
@@ -53,7 +56,7 @@ export async function start(
       process.stderr.write(`${error.message}\n`);
       return ExitCode.Store;
     }
-    if (error instanceof TlsMaterialError) {
+    if (error instanceof TlsMaterialError || error instanceof RuntimeLimitError) {
       process.stderr.write(`${error.message}\n`);
       return ExitCode.Config;
     }
