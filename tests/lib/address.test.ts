@@ -9,6 +9,7 @@ import {
   rangeProblem,
 } from '../../src/lib/address.ts';
 import { hex } from '../kit/hex.ts';
+import { isBun } from '../kit/runtime.ts';
 
 /** What looks like addresses, and often is none. */
 const nearly = fc.oneof(
@@ -79,7 +80,8 @@ describe('normalizeAddress', () => {
     expect(normalizeAddress(text)).toBeNull();
   });
 
-  test('takes what node:net takes, and writes it as RFC 5952 says', () => {
+  // Bun's node:net takes other addresses than Node's, and writes them as they came.
+  test.skipIf(isBun)('takes what node:net takes, and writes it as RFC 5952 says', () => {
     fc.assert(
       fc.property(nearly, (text) => {
         const address = normalizeAddress(text);

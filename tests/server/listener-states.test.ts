@@ -3,49 +3,54 @@ import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { Server } from '../../src/server/server.ts';
 import { PacketClient } from '../kit/packet-client.ts';
+import { isBun } from '../kit/runtime.ts';
 import { until } from '../kit/until.ts';
 import { Authority, fromNow } from '../support/certificates.ts';
 import { MaterialFolder } from '../transport/tls/material-folder.ts';
 
-test('each listener says who is connected, who was refused and when its certificate ends', async () => {
-  const authority = Authority.root();
-  const files = new MaterialFolder().pair('server', authority.server({ notAfter: fromNow(10) }));
-  const host = '127.0.0.1';
-  const server = new Server({
-    listeners: [
-      { host, port: 0, accept: { connectionsMax: 1 } },
-      { host, port: 0, protocol: 'mqtts', tls: files },
-    ],
-  });
-  await server.start();
-  onTestFinished(() => server.stop());
-  const [plain, encrypted] = server.addresses;
-  const client = PacketClient.tcp(plain.port);
-  await client.connect('c');
-  const refused = net.connect(plain.port, host);
-  await once(refused, 'close');
-  const silent = net.connect(encrypted.port, host);
-  await until(() => server.listeners[1].connections === 1);
-  expect(server.listeners).toEqual([
-    {
-      ...plain,
-      connections: 1,
-      halfConnected: 0,
-      refusals: { connections: 1 },
-      certificateLeftDays: null,
-      crlLeftDays: null,
-    },
-    {
-      ...encrypted,
-      connections: 1,
-      halfConnected: 1,
-      refusals: {},
-      certificateLeftDays: expect.closeTo(10, 1),
-      crlLeftDays: null,
-    },
-  ]);
-  expect(encrypted.url).toBe(`mqtts://127.0.0.1:${encrypted.port}`);
-  silent.destroy();
-  client.destroy();
-  await until(() => server.listeners.every(({ connections }) => connections === 0));
-});
+// No TLS on Bun: docs/runtimes.md.
+test.skipIf(isBun)(
+  'each listener says who is connected, who was refused and when its certificate ends',
+  async () => {
+    const authority = Authority.root();
+    const files = new MaterialFolder().pair('server', authority.server({ notAfter: fromNow(10) }));
+    const host = '127.0.0.1';
+    const server = new Server({
+      listeners: [
+        { host, port: 0, accept: { connectionsMax: 1 } },
+        { host, port: 0, protocol: 'mqtts', tls: files },
+      ],
+    });
+    await server.start();
+    onTestFinished(() => server.stop());
+    const [plain, encrypted] = server.addresses;
+    const client = PacketClient.tcp(plain.port);
+    await client.connect('c');
+    const refused = net.connect(plain.port, host);
+    await once(refused, 'close');
+    const silent = net.connect(encrypted.port, host);
+    await until(() => server.listeners[1].connections === 1);
+    expect(server.listeners).toEqual([
+      {
+        ...plain,
+        connections: 1,
+        halfConnected: 0,
+        refusals: { connections: 1 },
+        certificateLeftDays: null,
+        crlLeftDays: null,
+      },
+      {
+        ...encrypted,
+        connections: 1,
+        halfConnected: 1,
+        refusals: {},
+        certificateLeftDays: expect.closeTo(10, 1),
+        crlLeftDays: null,
+      },
+    ]);
+    expect(encrypted.url).toBe(`mqtts://127.0.0.1:${encrypted.port}`);
+    silent.destroy();
+    client.destroy();
+    await until(() => server.listeners.every(({ connections }) => connections === 0));
+  },
+);

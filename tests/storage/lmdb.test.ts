@@ -3,8 +3,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { crc32 } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -20,6 +18,7 @@ import { LmdbStorage } from '../../src/storage/lmdb/lmdb.ts';
 import { readMeta } from '../../src/storage/lmdb/meta.ts';
 import { walk } from '../../src/storage/lmdb/walk.ts';
 import { DeliveryState } from '../../src/storage/storage.ts';
+import { usedBytes } from '../kit/resources.ts';
 import { copyOf, Host, inTables, makeFolder, openStore } from './lmdb-kit.ts';
 
 const PAYLOAD_BYTES = 10_000;
@@ -284,26 +283,15 @@ describe('starting again', () => {
     await first.storage.close();
     const storage = new LmdbStorage({ folder, level: 'always', freeMinBytes: 0 });
     await storage.open(new Host());
-    const before = await usedMemory();
+    const before = await usedBytes();
     let count = 0;
     await storage.recover({ onSession() {}, onQueued: () => count++, onRetained() {} });
-    const bytes = (await usedMemory()) - before;
+    const bytes = (await usedBytes()) - before;
     await storage.close();
     expect(count).toBe(200_000);
     expect(bytes / count).toBeLessThan(45); // of which the sessions take some
   });
 });
-
-async function usedMemory(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  for (let i = 0; i < 3; i++) {
-    gc();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 describe('long names', () => {
   test('that differ in their last byte only do not meet', async () => {

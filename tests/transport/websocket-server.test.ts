@@ -13,6 +13,7 @@ import { Server } from '../../src/server/server.ts';
 import type { WebSocketOptions } from '../../src/transport/websocket/options.ts';
 import { clientFrame } from '../kit/frames.ts';
 import { hex, toHex } from '../kit/hex.ts';
+import { isBun } from '../kit/runtime.ts';
 import { turns, until } from '../kit/until.ts';
 import { WebSocketListener } from '../kit/websocket-listener.ts';
 import { connectPacket } from '../kit/wire.ts';
@@ -362,21 +363,25 @@ describe('a client that frames by itself', () => {
     expect(server.stats().connections).toBe(1);
   });
 
-  test('and asks faster than it can want to know gets few answers, to the last for sure', async () => {
-    const { url } = await startHub();
-    const client = await Client.open(url);
-    client.send(connectPacket(4, 'c', true));
-    await until(() => client.received === CONNACK);
-    const pongs: string[] = [];
-    client.webSocket.on('pong', (data) => pongs.push(String(data)));
-    const pings = Array.from({ length: 5_000 }, (_, i) => clientFrame(9, Buffer.from(`${i}`)));
-    writeRaw(client, Buffer.concat(pings));
-    await until(() => pongs.includes('4999'));
-    expect(pongs.length).toBeLessThan(1_000);
-    expect(pongs.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
-  });
+  // On Bun the client is Bun's own, which lets nobody past its framing; here and below.
+  test.skipIf(isBun)(
+    'and asks faster than it can want to know gets few answers, to the last for sure',
+    async () => {
+      const { url } = await startHub();
+      const client = await Client.open(url);
+      client.send(connectPacket(4, 'c', true));
+      await until(() => client.received === CONNACK);
+      const pongs: string[] = [];
+      client.webSocket.on('pong', (data) => pongs.push(String(data)));
+      const pings = Array.from({ length: 5_000 }, (_, i) => clientFrame(9, Buffer.from(`${i}`)));
+      writeRaw(client, Buffer.concat(pings));
+      await until(() => pongs.includes('4999'));
+      expect(pongs.length).toBeLessThan(1_000);
+      expect(pongs.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
+    },
+  );
 
-  test('is closed with 1002 for a frame that is none', async () => {
+  test.skipIf(isBun)('is closed with 1002 for a frame that is none', async () => {
     const { url, server } = await startHub();
     const client = await Client.open(url);
     client.send(connectPacket(4, 'c', true));
