@@ -96,6 +96,8 @@ export interface Running {
   /** Standard error so far. */
   stderr(): string;
   kill(signal?: NodeJS.Signals): void;
+  /** Ends one that would run for ever; resolves when it is gone, with all that it started. */
+  end(): Promise<void>;
 }
 
 /** Runs a program; it is killed when the test ends. A program that is not installed fails the test by name. */
@@ -118,17 +120,15 @@ export function run(command: string, args: readonly string[], input?: string): R
   });
   child.stdin.on('error', () => {});
   child.stdin.end(input ?? '');
-  const finished = within(
-    new Promise<Finished>((resolve, reject) => {
-      child.once('error', (error) =>
-        reject(
-          new Error(`${command} cannot be run; scripts/ci-tools.sh installs it`, { cause: error }),
-        ),
-      );
-      child.once('close', (code) => resolve({ code, stdout, stderr }));
-    }),
-    `${command} ends`,
-  );
+  const closed = new Promise<Finished>((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(
+        new Error(`${command} cannot be run; scripts/ci-tools.sh installs it`, { cause: error }),
+      ),
+    );
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  const finished = within(closed, `${command} ends`);
   finished.catch(() => {});
   onTestFinished(() => {
     child.kill('SIGKILL');
@@ -149,6 +149,10 @@ export function run(command: string, args: readonly string[], input?: string): R
       ),
     stderr: () => stderr,
     kill: (signal = 'SIGTERM') => child.kill(signal),
+    end: async () => {
+      child.kill();
+      await within(closed, `${command} ends by SIGTERM`);
+    },
   };
 }
 

@@ -69,11 +69,8 @@ async function start(command: string, args: readonly string[], ready: string): P
   onTestFailed(() => {
     process.stderr.write(`${command} said\n${proxy.stderr()}\n`);
   });
-  onTestFinished(async () => {
-    proxy.kill();
-    await proxy.finished;
-  });
   await proxy.prints(ready);
+  onTestFinished(() => proxy.end());
 }
 
 async function freePort(): Promise<number> {
