@@ -2,10 +2,11 @@
 // The command `iothub`: flags, configuration, log, then the server, or one of the tools for what it stores. Everything that can
 // be wrong before it runs is one clear sentence (or one a problem) on stderr and an exit code of its own; see exit-code.ts.
 
+import { stat } from 'node:fs/promises';
 import { CommanderError } from 'commander';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { type LoadedConfig, loadConfig, type Overrides } from '../config/load.ts';
 import { StoreError } from '../storage/store-folder/store-error.ts';
 import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
@@ -36,13 +37,21 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       process.stdout.write(`ok\n${describeSources(loaded)}`);
       return ExitCode.Ok;
     }
-    const reload = async () => (await loadConfig(file, overrides, process.env)).config;
+    const reload = () => loadAgain(file, overrides);
     return await serve(loaded, reload);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return ExitCode.Config;
   }
+}
+
+/** What is reloaded. A file that lost its content would be the defaults, which end the clients of all other listeners. */
+async function loadAgain(file: string | null, overrides: Overrides): Promise<Config> {
+  const loaded = await loadConfig(file, overrides, process.env);
+  if (loaded.file === null || (await stat(loaded.file)).size > 0) return loaded.config;
+  const message = 'is empty; if the defaults are meant, write a comment into it';
+  throw new ConfigError(loaded.file, [{ path: '', message, line: null }]);
 }
 
 /** Where the configuration came from, for whoever wonders why it is so. */

@@ -1,6 +1,7 @@
 // What SIGHUP does: the configuration is read again, whole, and what can change while the server runs is changed. Whatever is
 // wrong leaves everything as it was, and is said in the log, every problem a line. Clients of listeners that stay notice nothing.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
@@ -9,6 +10,9 @@ import type { Server } from '../server/server.ts';
 import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { describeBindError } from './bind-error.ts';
 import { listenersOf } from './listeners.ts';
+
+/** Between two readings of a file that somebody may be writing. */
+const SETTLE_MS = 100;
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
 const AT_START = ['limits', 'queues', 'storage', 'log'] as const;
@@ -54,7 +58,7 @@ export class Reload {
       this.#logger.info({}, 'Nothing is reloaded: the server is not running yet, or not any more');
       return;
     }
-    const config = await this.#load();
+    const config = await this.#loadSettled();
     const { added, changed, removed } = await this.#server.setListeners(listenersOf(config));
     await this.#server.reloadCertificates();
     this.#logger.info({ added, changed, removed }, 'The configuration was reloaded');
@@ -64,6 +68,30 @@ export class Reload {
       { changed: late },
       'What changed in these parts of the configuration counts only after a restart',
     );
+  }
+
+  /**
+   * Reads the configuration until it says the same twice: an editor that is still writing has emptied the file first, and half of
+   * a configuration may well be a valid one.
+   */
+  async #loadSettled(): Promise<Config> {
+    let former = await this.#tryLoad();
+    for (;;) {
+      await delay(SETTLE_MS);
+      const config = await this.#tryLoad();
+      if (!isDeepStrictEqual(config, former)) former = config;
+      else if (config instanceof Error) throw config;
+      else return config;
+    }
+  }
+
+  /** What is wrong as a value: it may be right in a moment. */
+  async #tryLoad(): Promise<Config | Error> {
+    try {
+      return await this.#load();
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   #complain(error: unknown): void {

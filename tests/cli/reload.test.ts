@@ -181,6 +181,19 @@ describe('SIGHUP', () => {
     await goOn();
   });
 
+  test('of a file that is empty, or being written, changes nothing', async () => {
+    const port = await freePort();
+    const hub = new Configured(listener(`mqtt://127.0.0.1:${port}`));
+    await hub.server.port();
+    const goOn = await pair(port);
+    await hub.reloadInVain('', 'is empty');
+    hub.write('');
+    hub.server.child.kill('SIGHUP');
+    hub.write(listener(`mqtt://127.0.0.1:${port}`));
+    expect(await hub.line(/The configuration was reloaded/)).toMatchObject({ removed: [] });
+    await goOn();
+  });
+
   test('while it stops is too late, and harms nobody', async () => {
     const hub = new Configured(listener(`mqtt://127.0.0.1:${await freePort()}`));
     await hub.server.port();
