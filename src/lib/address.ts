@@ -41,6 +41,13 @@ export function limitKey(address: string): string {
   return `${formatAddress(scratch.fill(0, GROUPS / 2))}/64`;
 }
 
+/** Where a client is, for the log: `192.0.2.1:4711`, `[2001:db8::1]:4711`; without a port if it is not known (0). */
+export function formatPeer(address: string, port: number): string {
+  if (address === '') return 'unix'; // the peer of a socket file has no address
+  if (port === 0) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 /** Names that may stand in a list of ranges. */
 const NAMED_RANGES: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1'],

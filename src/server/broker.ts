@@ -5,7 +5,7 @@
 // CONNECT it is half-connected, whatever its transport is doing meanwhile (PROXY header, TLS handshake, upgrade).
 
 import { RefusalLog } from '../core/refusal-log.ts';
-import { limitKey } from '../lib/address.ts';
+import { formatPeer, limitKey } from '../lib/address.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { reasonCodeName } from '../protocol/reason-code-table.ts';
 import { Connection } from '../session/connection.ts';
@@ -171,7 +171,7 @@ export class Broker implements ConnectionOwner, Gate {
     const { client, stream } = connection;
     const fields = {
       clientId: client?.clientId ?? null,
-      remote: `${stream.remoteAddress}:${stream.remotePort}`,
+      remote: formatPeer(stream.remoteAddress, stream.remotePort),
       reason: connection.closeReason,
       durationMs: Math.round(clock.now() - connection.openedAtMs),
       bytesReceived: connection.bytesReceived,

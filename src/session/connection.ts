@@ -4,6 +4,7 @@
 
 import type { Client, ConnectRequest } from '../auth/auth.ts';
 import type { Waiting } from '../core/tick.ts';
+import { formatPeer } from '../lib/address.ts';
 import { AssertionFailure } from '../lib/assert.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import { Framer } from '../protocol/framer.ts';
@@ -189,7 +190,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
       logger.info(
         {
           clientId: this.client?.clientId ?? null,
-          remote: `${this.stream.remoteAddress}:${this.stream.remotePort}`,
+          remote: formatPeer(this.stream.remoteAddress, this.stream.remotePort),
           reasonCode: error.reasonCode,
           clause: error.clause,
         },

@@ -4,7 +4,7 @@
 import type net from 'node:net';
 import type { Logger } from '../core/logger.ts';
 import { RefusalLog } from '../core/refusal-log.ts';
-import { type AddressRanges, limitKey } from '../lib/address.ts';
+import { type AddressRanges, formatPeer, limitKey } from '../lib/address.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '../lib/timer-wheel.ts';
 import { PROXY_HEADER_BYTES_MAX, type ProxyHeader } from './proxy-header.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
@@ -143,7 +143,7 @@ class HeaderReader implements TimerOwner {
   #refuse(reason: ProxyRefusal, why: string): void {
     const { address, port } = this.#peer;
     this.#letGo();
-    const fields = { remote: `${address}:${port}`, reason };
+    const fields = { remote: formatPeer(address, port), reason };
     this.#log.info(limitKey(address), fields, `a connection was closed: ${why}`);
     this.#host.onRefused(reason);
     this.#done(null);
@@ -154,7 +154,7 @@ class HeaderReader implements TimerOwner {
     this.#letGo();
     const { address, port } = this.#peer;
     this.#host.logger.debug(
-      { remote: `${address}:${port}`, bytesReceived: this.#bytes.length },
+      { remote: formatPeer(address, port), bytesReceived: this.#bytes.length },
       'connection closed before its PROXY header',
     );
     this.#done(null);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   AddressRanges,
   addressOfBytes,
+  formatPeer,
   limitKey,
   normalizeAddress,
   rangeProblem,
@@ -250,3 +251,12 @@ function withoutHostBits(network: string, bits: number): string {
   const proposed = problem === null ? null : /write (\S+) for the range/.exec(problem);
   return proposed === null ? `${normalizeAddress(network)}/${bits}` : proposed[1];
 }
+
+test.each([
+  ['192.0.2.1', 4711, '192.0.2.1:4711'],
+  ['2001:db8::1', 4711, '[2001:db8::1]:4711'],
+  ['192.0.2.1', 0, '192.0.2.1'], // behind a proxy that does not tell
+  ['', 0, 'unix'],
+])('a peer at %j, port %i, is %s in the log', (address, port, text) => {
+  expect(formatPeer(address, port)).toBe(text);
+});

@@ -3,6 +3,7 @@
 import type { Config, QueueConfig } from '../../config/config.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
+import { SYSTEM_CLOCK } from '../../lib/clock.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
@@ -12,6 +13,7 @@ import { describeBindError } from '../bind-error.ts';
 import { isContainer } from '../container.ts';
 import { ExitCode } from '../exit-code.ts';
 import { type Greeted, greet } from '../greeting.ts';
+import { collectWhenIdle } from '../idle-collection.ts';
 import { listenersOf } from '../listeners.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
 import { Reload } from '../reload.ts';
@@ -66,7 +68,11 @@ export async function start(
     return ExitCode.Unavailable;
   }
   greet(served(server, config), logger, version, isContainer());
+  const { metrics } = server;
+  const connections = () => metrics.connectionsOpened - metrics.connectionsClosed;
+  const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
   await stopRequested;
+  collecting.cancel();
   return stopped(server, logger);
 }
 

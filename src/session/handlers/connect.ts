@@ -3,6 +3,7 @@
 import type { Accepted, Client, ConnectRequest, Decision, Refused } from '../../auth/auth.ts';
 import type { QueuePolicy } from '../../core/limits.ts';
 import { QUEUE_POLICY_PROPERTY, queuePolicyOf } from '../../core/queue-rules.ts';
+import { formatPeer } from '../../lib/address.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import {
   type ConnackPacket,
@@ -211,7 +212,7 @@ function enter(
   logger.info(
     {
       clientId,
-      remote: `${request.remoteAddress}:${request.remotePort}`,
+      remote: formatPeer(request.remoteAddress, request.remotePort),
       transport: request.transport,
       version: packet.protocolVersion,
       cleanStart: packet.cleanStart,

@@ -6,6 +6,7 @@ import type { X509Certificate } from 'node:crypto';
 import type net from 'node:net';
 import type tls from 'node:tls';
 import type { RefusalLog } from '../../core/refusal-log.ts';
+import { formatPeer } from '../../lib/address.ts';
 import { Timer, type TimerOwner } from '../../lib/timer-wheel.ts';
 import type {
   HandshakeDone,
@@ -248,7 +249,7 @@ export class Newcomer implements Claimant, TimerOwner {
   }
 
   #fields(): { remote: string } {
-    return { remote: `${this.#peer.address}:${this.#peer.port}` };
+    return { remote: formatPeer(this.#peer.address, this.#peer.port) };
   }
 }
 

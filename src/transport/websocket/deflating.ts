@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import type net from 'node:net';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { RefusalLog } from '../../core/refusal-log.ts';
-import { limitKey } from '../../lib/address.ts';
+import { formatPeer, limitKey } from '../../lib/address.ts';
 import type { ClientCertificate, Stream, StreamSink } from '../stream.ts';
 import { CloseCode } from './frames.ts';
 import { Heartbeat, type Pinged } from './heartbeat.ts';
@@ -294,7 +294,7 @@ class DeflatingStream implements Stream, Pinged {
   /** Closes with a code, and hears nothing of it any more. */
   #refuse(code: CloseCode, reason: string): void {
     if (this.#isDeaf) return;
-    const remote = `${this.remoteAddress}:${this.remotePort}`;
+    const remote = formatPeer(this.remoteAddress, this.remotePort);
     const key = limitKey(this.remoteAddress);
     this.#log.info(key, { remote, code }, `the WebSocket was closed: ${reason}`);
     this.#error ??= new Error(reason);

@@ -6,7 +6,7 @@ import http from 'node:http';
 import type net from 'node:net';
 import type { Logger } from '../../core/logger.ts';
 import { RefusalLog } from '../../core/refusal-log.ts';
-import { limitKey } from '../../lib/address.ts';
+import { formatPeer, limitKey } from '../../lib/address.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '../../lib/timer-wheel.ts';
 import type { ClientCertificate, Stream } from '../stream.ts';
 import { answerAndClose, answerPlainRequest } from './answers.ts';
@@ -198,7 +198,10 @@ export class WebSocketDoor {
     const visitor = this.#forget(socket);
     if (visitor === null || visitor.isAnswered) return;
     const { address, port } = visitor;
-    this.#logger.debug({ remote: `${address}:${port}` }, 'a connection ended before its upgrade');
+    this.#logger.debug(
+      { remote: formatPeer(address, port) },
+      'a connection ended before its upgrade',
+    );
   }
 
   #onLate(visitor: Visitor): void {
@@ -207,7 +210,7 @@ export class WebSocketDoor {
     socket.destroy();
     if (isAnswered) return;
     visitor.isAnswered = true;
-    this.#logger.debug({ remote: `${address}:${port}` }, 'no WebSocket upgrade in time');
+    this.#logger.debug({ remote: formatPeer(address, port) }, 'no WebSocket upgrade in time');
     this.#onRefused('upgrade-timeout');
   }
 
@@ -330,6 +333,6 @@ export class WebSocketDoor {
 
   #remoteOf(socket: net.Socket): string {
     const visitor = this.#visitors.get(socket);
-    return visitor === undefined ? '' : `${visitor.address}:${visitor.port}`;
+    return visitor === undefined ? '' : formatPeer(visitor.address, visitor.port);
   }
 }

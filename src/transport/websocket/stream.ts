@@ -9,7 +9,7 @@
 
 import type net from 'node:net';
 import type { RefusalLog } from '../../core/refusal-log.ts';
-import { limitKey } from '../../lib/address.ts';
+import { formatPeer, limitKey } from '../../lib/address.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '../../lib/timer-wheel.ts';
 import type { ClientCertificate, Stream, StreamSink } from '../stream.ts';
 import {
@@ -373,7 +373,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
   /** Closes with a code, and hears nothing any more. */
   #refuse(code: CloseCode, reason: string): void {
     if (this.#isDeaf) return;
-    const remote = `${this.remoteAddress}:${this.remotePort}`;
+    const remote = formatPeer(this.remoteAddress, this.remotePort);
     const key = limitKey(this.remoteAddress);
     this.#log.info(key, { remote, code }, `the WebSocket was closed: ${reason}`);
     this.#error ??= new Error(reason);
