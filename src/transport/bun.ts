@@ -22,7 +22,8 @@ import { UnfinishedWrite } from './unfinished-write.ts';
 export interface BunSocket {
   /** Of one that was not admitted there is none. */
   data: BunStream | undefined;
-  readonly remoteAddress: string;
+  /** Undefined, and the port 0, once it was reset. */
+  readonly remoteAddress: string | undefined;
   readonly remotePort: number;
   /** Returns how many bytes the kernel took; if not all, `drain` follows. Negative when the socket is closed. */
   write(bytes: Uint8Array): number;
@@ -220,11 +221,17 @@ export class BunStream implements Stream {
 }
 
 /** Makes streams of those of a listener's sockets that are admitted. */
-function handlersFor(accept: (stream: Stream) => void, gate: Gate): BunHandlers {
+function handlersFor(
+  accept: (stream: Stream) => void,
+  gate: Gate,
+  onReset: () => void,
+): BunHandlers {
   return {
     open(socket) {
-      const address = normalizeAddress(socket.remoteAddress) ?? '';
-      if (!gate.admit(address)) {
+      const address = normalizeAddress(socket.remoteAddress ?? '') ?? '';
+      // As in net-listener.ts: without an address it would count as one that a proxy has yet to tell.
+      if (address === '') onReset();
+      if (address === '' || !gate.admit(address)) {
         socket.close();
         return;
       }
@@ -251,6 +258,7 @@ export class BunListener implements PlaceListener {
   readonly hasEntrances = false;
   entrance: Entrance | null = null;
   readonly #place: HostPort;
+  readonly #onReset: () => void;
   #accept: (stream: Stream) => void = () => {};
   #gate: Gate = OPEN_GATE;
   #server: BunServer | null = null;
@@ -259,8 +267,10 @@ export class BunListener implements PlaceListener {
   /** While the address is tried for. */
   #retry: NodeJS.Timeout | null = null;
 
-  constructor(place: HostPort) {
+  /** `onReset`: a connection was reset before it could be accepted. */
+  constructor(place: HostPort, onReset: () => void = () => {}) {
     this.#place = place;
+    this.#onReset = onReset;
   }
 
   async listen(accept: (stream: Stream) => void, gate: Gate = OPEN_GATE): Promise<BoundAddress> {
@@ -306,13 +316,20 @@ export class BunListener implements PlaceListener {
 
   #bind(hostname: string, port: number): BoundAddress {
     const { Bun } = globalThis as unknown as { readonly Bun: BunRuntime };
-    this.#server = Bun.listen({
-      hostname,
-      port,
-      exclusive: true,
-      allowHalfOpen: true,
-      socket: handlersFor(this.#accept, this.#gate),
-    });
+    const socket = handlersFor(this.#accept, this.#gate, this.#onReset);
+    try {
+      this.#server = Bun.listen({ hostname, port, exclusive: true, allowHalfOpen: true, socket });
+    } catch (error) {
+      // Bun's own words leave out the port, and why.
+      const { code } = error as NodeJS.ErrnoException;
+      const message = `listen ${code}: ${hostname}:${port}`;
+      throw Object.assign(new Error(message), {
+        code,
+        syscall: 'listen',
+        address: hostname,
+        port,
+      });
+    }
     return { host: hostname, port: this.#server.port };
   }
 }

@@ -76,7 +76,7 @@ export class ConfiguredListener implements Listener {
     const place = { host: options.host ?? '', port: options.port ?? DEFAULT_PORTS[protocol] };
     const net =
       IS_BUN && inside.entrance === null
-        ? new BunListener(place)
+        ? new BunListener(place, netOptions.onReset)
         : new NetListener(place, netOptions);
     return new ConfiguredListener(net, trust, inside);
   }
@@ -211,6 +211,11 @@ function openWebSocket(
   host: ListenerHost,
 ): WebSocketDoor {
   const { path, webSocket, forwarded, proxy } = options;
+  if (IS_BUN && webSocket?.compression === true) {
+    throw new RuntimeLimitError(
+      `${listenerUrl(options)} compresses, which is not supported on Bun: leave it off, or run the server on Node.js`,
+    );
+  }
   // A PROXY header has told the address already; both would be one too many.
   const header = proxy === undefined ? forwarded?.header : undefined;
   const settings: WebSocketOptions = {

@@ -13,6 +13,20 @@ test.each(['mqtts', 'wss'] as const)('%s is for Node only', async (protocol) => 
   await expect(server.start()).rejects.toThrow(why);
 });
 
+test('WebSockets are compressed on Node only', async () => {
+  const listener = {
+    protocol: 'ws',
+    host: HOST,
+    port: 0,
+    webSocket: { compression: true },
+  } as const;
+  const server = new Server({ listeners: [listener] });
+  onTestFinished(() => server.stop());
+  const started = server.start();
+  if (isBun) await expect(started).rejects.toThrow(/compresses, which is not supported on Bun/);
+  else await started;
+});
+
 test('a plain listener that becomes a WebSocket one needs a restart on Bun', async () => {
   const server = new Server({ listeners: [{ host: HOST, port: 0 }] });
   await server.start();

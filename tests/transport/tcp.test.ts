@@ -41,8 +41,8 @@ async function join(listener: Listener): Promise<Joined> {
 const ANYWHERE = { host: '127.0.0.1', port: 0 };
 
 /** What the runtime has of its own: native handles on Node, `Bun.listen` on Bun. */
-function ownListener(place = ANYWHERE): PlaceListener {
-  return isBun ? new BunListener(place) : new NetListener(place);
+function ownListener(place = ANYWHERE, onReset = () => {}): PlaceListener {
+  return isBun ? new BunListener(place, onReset) : new NetListener(place, { onReset });
 }
 
 streamContract({ name: 'TCP as the runtime has it', open: () => join(ownListener()) });
@@ -206,6 +206,17 @@ function probe(port: number): void {
   const { status, stderr } = spawnSync(process.execPath, ['--eval', code], { encoding: 'utf8' });
   expect(status, stderr).toBe(0);
 }
+
+test('a connection that was reset before it is accepted harms nobody, whatever listens', async () => {
+  const seen: string[] = [];
+  const listener = ownListener(ANYWHERE, () => seen.push('reset'));
+  onTestFinished(() => listener.close());
+  const gate = { ...OPEN_GATE, admit: (address: string) => seen.push(address) > 0 };
+  const { port } = await listener.listen((stream) => stream.destroy(), gate);
+  probe(port);
+  await once(net.connect(port, '127.0.0.1').resume(), 'close');
+  expect(seen).toEqual(['reset', '127.0.0.1']);
+});
 
 for (const usesHandles of [true, false]) {
   for (const hasEntrance of [true, false]) {
