@@ -5,7 +5,10 @@ import { getSystemErrorName } from 'node:util';
 import type { NativeHandle, NativeRequest, NativeStreams } from './handle.ts';
 import type { Peer, Stream, StreamSink } from './stream.ts';
 
-const READ_BYTES = 65_536;
+/** What a client's chunk is at most; several large messages fit, which are then read at once and not put together. */
+const READ_BYTES = 262_144;
+/** The same until its CONNECT is accepted: a rest of it may have to be kept meanwhile. */
+const STRANGER_READ_BYTES = 65_536;
 /** libuv's number for the end of a stream. */
 const UV_EOF = -4_095;
 
@@ -13,17 +16,18 @@ const UV_EOF = -4_095;
 export class HandleStreams {
   readonly native: NativeStreams;
   readonly buffer: Uint8Array = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly strangerBuffer: Uint8Array = Buffer.allocUnsafeSlow(STRANGER_READ_BYTES);
   /** The request of the next write. It is used up only by a write that the kernel does not take at once. */
   spareWrite: NativeRequest;
-  readonly onRead: (this: NativeHandle) => void;
+  readonly onRead: (this: NativeHandle) => Uint8Array | undefined;
 
   constructor(native: NativeStreams) {
     this.native = native;
     this.spareWrite = this.newWrite();
     const { state, readIndex } = native;
-    this.onRead = function (this: NativeHandle): void {
+    this.onRead = function (this: NativeHandle): Uint8Array | undefined {
       const count = state[readIndex];
-      if (count !== 0) this.stream?.onNativeRead(count);
+      return count === 0 ? undefined : this.stream?.onNativeRead(count);
     };
   }
 
@@ -51,6 +55,9 @@ export class HandleStream implements Stream {
   readonly #streams: HandleStreams;
   #handle: NativeHandle | null;
   #sink: StreamSink | null = null;
+  /** What is read goes there. */
+  #buffer: Uint8Array;
+  #isAccepted = false;
   #isReading = false;
   #isPaused = false;
   #hasEnded = false;
@@ -62,6 +69,7 @@ export class HandleStream implements Stream {
   constructor(streams: HandleStreams, handle: NativeHandle, transport: string, peer: Peer) {
     this.#streams = streams;
     this.#handle = handle;
+    this.#buffer = streams.strangerBuffer;
     this.transport = transport;
     handle.stream = this;
     this.remoteAddress = peer.address;
@@ -72,7 +80,9 @@ export class HandleStream implements Stream {
     return this.#handle === null ? 0 : this.#handle.writeQueueSize;
   }
 
-  accepted(): void {}
+  accepted(): void {
+    this.#isAccepted = true;
+  }
 
   open(sink: StreamSink): void {
     this.#sink = sink;
@@ -81,18 +91,26 @@ export class HandleStream implements Stream {
       if (this.#isClosed) queueMicrotask(() => this.#closed());
       return;
     }
-    handle.useUserBuffer(this.#streams.buffer);
+    handle.useUserBuffer(this.#buffer);
     handle.onread = this.#streams.onRead;
     this.#read(handle);
   }
 
-  onNativeRead(count: number): void {
-    if (count > 0) {
-      this.#sink?.onData(this.#streams.buffer, count);
-      return;
+  onNativeRead(count: number): Uint8Array | undefined {
+    if (count <= 0) {
+      this.#onNoMore(count);
+      return undefined;
     }
-    if (count !== UV_EOF) {
-      this.#fail('read', count);
+    this.#sink?.onData(this.#buffer, count);
+    const { buffer } = this.#streams;
+    if (!this.#isAccepted || this.#buffer === buffer) return undefined;
+    this.#buffer = buffer;
+    return buffer;
+  }
+
+  #onNoMore(status: number): void {
+    if (status !== UV_EOF) {
+      this.#fail('read', status);
       return;
     }
     this.#stopReading();

@@ -5,8 +5,8 @@
 
 /** What the kernel has of a connection: `TCP` or `Pipe` of Node. */
 export interface NativeHandle {
-  /** Called for what was read; `this` is the handle. The count is in `readState`. */
-  onread: ((this: NativeHandle) => void) | undefined;
+  /** Called for what was read; `this` is the handle. The count is in `state`. What it returns is the buffer from then on. */
+  onread: ((this: NativeHandle) => Uint8Array | undefined) | undefined;
   /** Ours: who reads. */
   stream: HandleReader | null;
   readonly writeQueueSize: number;
@@ -29,7 +29,8 @@ export interface NativeHandle {
 }
 
 export interface HandleReader {
-  onNativeRead(count: number): void;
+  /** So many bytes were read, or that went wrong; returns another buffer for the next read, or nothing. */
+  onNativeRead(count: number): Uint8Array | undefined;
 }
 
 /** One write or shutdown under way. */

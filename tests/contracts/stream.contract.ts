@@ -431,6 +431,22 @@ function readingCases(open: Opener): void {
     expect(check.isRight).toBe(true);
   });
 
+  test('what comes after a stranger was accepted is in order and complete', async () => {
+    const [server, client] = await open();
+    const check = checkOf(server, 6);
+    const { onBytes } = server;
+    server.onBytes = (chunk) => {
+      onBytes?.(chunk);
+      server.stream.accepted();
+    };
+    const bytes = pattern(3_000_000, 6);
+    client.write(bytes.subarray(0, 1_000));
+    await until(() => server.bytesReceived === 1_000);
+    client.write(bytes.subarray(1_000));
+    await until(() => server.bytesReceived === bytes.length);
+    expect(check.isRight).toBe(true);
+  });
+
   test('a resume that is taken back at once is none', async () => {
     const [server, client] = await open();
     const check = checkOf(server, 4);
