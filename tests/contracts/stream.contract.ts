@@ -439,7 +439,7 @@ function readingCases(open: Opener): void {
       onBytes?.(chunk);
       server.stream.accepted();
     };
-    const bytes = pattern(3_000_000, 6);
+    const bytes = pattern(1_500_000, 6);
     client.write(bytes.subarray(0, 1_000));
     await until(() => server.bytesReceived === 1_000);
     client.write(bytes.subarray(1_000));
