@@ -164,11 +164,11 @@ describe('the environment', () => {
   test('sees paths from the working directory', async () => {
     const { values } = readEnvironment(
       { IOTHUB_LISTENERS__0__TLS__CERT: 'c.pem', IOTHUB_STORAGE__TYPE: './store.js' },
-      '/work',
+      '/srv',
     );
     expect(values.map(({ value }) => value)).toEqual([
-      path.resolve('/work/c.pem'),
-      path.resolve('/work/store.js'),
+      path.resolve('/srv/c.pem'),
+      path.resolve('/srv/store.js'),
     ]);
     expect((await configOf({ IOTHUB_STORAGE__TYPE: 'memory' })).storage.type).toBe('memory');
   });

@@ -6,7 +6,7 @@ import { loadProblems } from './problems.ts';
 
 /** The table that a flag stands for, seen from /work. */
 function tableOf(url: string): unknown {
-  const flag = readListenerFlag(url, '/work');
+  const flag = readListenerFlag(url, '/srv');
   if (typeof flag === 'string') throw new Error(flag);
   return flag.table;
 }
@@ -25,9 +25,9 @@ describe('--listener', () => {
       trusted_proxies: ['10.0.0.0/8', 'loopback'],
       proxy_protocol: true,
       tls: {
-        cert: path.resolve('/work/c.pem'),
+        cert: path.resolve('/srv/c.pem'),
         key: path.resolve('/k=.pem'),
-        ca: path.resolve('/work/a'),
+        ca: path.resolve('/srv/a'),
         client_certificate: 'required',
       },
       limits: { packet_size_max: '64KiB' },
@@ -75,7 +75,7 @@ describe('--listener', () => {
       'a passphrase on the command line can be read by others on this machine: write key-passphrase-file=PATH',
     ],
   ])('%s is refused in one sentence', (url, sentence) => {
-    const problem = readListenerFlag(url, '/work');
+    const problem = readListenerFlag(url, '/srv');
     expect(problem).toContain(sentence);
     expect(problem).not.toContain('geheim');
   });
