@@ -1,17 +1,26 @@
 // The public API of `iothub`; the wire codec is `iothub/protocol`.
 
-export type {
-  Accepted,
-  AuthExchange,
-  Authenticator,
-  Authorizer,
-  AuthStep,
-  Challenge,
-  Client,
-  ConnectRequest,
-  Decision,
-  Proven,
-  Refused,
+export {
+  type Accepted,
+  type AccessQuestion,
+  type AuthExchange,
+  type Authenticator,
+  type Authorizer,
+  type AuthStep,
+  type Challenge,
+  type Claims,
+  type Client,
+  type ConnectRequest,
+  type Decision,
+  type Explanation,
+  type Grant,
+  type Next,
+  type Permission,
+  type Proven,
+  type Refused,
+  type SubscribeVerdict,
+  UNDECIDED,
+  type Verdict,
 } from './auth/auth.ts';
 export type { Alarm, AlarmSeverity, Alarms } from './core/alarms.ts';
 export { DROP_REASON_NAMES, type DropListener, DropReason } from './core/drop.ts';

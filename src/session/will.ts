@@ -1,5 +1,6 @@
 // The will of a session: what is published when its client goes without saying goodbye. MQTT 5 §3.1.2.5.
 
+import type { Verdict } from '../auth/auth.ts';
 import { DropReason } from '../core/drop.ts';
 import { Timer } from '../lib/timer-wheel.ts';
 import { Message, NO_EXPIRY, type Publisher } from '../protocol/message.ts';
@@ -48,7 +49,7 @@ export function publishWill(context: Context, session: Session, will: Will): voi
   const { name } = message.topic;
   const drop = () => context.drops.drop(DropReason.NotAuthorized, session.clientId, name);
   // Asked within a promise: whatever it throws refuses this will and disturbs nobody who is just leaving.
-  const answer = new Promise<ReasonCode>((resolve) => {
+  const answer = new Promise<Verdict>((resolve) => {
     resolve(authorizer.authorizePublish(session.client, name, message.qos, message.retain));
   });
   context.pendingWills.add();
@@ -91,7 +92,7 @@ export class PendingWills {
 }
 
 /** Rejects when the answer takes longer than the authorizer may take. */
-function inTime(context: Context, answer: Promise<ReasonCode>): Promise<ReasonCode> {
+function inTime(context: Context, answer: Promise<Verdict>): Promise<Verdict> {
   const { limits, wheel } = context;
   return new Promise((resolve, reject) => {
     const late = () => reject(new Error(`no answer within ${limits.answerTimeoutMs} ms`));

@@ -89,14 +89,19 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
     clientId: named === '' ? `auto-${ids.uuid()}` : named, // [MQTT-3.2.2-16]
     username: certificate?.username ?? packet.username,
     password: packet.password,
+    authenticationMethod: packet.properties.authenticationMethod ?? null,
     protocolVersion: packet.protocolVersion,
     cleanStart: packet.cleanStart,
     keepAlive: packet.keepAlive,
     userProperties: packet.properties.userProperties ?? [],
+    listener: connection.owner.name,
     transport: connection.stream.transport,
     remoteAddress: connection.stream.remoteAddress,
     remotePort: connection.stream.remotePort,
     certificate,
+    get isGone(): boolean {
+      return !connection.isOpen;
+    },
   };
   connection.request = request;
   const method = packet.properties.authenticationMethod;
@@ -120,18 +125,21 @@ function decide(
   decision: Decision,
 ): ReasonCode {
   if (isAccepted(decision)) return enter(connection, packet, request, decision);
+  const refused = decision === 'next' ? NOBODY_DECIDED : decision;
   refuseConnect(
     connection,
-    decision.reasonCode,
-    decision.reasonString ?? 'refused by the authenticator',
-    decision.serverReference,
+    refused.reasonCode,
+    refused.reasonString ?? 'refused by the authenticator',
+    refused.serverReference,
   );
   return ReasonCode.Success;
 }
 
+const NOBODY_DECIDED: Refused = { reasonCode: ReasonCode.NotAuthorized };
+
 /** The reason code decides, whatever else is said. */
 function isAccepted(decision: Decision): decision is Accepted {
-  return decision.reasonCode === ReasonCode.Success;
+  return decision !== 'next' && decision.reasonCode === ReasonCode.Success;
 }
 
 /** MQTT 5 §4.12 */

@@ -1,6 +1,7 @@
 // SUBSCRIBE: each filter is judged by itself, then all that are granted take effect at once, SUBACK follows, and the retained
 // messages follow it. MQTT 5 §3.8.
 
+import type { SubscribeVerdict } from '../../auth/auth.ts';
 import { parseTopicFilter } from '../../protocol/filter.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import {
@@ -22,7 +23,7 @@ interface Judged {
   /** without `$share/<name>/` */
   readonly innerFilter: string;
   readonly shareName: string | null;
-  readonly verdict: ReasonCode | PromiseLike<ReasonCode>;
+  readonly verdict: SubscribeVerdict | PromiseLike<SubscribeVerdict>;
 }
 
 export function onSubscribe(connection: Connection, session: Session, framer: Framer): ReasonCode {
@@ -58,7 +59,7 @@ function judge(connection: Connection, session: Session, request: SubscriptionRe
   checkNotEmpty(request.topicFilter);
   let innerFilter = request.topicFilter;
   let shareName: string | null = null;
-  let verdict: ReasonCode | PromiseLike<ReasonCode> = ReasonCode.Success;
+  let verdict: SubscribeVerdict | PromiseLike<SubscribeVerdict> = ReasonCode.Success;
   try {
     const parsed = parseTopicFilter(request.topicFilter, limits);
     innerFilter = parsed.topicFilter;
