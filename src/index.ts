@@ -31,13 +31,12 @@ export type { QueueRule } from './core/queue-rules.ts';
 export type { Message, Publisher } from './protocol/message.ts';
 export { ReasonCode } from './protocol/reason-code.ts';
 export type { SharedStrategyName } from './router/shared-subscription.ts';
+export type { AccessOptions, AccessReview } from './server/access-control.ts';
 export type { PurgedSession, ServerStats } from './server/contract.ts';
 export type { ListenerChanges, ListenerState, ServerAddress } from './server/listeners.ts';
-export {
-  type DisconnectOptions,
-  Server,
-  type ServerOptions,
-} from './server/server.ts';
+export type { DisconnectOptions, ServerOptions } from './server/options.ts';
+export { Server } from './server/server.ts';
+export type { AccessRules } from './session/access.ts';
 export { MemoryStorage } from './storage/memory.ts';
 export {
   DeliveryState,

@@ -28,6 +28,10 @@ class CountingSubscriber implements Subscriber {
     return Availability.Window;
   }
 
+  mayReceive(): boolean {
+    return true;
+  }
+
   deliver(): void {
     this.received++;
   }

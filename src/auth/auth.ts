@@ -58,6 +58,10 @@ export interface Accepted {
   readonly claims?: Claims;
   /** Default: none came with it. */
   readonly permissions?: readonly Permission[];
+  /** Which authenticator of a chain said so, by its name; set by the chain. */
+  readonly by?: string;
+  /** A mark of what was accepted, by which `review` knows it again; nothing that is secret. */
+  readonly credential?: string;
   /** When this ends: milliseconds of the wall clock since 1970. Then the client is disconnected with 0x87, unless it re-authenticates. */
   readonly expiresAtMs?: number;
   /** Response Information for a client that asked for it. MQTT 5 §3.2.2.3.15 */
@@ -113,6 +117,11 @@ export interface Authenticator {
    * `username` is the identity so far when it re-authenticates, which must stay the same.
    */
   begin?(method: string, request: ConnectRequest, username: string | null): AuthExchange | null;
+  /**
+   * After users or rules have changed: who this client is now (the same user, other groups perhaps), or null if it would not be
+   * let in any more. Absent: nothing has changed.
+   */
+  review?(client: Client): Client | null | PromiseLike<Client | null>;
   /** It is not used any more: ends what it started. */
   close?(): void | PromiseLike<void>;
 }
@@ -125,6 +134,8 @@ export interface Client {
   readonly groups?: readonly string[];
   readonly claims?: Claims;
   readonly permissions?: readonly Permission[];
+  readonly by?: string;
+  readonly credential?: string;
   readonly protocolVersion: ProtocolVersion;
   readonly remoteAddress: string;
 }

@@ -36,6 +36,8 @@ export const DropReason = {
   StoreDamaged: 15,
   /** A newer message of its topic took its place in the queue (policy keep-latest-per-topic). */
   QueueReplaced: 16,
+  /** Its subscriber may not receive it. */
+  ReceiveNotAuthorized: 17,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -58,6 +60,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'limit',
   'store_damaged',
   'queue_replaced',
+  'receive_not_authorized',
 ];
 
 /** Counts what is lost, by reason, and tells whoever listens. */

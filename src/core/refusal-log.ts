@@ -40,6 +40,17 @@ export class RefusalLog implements TimerOwner {
     this.#log('warn', key, fields, sentence);
   }
 
+  /** Whether this sentence about this one was told lately: then it comes again later, with the number of times. */
+  isKnown(key: string, sentence: string): boolean {
+    return this.#lines.has(idOf(key, sentence));
+  }
+
+  /** The same again, of which `isKnown`. */
+  again(key: string, sentence: string): void {
+    const line = this.#lines.get(idOf(key, sentence));
+    if (line !== undefined) line.repeats++;
+  }
+
   /** Tells what happened again since it was told. */
   onTimer(_timer: Timer, nowMs: number): void {
     for (const [id, line] of this.#lines) {
@@ -69,7 +80,7 @@ export class RefusalLog implements TimerOwner {
   }
 
   #log(level: 'info' | 'warn', key: string, fields: object, sentence: string): void {
-    const id = `${sentence}\n${key}`;
+    const id = idOf(key, sentence);
     const line = this.#lines.get(id);
     if (line !== undefined) {
       line.fields = fields;
@@ -84,4 +95,8 @@ export class RefusalLog implements TimerOwner {
     this.#lines.set(id, { level, sentence, fields, loggedMs: this.#wheel.nowMs, repeats: 0 });
     this.#logger[level](fields, sentence);
   }
+}
+
+function idOf(key: string, sentence: string): string {
+  return `${sentence}\n${key}`;
 }

@@ -6,7 +6,7 @@ import type { QoS } from '../protocol/packet.ts';
 import type { Destination } from './destinations.ts';
 import { type Generations, Stamp } from './generations.ts';
 import { SharedGroup } from './shared-subscription.ts';
-import { type Subscriber, Subscription } from './subscription.ts';
+import { type Subscriber, Subscription, SubscriptionAccess } from './subscription.ts';
 
 /** What a merged subscription weighs against a mere reference. */
 const MERGED_WEIGHT = 16;
@@ -107,15 +107,19 @@ function mergeMatch(
 
 /**
  * The one delivery that stands for several matching subscriptions of a session: the highest QoS, every identifier, also a
- * repeated one. [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4]
+ * repeated one. [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] Muted ones do not count beside others.
  */
-function merge(overlapping: readonly Subscription[]): Subscription {
-  const first = overlapping[0];
-  if (overlapping.length === 1) return first;
+function merge(all: readonly Subscription[]): Subscription {
+  const first = all[0];
+  if (all.length === 1) return first;
+  const overlapping = all.filter(({ access }) => access !== SubscriptionAccess.Muted);
+  if (overlapping.length < 2) return overlapping[0] ?? first;
   let qos: QoS = 0;
   let retainAsPublished = false;
   const identifiers: number[] = [];
+  let access: SubscriptionAccess = SubscriptionAccess.Asked;
   for (const subscription of overlapping) {
+    if (subscription.access < access) access = subscription.access; // one that gets all of its filter gets this topic
     if (subscription.qos > qos) qos = subscription.qos;
     if (subscription.retainAsPublished) retainAsPublished = true;
     for (const identifier of subscription.subscriptionIdentifiers) identifiers.push(identifier);
@@ -129,5 +133,6 @@ function merge(overlapping: readonly Subscription[]): Subscription {
     first.retainHandling,
   );
   merged.subscriptionIdentifiers = identifiers;
+  merged.access = access;
   return merged;
 }

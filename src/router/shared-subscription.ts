@@ -5,7 +5,12 @@
 // A choice asks members in turn and stops at the first with window room: with healthy consumers it costs one question.
 
 import type { Message } from '../protocol/message.ts';
-import { Availability, type Subscriber, type Subscription } from './subscription.ts';
+import {
+  Availability,
+  type Subscriber,
+  type Subscription,
+  SubscriptionAccess,
+} from './subscription.ts';
 
 /** With whom the search for a member begins. Has no state of its own: it is kept by the group, as `cursor`. */
 export interface SharedStrategy {
@@ -153,10 +158,17 @@ export class SharedGroup {
 
 function rankOf(member: Subscription, message: Message, nowMs: number): Rank {
   // Below the granted QoS only [MQTT-4.8.2-3]; QoS 0 is not sure to be kept for one who is away
+  if (member.access !== SubscriptionAccess.Whole && !mayTake(member, message, nowMs)) {
+    return Rank.None;
+  }
   const isQos0 = message.qos === 0 || member.qos === 0;
   const availability = member.subscriber.availability(isQos0, message.size, nowMs);
   if (availability === Availability.Offline) return isQos0 ? Rank.OfflineQos0 : Rank.Offline;
   return availability === Availability.None ? Rank.None : availability;
+}
+
+function mayTake({ access, subscriber }: Subscription, message: Message, nowMs: number): boolean {
+  return access === SubscriptionAccess.Asked && subscriber.mayReceive(message.topic, nowMs);
 }
 
 /** Among the offline the shorter queue decides; among the online the strategy's order, which comes first anyway. */

@@ -3,6 +3,7 @@
 
 import type { Message } from '../protocol/message.ts';
 import type { QoS, RetainHandling } from '../protocol/packet.ts';
+import type { Topic } from '../protocol/topic.ts';
 import type { SharedGroup } from './shared-subscription.ts';
 
 /** How well a subscriber could take a message now; lower is better. */
@@ -18,12 +19,25 @@ export const Availability = {
 } as const;
 export type Availability = (typeof Availability)[keyof typeof Availability];
 
+/** What access control made of a subscription. */
+export const SubscriptionAccess = {
+  /** Everything that matches may be delivered. */
+  Whole: 0,
+  /** Each topic is asked about. */
+  Asked: 1,
+  /** It may not be any more: it stays, and gets nothing, until rules allow it again. */
+  Muted: 2,
+} as const;
+export type SubscriptionAccess = (typeof SubscriptionAccess)[keyof typeof SubscriptionAccess];
+
 /** Whom the router delivers to. Session implements it; the router knows nothing else of sessions. */
 export interface Subscriber {
   /** internal session id */
   readonly id: string;
   /** `size` in bytes, as `Message.size`. QoS 0 needs no window. */
   availability(isQos0: boolean, size: number, nowMs: number): Availability;
+  /** Whether its client may get messages of this topic, through a subscription that is asked about each. */
+  mayReceive(topic: Topic, nowMs: number): boolean;
   /** messages waiting in its queue */
   readonly queuedMessages: number;
   /**
@@ -45,6 +59,7 @@ export class Subscription {
   retainHandling: RetainHandling;
   /** None or one; several in a merged one. [MQTT-3.3.4-3] */
   subscriptionIdentifiers: readonly number[];
+  access: SubscriptionAccess = SubscriptionAccess.Whole;
   /** The group it is a member of, or null. */
   group: SharedGroup | null = null;
 

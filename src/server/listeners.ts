@@ -13,6 +13,7 @@ import {
 import { DEFAULT_PORTS, type ListenerOptions, listenerUrl } from '../transport/listener-options.ts';
 import type { BoundAddress } from '../transport/stream.ts';
 import { TlsAlarms } from '../transport/tls/tls-alarms.ts';
+import type { AccessControl } from './access-control.ts';
 import { type Admission, Broker, NO_ACCEPT_LIMITS } from './broker.ts';
 
 /** An alarm is over when accepting has worked for so long. */
@@ -55,6 +56,7 @@ export interface ListenerChanges {
 
 export class Listeners {
   readonly #context: Context;
+  readonly #access: AccessControl;
   readonly #admission: Admission;
   readonly #signal: AbortSignal;
   readonly #tlsAlarms: TlsAlarms;
@@ -68,8 +70,9 @@ export class Listeners {
   #changing: Promise<unknown> = Promise.resolve();
   #nextCheckMs = 0;
 
-  constructor(context: Context, admission: Admission, signal: AbortSignal) {
+  constructor(context: Context, access: AccessControl, admission: Admission, signal: AbortSignal) {
     this.#context = context;
+    this.#access = access;
     this.#admission = admission;
     this.#signal = signal;
     this.#tlsAlarms = new TlsAlarms(context.alarms);
@@ -109,10 +112,11 @@ export class Listeners {
 
   /**
    * Makes the listeners those of `wanted`: new ones are opened, changed ones changed for new connections, those that are missing
-   * closed with their clients. Rejects with what is wrong, and then nothing has changed. Calls wait for each other.
+   * closed with their clients. Rejects with what is wrong, and then nothing has changed. Calls wait for each other. `swap`
+   * changes what goes with it, in the same moment, once nothing can go wrong any more.
    */
-  apply(wanted: readonly ListenerOptions[]): Promise<ListenerChanges> {
-    const applied = this.#changing.then(() => this.#apply(wanted));
+  apply(wanted: readonly ListenerOptions[], swap: () => void = () => {}): Promise<ListenerChanges> {
+    const applied = this.#changing.then(() => this.#apply(wanted, swap));
     this.#changing = applied.catch(() => {}); // whoever asked is told
     return applied;
   }
@@ -144,7 +148,7 @@ export class Listeners {
     for (const broker of this.brokers) broker.endInvalidCertificates();
   }
 
-  async #apply(wanted: readonly ListenerOptions[]): Promise<ListenerChanges> {
+  async #apply(wanted: readonly ListenerOptions[], swap: () => void): Promise<ListenerChanges> {
     const unchanged = new Set<Open>();
     const changes: { open: Open; options: ListenerOptions; prepared: PreparedChange }[] = [];
     const added: { options: ListenerOptions; prepared: ConfiguredListener }[] = [];
@@ -176,10 +180,11 @@ export class Listeners {
       for (const { prepared } of changes) prepared.discard();
       throw error;
     });
+    swap();
     for (const { open, options, prepared } of changes) {
       prepared.apply();
       open.options = options;
-      open.broker.change(contextOf(this.#context, options), acceptLimitsOf(options));
+      open.broker.change(this.#contextOf(options), acceptLimitsOf(options));
       const { host, port } = open.address;
       open.broker.name = listenerUrl(options, { host, port });
       open.address = { url: open.broker.name, host, port };
@@ -247,7 +252,7 @@ export class Listeners {
 
   async #bind(options: ListenerOptions, listener: ConfiguredListener): Promise<Open> {
     const broker = new Broker(
-      contextOf(this.#context, options),
+      this.#contextOf(options),
       listener,
       listenerUrl(options),
       this.#admission,
@@ -308,6 +313,17 @@ export class Listeners {
     };
   }
 
+  /** The same context for all who have nothing of their own, so that there is one shape and mostly one object. */
+  #contextOf({ authenticator, limits = {} }: ListenerOptions): Context {
+    const context = this.#context;
+    if (authenticator === undefined && Object.keys(limits).length === 0) return context;
+    return {
+      ...context,
+      authentication: this.#access.authenticationOf(authenticator),
+      limits: Object.freeze({ ...context.limits, ...limits }),
+    };
+  }
+
   #onExhausted(isExhausted: boolean): void {
     const { alarms, clock } = this.#context;
     this.#exhaustedUntilMs = clock.now() + EXHAUSTED_MS;
@@ -348,10 +364,4 @@ function portOf({ protocol = 'mqtt', port }: ListenerOptions): number {
 
 function acceptLimitsOf({ accept }: ListenerOptions): AcceptLimits {
   return { ...NO_ACCEPT_LIMITS, ...accept };
-}
-
-/** The same context for all who have no limits of their own, so that there is one shape and mostly one object. */
-function contextOf(context: Context, { limits }: ListenerOptions): Context {
-  if (limits === undefined || Object.keys(limits).length === 0) return context;
-  return { ...context, limits: Object.freeze({ ...context.limits, ...limits }) };
 }

@@ -1,37 +1,21 @@
 // The orchestrator: it builds what all share, opens the store, starts the brokers and stops everything in one order. Nothing of
 // MQTT happens here.
 
-import type { Authenticator, Authorizer } from '../auth/auth.ts';
-import { Alarms } from '../core/alarms.ts';
-import { BufferPool } from '../core/buffer-pool.ts';
-import { Commits } from '../core/commits.ts';
-import { DROP_REASON_NAMES, Drops } from '../core/drop.ts';
-import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
-import { guarded, type Logger, SILENT } from '../core/logger.ts';
-import { Metrics } from '../core/metrics.ts';
-import { type QueueRule, QueueRules } from '../core/queue-rules.ts';
-import { Tick } from '../core/tick.ts';
-import { type Cancellable, type Clock, SYSTEM_CLOCK } from '../lib/clock.ts';
-import { type Ids, RANDOM_IDS } from '../lib/ids.ts';
-import { TimerWheel } from '../lib/timer-wheel.ts';
-import { Message } from '../protocol/message.ts';
-import { Delivery } from '../protocol/publish-encoder.ts';
-import { PublishView } from '../protocol/publish-view.ts';
+import type { Alarms } from '../core/alarms.ts';
+import type { Drops } from '../core/drop.ts';
+import { DEFAULT_LIMITS } from '../core/limits.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Cancellable } from '../lib/clock.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
 import { isServerDisconnectCode } from '../protocol/reason-code-table.ts';
-import { Topic, TopicTable } from '../protocol/topic.ts';
-import { RetainedStore } from '../router/retained.ts';
-import { Router } from '../router/router.ts';
-import { SHARED_STRATEGIES, type SharedStrategyName } from '../router/shared-subscription.ts';
 import type { Context } from '../session/context.ts';
-import { EncodeOnce } from '../session/encode-once.ts';
-import { PendingWills } from '../session/will.ts';
-import type { Storage } from '../storage/storage.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import { LoopLag } from '../transport/loop-lag.ts';
 import { MemoryListener } from '../transport/memory.ts';
 import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
+import { AccessControl, type AccessOptions, type AccessReview } from './access-control.ts';
 import { type Admission, Broker } from './broker.ts';
+import { buildContext } from './build-context.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
 import {
   type ListenerChanges,
@@ -39,35 +23,11 @@ import {
   Listeners,
   type ServerAddress,
 } from './listeners.ts';
+import type { DisconnectOptions, ServerOptions } from './options.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
-
-export interface ServerOptions {
-  /** Default: none; clients come by `connect()`. A `Listener` of one's own is a door like any other. */
-  readonly listeners?: readonly (ListenerOptions | Listener)[];
-  readonly limits?: Partial<Limits>;
-  /** Default: says nothing. */
-  readonly logger?: Logger;
-  /** Default: everybody is let in. */
-  readonly authenticator?: Authenticator;
-  /** Default: everybody may do everything. */
-  readonly authorizer?: Authorizer;
-  /** Default: state lives in memory only. */
-  readonly storage?: Storage;
-  /** Who of a shared subscription gets a message; default `round_robin`. */
-  readonly sharedStrategy?: SharedStrategyName;
-  /** Other bounds than `limits` for the queues of some clients; the first rule that fits counts. */
-  readonly queueRules?: readonly QueueRule[];
-  readonly clock?: Clock;
-  readonly ids?: Ids;
-}
-
-/** Where a client is sent by `disconnectClient`. MQTT 5 §4.11 */
-export interface DisconnectOptions {
-  readonly reasonString?: string;
-  readonly serverReference?: string;
-}
+import { statsOf } from './stats.ts';
 
 /** Expired retained messages are looked for this often, so many visits at a time. */
 const SWEEP_MS = 1_000;
@@ -84,6 +44,7 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #context: Context;
   readonly #registry: Registry;
+  readonly #access: AccessControl;
   readonly #admission: Admission;
   readonly #abort = new AbortController();
   readonly #listeners: Listeners;
@@ -105,7 +66,13 @@ export class Server {
     this.#registry = new Registry(limits.sessionsMax);
     this.#context = buildContext(options, limits, this.#registry);
     this.#admission = { connections: 0, lag: new LoopLag(limits.loopLagMaxMs) };
-    this.#listeners = new Listeners(this.#context, this.#admission, this.#abort.signal);
+    this.#access = new AccessControl(this.#context, this.#registry, options);
+    this.#listeners = new Listeners(
+      this.#context,
+      this.#access,
+      this.#admission,
+      this.#abort.signal,
+    );
   }
 
   /** Where clients reach it, in the order of the listeners, ports resolved. */
@@ -180,11 +147,38 @@ export class Server {
 
   /**
    * Makes the listeners those of `listeners`: others are opened, changed or closed, and the clients of those that stay notice
-   * nothing. Rejects with what is wrong, and then nothing has changed.
+   * nothing. With `access`, who may come and do what changes in the same moment. Rejects with what is wrong, and then nothing
+   * has changed.
    */
-  setListeners(listeners: readonly ListenerOptions[]): Promise<ListenerChanges> {
+  setListeners(
+    listeners: readonly ListenerOptions[],
+    access?: AccessOptions,
+  ): Promise<ListenerChanges> {
     if (!this.isRunning) return Promise.reject(new Error('the server is not running'));
-    return this.#listeners.apply(listeners);
+    return this.#listeners.apply(listeners, () => {
+      if (access !== undefined) this.#access.replace(access);
+    });
+  }
+
+  /**
+   * Replaces who may come and do what, at once for everything that is asked from now on. Then those who are connected are
+   * looked at again, in slices: whoever may not be any more is disconnected, subscriptions that are not allowed are muted.
+   * Resolves when that is done; what was asked before is answered by the rules of then.
+   */
+  setAccess(access: AccessOptions): Promise<AccessReview> {
+    if (!this.isRunning) return Promise.reject(new Error('the server is not running'));
+    this.#access.replace(access);
+    return this.#access.reviewed();
+  }
+
+  /** What `setAccess` would do to those who are here now; nothing changes. */
+  previewAccess(access: AccessOptions): Promise<AccessReview> {
+    return this.#access.preview(access);
+  }
+
+  /** Resolves when those who are connected have been looked at by the rules that are in force. */
+  accessReviewed(): Promise<AccessReview> {
+    return this.#access.reviewed();
   }
 
   /** Reads the certificates of all listeners again; those that are wrong stay as they were, and the log says why. */
@@ -218,32 +212,7 @@ export class Server {
 
   /** Recounts everything from the structures themselves. */
   stats(): ServerStats {
-    const { retained, router, drops } = this.#context;
-    let sessionsConnected = 0;
-    let queuedMessages = 0;
-    let queuedBytes = 0;
-    let inflightMessages = 0;
-    for (const session of { [Symbol.iterator]: () => this.#registry[Symbol.iterator]() }) {
-      if (session.connection !== null) sessionsConnected++;
-      queuedMessages += session.outbound.queuedMessages;
-      queuedBytes += session.outbound.queuedBytes;
-      inflightMessages += session.outbound.inflightCount;
-    }
-    const halfConnected = this.#brokers.reduce((sum, broker) => sum + broker.halfConnected, 0);
-    return {
-      connections: halfConnected + this.#brokers.reduce((sum, broker) => sum + broker.connected, 0),
-      halfConnected,
-      sessions: this.#registry.size,
-      sessionsConnected,
-      subscriptions: router.subscriptionCount,
-      sharedSubscriptions: router.sharedSubscriptionCount,
-      retainedMessages: retained.count,
-      retainedBytes: retained.bytes,
-      queuedMessages,
-      queuedBytes,
-      inflightMessages,
-      dropped: Object.fromEntries(DROP_REASON_NAMES.map((name, i) => [name, drops.counts[i]])),
-    };
+    return statsOf(this.#context, this.#registry, this.#brokers);
   }
 
   /**
@@ -336,7 +305,8 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, logger, wheel } = this.#context;
+    const { commits, denials, logger, wheel } = this.#context;
+    denials.close();
     try {
       if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());
     } catch (error) {
@@ -352,48 +322,4 @@ function within(ms: number, promise: Promise<void>): Promise<void> {
     const timer = setTimeout(() => reject(new Error(`it took longer than ${ms} ms`)), ms);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-}
-
-function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {
-  const clock = options.clock ?? SYSTEM_CLOCK;
-  const logger = options.logger === undefined ? SILENT : guarded(options.logger);
-  const wheel = new TimerWheel(clock);
-  const tick = new Tick();
-  const metrics = new Metrics();
-  const drops = new Drops();
-  drops.onListenerError = (error) =>
-    logger.error({ error: String(error) }, 'the listener of lost messages failed');
-  const alarms = new Alarms(clock, logger);
-  const topics = new TopicTable(limits);
-  const { storage } = options;
-  return {
-    limits,
-    clock,
-    ids: options.ids ?? RANDOM_IDS,
-    wheel,
-    tick,
-    pool: new BufferPool(),
-    topics,
-    router: new Router(drops, {
-      strategy: SHARED_STRATEGIES[options.sharedStrategy ?? 'round_robin'],
-    }),
-    retained: new RetainedStore(limits),
-    drops,
-    metrics,
-    logger,
-    registry,
-    authenticator: options.authenticator ?? null,
-    authorizer: options.authorizer ?? null,
-    alarms,
-    queueRules: new QueueRules(limits, options.queueRules),
-    pendingWills: new PendingWills(),
-    commits:
-      storage === undefined
-        ? null
-        : new Commits(storage, clock, tick, wheel, metrics, alarms, logger),
-    encodeOnce: new EncodeOnce(),
-    publishView: new PublishView(),
-    message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),
-    delivery: new Delivery(),
-  };
 }

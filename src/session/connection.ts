@@ -17,6 +17,7 @@ import { ConnectionState, PauseReason } from './connection-state.ts';
 import type { ConnectionOwner, Context } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import type { EnhancedAuthentication } from './enhanced-auth.ts';
+import { IdentityExpiry } from './identity-expiry.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { refuseConnect, whyNotConnect } from './refuse.ts';
 import type { Session } from './session.ts';
@@ -43,6 +44,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   authentication: EnhancedAuthentication | null = null;
   requestProblemInformation = true;
   isBridge = false;
+  /** Answers that it waits for. */
+  parkedAnswers = 0;
   /** A CONNECT with a known protocol name is in: its sender understands a CONNACK. */
   isConnect = false;
   /** QoS 1 and 2 messages that may be in flight to the client: the smaller of its Receive Maximum and ours. */
@@ -59,6 +62,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   #turn = 0;
   #readThisTurn = 0;
   readonly #timer = new Timer(this);
+  /** When who it is ends; null = not by itself. */
+  #identity: IdentityExpiry | null = null;
   #closeReason = '';
   /** The peer ended while bytes of it were still waiting here. */
   #peerHasEnded = false;
@@ -252,6 +257,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   onTimer(timer: Timer, nowMs: number): void {
     if (this.state === ConnectionState.Closing) {
       this.stream.destroy();
+    } else if (this.state === ConnectionState.Authenticating && this.parkedAnswers > 0) {
+      this.context.wheel.arm(timer, this.context.limits.connectTimeoutMs); // it is not its client that is late
     } else if (this.state !== ConnectionState.Connected) {
       this.#closeReason ||= 'no CONNECT in time';
       this.destroy();
@@ -337,6 +344,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   #leave(publishesWill: boolean): void {
     if (this.state >= ConnectionState.Closing) return;
     this.writer.forgetHeld();
+    this.#identity?.cancel();
     this.authentication?.abort();
     const session = this.session;
     if (session === null) return;
@@ -346,6 +354,19 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   }
 
   // CONNECT was accepted
+
+  /** Who it is ends at this time of the wall clock (milliseconds), if it does, unless it re-authenticates. */
+  expireAt(expiresAtMs: number | undefined): void {
+    this.#identity?.cancel();
+    this.#identity = expiresAtMs === undefined ? null : new IdentityExpiry(this, expiresAtMs);
+  }
+
+  /** A re-authentication: the same user, and what is known of it now. MQTT 5 §4.12.1 */
+  identify(session: Session, client: Client, expiresAtMs: number | undefined): void {
+    this.client = client;
+    session.identify(client);
+    this.expireAt(expiresAtMs);
+  }
 
   /** Everything CONNECT settled; what follows is up to `session`. */
   accept(session: Session, client: Client, topicAliasMaximum: number): void {

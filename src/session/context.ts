@@ -1,6 +1,5 @@
 // Everything the session layer reaches, as one object that the Server builds. No container, no injection: fields.
 
-import type { Authenticator, Authorizer } from '../auth/auth.ts';
 import type { Alarms } from '../core/alarms.ts';
 import type { BufferPool } from '../core/buffer-pool.ts';
 import type { Commits } from '../core/commits.ts';
@@ -19,7 +18,9 @@ import type { PublishView } from '../protocol/publish-view.ts';
 import type { TopicTable } from '../protocol/topic.ts';
 import type { RetainedStore } from '../router/retained.ts';
 import type { Router } from '../router/router.ts';
+import type { Access, Authentication } from './access.ts';
 import type { Connection } from './connection.ts';
+import type { DenialLog } from './denial-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
 import type { Session } from './session.ts';
 import type { PendingWills } from './will.ts';
@@ -64,8 +65,10 @@ export interface Context {
   readonly registry: SessionRegistry;
   readonly queueRules: QueueRules;
   readonly pendingWills: PendingWills;
-  readonly authenticator: Authenticator | null;
-  readonly authorizer: Authorizer | null;
+  /** Of the listener. */
+  readonly authentication: Authentication;
+  readonly access: Access;
+  readonly denials: DenialLog;
   /** null: nothing is stored, nothing waits. */
   readonly commits: Commits | null;
   readonly encodeOnce: EncodeOnce;

@@ -35,7 +35,7 @@ export class Outbound implements QueueOwner {
   }
 
   get queuedMessages(): number {
-    return this.#queue === null ? 0 : this.#queue.length;
+    return this.#queue?.length ?? 0;
   }
 
   get queuedBytes(): number {
@@ -43,15 +43,13 @@ export class Outbound implements QueueOwner {
   }
 
   get inflightCount(): number {
-    return this.#inflight === null ? 0 : this.#inflight.count;
+    return this.#inflight?.count ?? 0;
   }
 
   /** Whether a message of that size would be taken by the queue without another having to go. */
   hasQueueRoom(size: number, nowMs: number): boolean {
     const limits = this.#session.queueLimits;
-    return this.#queue === null
-      ? size <= limits.queueBytesMax
-      : this.#queue.hasRoom(size, limits, nowMs);
+    return this.#queue?.hasRoom(size, limits, nowMs) ?? size <= limits.queueBytesMax;
   }
 
   /** What is unacknowledged on this connection stays below the client's Receive Maximum. [MQTT-3.3.4-9] */
@@ -142,6 +140,9 @@ export class Outbound implements QueueOwner {
       } else if (entry.message.isExpired(nowMs)) {
         queue.shift();
         this.lost(DropReason.Expired, entry.message.topic.name, entry.sequence); // [MQTT-3.3.2-5]
+      } else if (this.#session.isForbidden(entry.message, nowMs)) {
+        queue.shift();
+        new Redistribution(this.#context, this.#session).giveUp(entry, nowMs);
       } else if (entry.qos === 0) {
         queue.shift();
         this.#session.record.dequeue(entry);
@@ -174,13 +175,8 @@ export class Outbound implements QueueOwner {
     if (connection === null) return ReasonCode.Success;
     if (entry === null) {
       if (reasonCode < ReasonCode.UnspecifiedError) {
-        connection.writer.sendAck(
-          PacketType.Pubrel,
-          packetId,
-          ReasonCode.PacketIdentifierNotFound,
-          0,
-          false,
-        );
+        const unknown = ReasonCode.PacketIdentifierNotFound;
+        connection.writer.sendAck(PacketType.Pubrel, packetId, unknown, 0, false);
       }
       return ReasonCode.Success;
     }
@@ -215,7 +211,7 @@ export class Outbound implements QueueOwner {
   attach(): void {
     this.#resend = null;
     this.#unsent = 0;
-    if (this.#inflight === null || this.#inflight.count === 0) return;
+    if (this.#inflight === null || this.inflightCount === 0) return;
     const resend = new RingBuffer<OutboundMessage>();
     for (const entry of this.#inflight.inOrder()) {
       entry.isUnsent = true;
@@ -233,8 +229,11 @@ export class Outbound implements QueueOwner {
   redistributeQueue(nowMs: number): void {
     const queue = this.#queue;
     if (queue === null || queue.length === 0) return;
-    const redistribution = new Redistribution(this.#context, this.#session);
-    redistribution.whileAway(queue, nowMs, () => this.#queue === queue);
+    new Redistribution(this.#context, this.#session).whileAway(
+      queue,
+      nowMs,
+      () => this.#queue === queue,
+    );
     queue.unload();
   }
 

@@ -27,23 +27,28 @@ export function verdictOf(answer: unknown): ReasonCode {
     : ReasonCode.NotAuthorized;
 }
 
-/**
- * Stops reading until `answer` is there, then runs `then` and goes on. `orGone` runs instead if the connection has ended
- * meanwhile.
- */
+export interface ParkOptions<T> {
+  /** Runs instead of `then` if the connection has ended meanwhile. */
+  readonly orGone?: (value: T) => void;
+  /** Whoever answers ends its waiting by itself, however long others are before it. */
+  readonly isBounded?: boolean;
+}
+
+/** Stops reading until `answer` is there, then runs `then`, which may park it again, and goes on. */
 export function park<T>(
   connection: Connection,
   answer: PromiseLike<T>,
   then: (value: T) => ReasonCode,
-  orGone: ((value: T) => void) | null = null,
+  { orGone, isBounded = false }: ParkOptions<T> = {},
 ): void {
   connection.pauseReading(PauseReason.Parked);
-  const deadline = startDeadline(connection);
+  connection.parkedAnswers++;
+  const deadline = isBounded ? NO_DEADLINE : startDeadline(connection);
   Promise.resolve(answer)
     .then((value) => {
       deadline.cancel();
       if (!connection.isOpen) {
-        if (orGone !== null) orGone(value);
+        orGone?.(value);
         return;
       }
       const reasonCode = then(value);
@@ -53,8 +58,12 @@ export function park<T>(
       deadline.cancel();
       if (connection.isOpen) connection.onError(error);
     })
-    .finally(() => connection.resumeReading(PauseReason.Parked));
+    .finally(() => {
+      if (--connection.parkedAnswers === 0) connection.resumeReading(PauseReason.Parked);
+    });
 }
+
+const NO_DEADLINE: Cancellable = { cancel: () => {} };
 
 function startDeadline(connection: Connection): Cancellable {
   const { limits, logger, wheel } = connection.context;

@@ -85,6 +85,14 @@ export class Redistribution {
     });
   }
 
+  /** Its client must not have it any more: another member of its group may. */
+  giveUp(entry: OutboundMessage, nowMs: number): void {
+    if (entry.group === null || !this.#giveAway(entry, nowMs, true)) {
+      this.#session.countDropped(DropReason.ReceiveNotAuthorized, entry.message.topic.name);
+    }
+    this.#session.record.dequeue(entry);
+  }
+
   #moveOrLose(entry: OutboundMessage, nowMs: number): void {
     if (entry.state === DeliveryState.Released) return;
     const mayMove = entry.group !== null && (entry.packetId === 0 || entry.qos === 1);

@@ -7,6 +7,7 @@ import { DropReason } from '../core/drop.ts';
 import type { Waiting } from '../core/tick.ts';
 import type { Message } from '../protocol/message.ts';
 import { RetainedScan } from '../router/retained-scan.ts';
+import { SubscriptionAccess } from '../router/subscription.ts';
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';
 
@@ -103,6 +104,13 @@ export class RetainedDelivery implements Waiting {
     this.#messagesLeft--;
     if (subscription.noLocal && message.publisher?.clientId === this.#session.clientId) {
       this.#session.countDropped(DropReason.NoLocal, message.topic.name); // [MQTT-3.8.3-3]
+      return;
+    }
+    if (
+      subscription.access !== SubscriptionAccess.Whole &&
+      !this.#session.permissions.mayTake(message, subscription, nowMs)
+    ) {
+      this.#session.countDropped(DropReason.ReceiveNotAuthorized, message.topic.name);
       return;
     }
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos;

@@ -3,17 +3,25 @@
 // client goes into the buffer of its connection; it never waits for anything.
 
 import type { Client } from '../auth/auth.ts';
-import type { DropReason } from '../core/drop.ts';
+import { DropReason } from '../core/drop.ts';
 import type { QueueLimits, QueuePolicy } from '../core/limits.ts';
 import type { Waiting } from '../core/tick.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import type { Message, Publisher } from '../protocol/message.ts';
 import type { ProtocolVersion, QoS } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
-import { Availability, type Subscriber, type Subscription } from '../router/subscription.ts';
+import type { Topic } from '../protocol/topic.ts';
+import {
+  Availability,
+  type Subscriber,
+  type Subscription,
+  SubscriptionAccess,
+} from '../router/subscription.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
 import { Outbound } from './outbound.ts';
+import { Permissions } from './permissions.ts';
+import { reauthorize } from './reauthorize.ts';
 import { RetainedDelivery } from './retained-delivery.ts';
 import { SessionRecord } from './session-record.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -51,6 +59,7 @@ export class Session implements Subscriber, TimerOwner, Waiting {
   /** What the store knows of it. */
   readonly record: SessionRecord;
   readonly #context: Context;
+  #permissions: Permissions | null = null;
   #will: Will | null = null;
   #retained: RetainedDelivery | null = null;
   #expiryTimer: Timer | null = null;
@@ -106,8 +115,34 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     return outbound.hasQueueRoom(size, nowMs) ? Availability.Offline : Availability.None;
   }
 
+  get permissions(): Permissions {
+    this.#permissions ??= new Permissions(this.#context, this);
+    return this.#permissions;
+  }
+
+  mayReceive(topic: Topic, nowMs: number): boolean {
+    return this.permissions.receive(topic, nowMs);
+  }
+
+  /** Whether a queued message must not be sent any more. */
+  isForbidden(message: Message, nowMs: number): boolean {
+    return this.#permissions?.isForbidden(message, nowMs) === true;
+  }
+
+  /** Rules or identity changed: nothing that was answered counts, and what is queued is looked at again. */
+  permissionsChanged(): void {
+    if (this.#context.access.authorizer !== null) this.permissions.changed(this.queuedMessages > 0);
+  }
+
   deliver(message: Message, subscription: Subscription, nowMs: number): void {
     if (this.hasEnded) return;
+    if (
+      subscription.access !== SubscriptionAccess.Whole &&
+      !this.permissions.mayTake(message, subscription, nowMs)
+    ) {
+      this.countDropped(DropReason.ReceiveNotAuthorized, message.topic.name);
+      return;
+    }
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos; // [MQTT-3.8.4-8]
     const retain = subscription.retainAsPublished && message.retain; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     if (qos === 0) {
@@ -150,7 +185,9 @@ export class Session implements Subscriber, TimerOwner, Waiting {
 
   /** Sends what waits as far as window and output allow: first what is sent again, then the queue, then retained messages. */
   pump(nowMs: number): void {
-    if (!this.outbound.pump(nowMs) || this.#retained === null) return;
+    if (!this.outbound.pump(nowMs)) return;
+    this.#permissions?.queueIsEmpty();
+    if (this.#retained === null) return;
     this.#retained.pump(nowMs);
     if (this.#retained?.isDone === true) this.#retained = null;
   }
@@ -183,6 +220,7 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     if (this.#willTimer !== null) wheel.cancel(this.#willTimer); // [MQTT-3.1.3-9]
     this.connection = connection;
     this.client = client;
+    this.permissionsChanged();
     if (this.publisher.username !== client.username) {
       this.publisher = { sessionId: this.id, clientId: this.clientId, username: client.username };
     }
@@ -192,6 +230,15 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     this.outbound.attach();
     this.record.update();
     this.#setWill(will); // [MQTT-3.1.2-7]
+  }
+
+  /** Its client re-authenticated: the same user with other groups, claims or permissions, perhaps. */
+  identify(client: Client): void {
+    this.client = client;
+    this.setQueuePolicy(this.requestedQueuePolicy);
+    this.record.update();
+    this.permissionsChanged();
+    void reauthorize(this.#context, this); // never rejects
   }
 
   /** The bounds of its queue: as the rules say, and within them as its client asks. */

@@ -2,9 +2,10 @@
 // knows which the client made and that takes them all back when the session ends.
 
 import { splitSharedFilter } from '../protocol/filter.ts';
-import type { SubscriptionRequest } from '../protocol/packet.ts';
-import { Subscription } from '../router/subscription.ts';
+import type { QoS, SubscriptionRequest } from '../protocol/packet.ts';
+import { Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import type { StoredSubscription } from '../storage/storage.ts';
+import type { JudgedSubscription } from './admission.ts';
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';
 
@@ -44,6 +45,7 @@ export class Subscriptions {
     innerFilter: string,
     shareName: string | null,
     subscriptionIdentifier: number,
+    access: SubscriptionAccess = SubscriptionAccess.Whole,
   ): Subscription {
     const subscription = new Subscription(
       this.#session,
@@ -54,6 +56,7 @@ export class Subscriptions {
       request.retainHandling,
       subscriptionIdentifier,
     );
+    subscription.access = access;
     this.#byFilter ??= new Map();
     this.#byFilter.set(request.topicFilter, subscription);
     this.#context.router.subscribe(subscription, innerFilter, shareName);
@@ -64,7 +67,29 @@ export class Subscriptions {
   /** Back from the store. */
   restore(stored: StoredSubscription): void {
     const { topicFilter, shareName } = splitSharedFilter(stored.topicFilter);
-    this.set(stored, topicFilter, shareName, stored.subscriptionIdentifier);
+    const { authorizer } = this.#context.access;
+    const access = authorizer === null ? SubscriptionAccess.Whole : SubscriptionAccess.Asked;
+    this.set(stored, topicFilter, shareName, stored.subscriptionIdentifier, access);
+  }
+
+  /** What the rules say of these now, as far as they are still the same. */
+  judgeAll(judgements: readonly JudgedSubscription[]): void {
+    for (const { subscription, access, qosMax } of judgements) {
+      this.#judge(subscription, access, qosMax);
+    }
+  }
+
+  #judge(subscription: Subscription, access: SubscriptionAccess, qosMax: QoS): void {
+    if (this.get(subscription.topicFilter) !== subscription) return;
+    const qos = subscription.qos < qosMax ? subscription.qos : qosMax;
+    if (subscription.access === access && subscription.qos === qos) return;
+    const { topicFilter, shareName } = splitSharedFilter(subscription.topicFilter);
+    subscription.access = access;
+    if (qos !== subscription.qos) {
+      subscription.qos = qos;
+      this.#session.record.saveSubscription(subscription);
+    }
+    this.#context.router.subscribe(subscription, topicFilter, shareName);
   }
 
   /** False if there was none; only the identically spelt filter counts. [MQTT-3.10.4-1] */

@@ -40,14 +40,19 @@ export class Will {
 
 /** Publishes a will that is due, if its client may still publish there. [MQTT-3.1.2-8] */
 export function publishWill(context: Context, session: Session, will: Will): void {
-  const { authorizer, logger } = context;
+  const { logger } = context;
+  const { authorizer } = context.access;
   if (authorizer === null) {
     send(context, will);
     return;
   }
   const { message } = will;
   const { name } = message.topic;
-  const drop = () => context.drops.drop(DropReason.NotAuthorized, session.clientId, name);
+  const drop = () => {
+    const { qos, retain } = message;
+    context.denials.denied(session.client, { action: 'publish', topic: name, qos, retain });
+    context.drops.drop(DropReason.NotAuthorized, session.clientId, name);
+  };
   // Asked within a promise: whatever it throws refuses this will and disturbs nobody who is just leaving.
   const answer = new Promise<Verdict>((resolve) => {
     resolve(authorizer.authorizePublish(session.client, name, message.qos, message.retain));

@@ -38,6 +38,8 @@ export interface ListenerOptions {
   readonly path?: string;
   /** Other limits than the server's, for connections that come by this listener. */
   readonly limits?: Partial<Limits>;
+  /** Which of the server's authenticators asks its clients who they are, by name; default: the one of the server. */
+  readonly authenticator?: string;
   /** How many connections, and how fast. Default: no limits of its own. */
   readonly accept?: Partial<AcceptLimits>;
   /** Balancers in front of it, which send a PROXY header; without one from there nobody comes in. */

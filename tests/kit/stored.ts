@@ -2,7 +2,7 @@
 // the process dies. The next server on the same store finds what was committed.
 
 import { FakeClock } from '../../src/lib/clock.ts';
-import type { ServerOptions } from '../../src/server/server.ts';
+import type { ServerOptions } from '../../src/server/options.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { settle, startServer, type TestServer, type WireClient } from './wire.ts';
 

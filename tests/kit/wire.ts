@@ -4,7 +4,8 @@
 import { expect, onTestFinished } from 'vitest';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { Framer } from '../../src/protocol/framer.ts';
-import { Server, type ServerOptions } from '../../src/server/server.ts';
+import type { ServerOptions } from '../../src/server/options.ts';
+import { Server } from '../../src/server/server.ts';
 import type { Stream, StreamSink } from '../../src/transport/stream.ts';
 import { hex, toHex } from './hex.ts';
 

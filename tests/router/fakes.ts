@@ -27,6 +27,10 @@ export class FakeSubscriber implements Subscriber {
     return this.state;
   }
 
+  mayReceive(): boolean {
+    return true;
+  }
+
   deliver(message: Message, subscription: Subscription): void {
     this.deliveries.push({ message, subscription });
     this.onDeliver?.();

@@ -11,8 +11,13 @@ function broken(): never {
 }
 
 test('an authorizer that throws on a will loses that will, counted, and nothing else', async () => {
+  let isAsked = false;
   const authorizer: Authorizer = {
-    authorizePublish: broken,
+    authorizePublish() {
+      if (isAsked) return broken();
+      isAsked = true; // at CONNECT
+      return ReasonCode.Success;
+    },
     authorizeSubscribe: () => ReasonCode.Success,
   };
   const broker = await startServer({ authorizer });

@@ -78,11 +78,17 @@ test('an answer in time is followed by no end, however long the client stays', a
 });
 
 test('a will that the authorizer does not judge in time is dropped and counted', async () => {
-  const broker = await startServer({ authorizer: silent, limits: LIMITS });
+  let isSilent = false; // at CONNECT
+  const authorizer: Authorizer = {
+    ...silent,
+    authorizePublish: () => (isSilent ? NEVER : ReasonCode.Success),
+  };
+  const broker = await startServer({ authorizer, limits: LIMITS });
   const subscriber = await subscriberV5(broker, 'sub', '#');
   const client = broker.open();
   await client.send("10 19 0004 'MQTT' 05 06 0000 00 0002 'wi' 00 0004 'wait' 0001 'x'");
   await client.packet();
+  isSilent = true;
   await client.drop();
   await broker.advance(5_100);
   expect(broker.server.stats().dropped.not_authorized).toBe(1);

@@ -1,7 +1,7 @@
 // A queue whose messages lie in the store: read in pages when their turn comes, in order, each once, whatever happens meanwhile.
 
 import { expect, test } from 'vitest';
-import type { ServerOptions } from '../../src/server/server.ts';
+import type { ServerOptions } from '../../src/server/options.ts';
 import { type StoredServer, startStored } from '../kit/stored.ts';
 import { hex16, joined, publishV3, subscribeV5 } from '../kit/traffic.ts';
 import { settle, type WireClient } from '../kit/wire.ts';

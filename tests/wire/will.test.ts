@@ -1,6 +1,7 @@
 // Wills: when they are published, and what of them arrives. MQTT 5 §3.1.2.5 to §3.1.2.7, §3.1.3.2.
 
 import { expect, test } from 'vitest';
+import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { CONNACK } from '../kit/answers.ts';
 import { startServer, type TestServer } from '../kit/wire.ts';
 
@@ -237,11 +238,14 @@ test('a will arrives with its properties, user properties in their order [MQTT-3
 });
 
 test('a will to a topic that the client may not publish to is dropped [MQTT-3.1.2-8]', async () => {
+  let verdict: ReasonCode = ReasonCode.Success; // at CONNECT
   const broker = await startServer({
-    authorizer: { authorizePublish: () => 0x87, authorizeSubscribe: () => 0 },
+    authorizer: { authorizePublish: () => verdict, authorizeSubscribe: () => 0 },
   });
   const subscriber = await subscriberOf(broker);
-  await (await broker.connect(CONNECT, CONNACK)).drop();
+  const client = await broker.connect(CONNECT, CONNACK);
+  verdict = ReasonCode.NotAuthorized;
+  await client.drop();
   await subscriber.expectNothing();
   expect(broker.server.stats().dropped).toMatchObject({ not_authorized: 1 });
 });

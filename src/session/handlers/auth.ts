@@ -4,6 +4,7 @@ import type { Framer } from '../../protocol/framer.ts';
 import { type AuthPacket, PacketType } from '../../protocol/packet.ts';
 import { decodeAuth } from '../../protocol/packets/auth.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
+import { clientOf } from '../admission.ts';
 import type { Connection } from '../connection.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
 
@@ -37,7 +38,7 @@ function reAuthenticate(
   previous: EnhancedAuthentication,
   packet: AuthPacket,
 ): ReasonCode {
-  const { authenticator } = connection.context;
+  const { authenticator } = connection.context.authentication;
   const { client, request, session } = connection;
   if (previous.isRunning || client === null || request === null || session === null) {
     return ReasonCode.ProtocolError;
@@ -49,6 +50,13 @@ function reAuthenticate(
     previous.method,
     exchange,
     (proven) => {
+      if (proven.username !== client.username) {
+        const reason = 'a re-authentication cannot change who the client is';
+        connection.disconnect(ReasonCode.NotAuthorized, reason);
+        return ReasonCode.Success;
+      }
+      if (connection.session !== session) return ReasonCode.Success;
+      connection.identify(session, clientOf(client, proven), proven.expiresAtMs);
       const isSent = connection.writer.send({
         type: PacketType.Auth,
         reasonCode: ReasonCode.Success,

@@ -22,7 +22,7 @@ const STORE_FAILING_CLOSE_MS = 5_000;
 
 export function onPublish(connection: Connection, session: Session, framer: Framer): ReasonCode {
   const { context } = connection;
-  const { authorizer, limits, message, metrics, publishView: view } = context;
+  const { access, limits, message, metrics, publishView: view } = context;
   view.read(
     framer.header,
     framer.bytes,
@@ -51,18 +51,19 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
   }
   const { packetId } = view;
   const nowMs = connection.lastReceivedMs;
-  if (authorizer === null) return take(connection, session, message, packetId, nowMs);
-  const decision = authorizer.authorizePublish(session.client, topic.name, view.qos, view.retain);
-  if (!isPending(decision)) {
-    return judged(connection, session, message, packetId, nowMs, verdictOf(decision));
-  }
+  if (access.authorizer === null) return take(connection, session, message, packetId, nowMs);
+  const decision = session.permissions.publish(topic, view.qos, view.retain, nowMs);
+  if (!isPending(decision)) return judged(connection, session, message, packetId, nowMs, decision);
   const owned = message.own();
+  const { generation } = access;
   park(
     connection,
     decision,
-    (answer) =>
-      judged(connection, session, owned, packetId, context.clock.now(), verdictOf(answer)),
-    (answer) => publisherLeft(context, owned, verdictOf(answer)),
+    (answer) => {
+      const code = session.permissions.answered(owned, answer, generation);
+      return judged(connection, session, owned, packetId, context.clock.now(), code);
+    },
+    { orGone: (answer) => publisherLeft(context, owned, verdictOf(answer)) },
   );
   return ReasonCode.Success;
 }
@@ -178,7 +179,7 @@ function repeat(connection: Connection, session: Session, packetId: number): voi
   );
 }
 
-/** It may not: v5 is told, v3 gets its acknowledgement and the message is dropped. */
+/** It may not: v5 is told, v3 gets its acknowledgement and the message is dropped, or is disconnected. */
 function refuse(
   connection: Connection,
   session: Session,
@@ -186,10 +187,13 @@ function refuse(
   packetId: number,
   reasonCode: ReasonCode,
 ): ReasonCode {
-  const { drops } = connection.context;
-  const reason =
-    reasonCode === ReasonCode.NotAuthorized ? DropReason.NotAuthorized : DropReason.Limit;
-  drops.drop(reason, session.clientId, message.topic.name);
+  const { access, denials, drops } = connection.context;
+  const { qos, retain, topic } = message;
+  const isDenied = reasonCode === ReasonCode.NotAuthorized;
+  drops.drop(isDenied ? DropReason.NotAuthorized : DropReason.Limit, session.clientId, topic.name);
+  if (isDenied)
+    denials.denied(session.client, { action: 'publish', topic: topic.name, qos, retain });
+  if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect') return reasonCode;
   acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
   return ReasonCode.Success;
 }

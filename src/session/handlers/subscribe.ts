@@ -13,8 +13,10 @@ import { decodeSubscribe } from '../../protocol/packets/subscribe.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import { subackReturnCodeV3 } from '../../protocol/reason-codes-v3.ts';
+import { grantOf } from '../admission.ts';
 import type { Connection } from '../connection.ts';
-import { isPending, park, verdictOf } from '../parking.ts';
+import { isPending, park } from '../parking.ts';
+import { reauthorize } from '../reauthorize.ts';
 import type { Session } from '../session.ts';
 
 /** One filter on its way to a reason code. */
@@ -47,15 +49,20 @@ export function onSubscribe(connection: Connection, session: Session, framer: Fr
     const answers = judged.map((one) => one.verdict);
     return subscribe(connection, session, packet, judged, answers);
   }
-  park(connection, Promise.all(judged.map((one) => one.verdict)), (verdicts) =>
-    subscribe(connection, session, packet, judged, verdicts),
-  );
+  const { access } = connection.context;
+  const { generation } = access;
+  park(connection, Promise.all(judged.map((one) => one.verdict)), (verdicts) => {
+    const reasonCode = subscribe(connection, session, packet, judged, verdicts);
+    if (generation !== access.generation) void reauthorize(connection.context, session); // rules that are gone said that
+    return reasonCode;
+  });
   return ReasonCode.Success;
 }
 
 /** Success, or why not; a promise if the authorizer must think. Throws ProtocolError for what ends the connection. */
 function judge(connection: Connection, session: Session, request: SubscriptionRequest): Judged {
-  const { authorizer, limits } = connection.context;
+  const { access, limits } = connection.context;
+  const { authorizer } = access;
   checkNotEmpty(request.topicFilter);
   let innerFilter = request.topicFilter;
   let shareName: string | null = null;
@@ -94,7 +101,7 @@ function subscribe(
   judged: readonly Judged[],
   answers: readonly unknown[],
 ): ReasonCode {
-  const { limits } = connection.context;
+  const { access, denials, limits } = connection.context;
   const subscriptionIdentifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0;
   const reasonCodes: number[] = [];
   const withRetained: string[] = [];
@@ -102,19 +109,31 @@ function subscribe(
     const { innerFilter, shareName } = judged[i];
     let request = judged[i].request;
     const existing = session.subscriptions.get(request.topicFilter);
-    let verdict = verdictOf(answers[i]);
+    let granted = grantOf(answers[i], access.authorizer);
     const isFull = session.subscriptions.count >= limits.subscriptionsPerClientMax;
-    if (verdict < ReasonCode.UnspecifiedError && existing === undefined && isFull) {
-      verdict = ReasonCode.QuotaExceeded;
+    if (typeof granted === 'object' && existing === undefined && isFull) {
+      granted = ReasonCode.QuotaExceeded;
     }
-    if (verdict >= ReasonCode.UnspecifiedError) {
-      reasonCodes.push(refusal(connection, request, verdict)); // [MQTT-3.8.4-7]
+    if (typeof granted === 'number') {
+      reasonCodes.push(refusal(connection, request, granted)); // [MQTT-3.8.4-7]
+      if (granted === ReasonCode.NotAuthorized) {
+        const { qos } = request;
+        const question = { action: 'subscribe', topic: innerFilter, qos, retain: false } as const;
+        denials.denied(session.client, question);
+      }
       continue;
     }
+    if (request.qos > granted.qosMax) request = { ...request, qos: granted.qosMax }; // [MQTT-3.9.3-2]
     if (connection.isBridge) {
       request = { ...request, noLocal: shareName === null, retainAsPublished: true };
     }
-    session.subscriptions.set(request, innerFilter, shareName, subscriptionIdentifier);
+    session.subscriptions.set(
+      request,
+      innerFilter,
+      shareName,
+      subscriptionIdentifier,
+      granted.access,
+    );
     reasonCodes.push(request.qos);
     const { retainHandling } = request;
     const wantsRetained = retainHandling === 0 || (retainHandling === 1 && existing === undefined);

@@ -1,0 +1,256 @@
+// Who may come and do what, for the whole server: replaced in one moment, by whoever reloads, and then those who are here are
+// looked at again. It never opens anything by mistake: a listener whose authenticator is missing lets nobody in.
+
+import type { Authenticator, Authorizer, Client } from '../auth/auth.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
+import { type AccessRules, Authentication, DEFAULT_ACCESS_RULES } from '../session/access.ts';
+import { askAgain, grantOf } from '../session/admission.ts';
+import type { Connection } from '../session/connection.ts';
+import type { Context } from '../session/context.ts';
+import { verdictOf } from '../session/parking.ts';
+import { reauthorize } from '../session/reauthorize.ts';
+import type { Session } from '../session/session.ts';
+import type { Registry } from './registry.ts';
+
+export interface AccessOptions {
+  /** Of listeners that name none; absent: everybody is let in. */
+  readonly authenticator?: Authenticator;
+  /** By the names that listeners give. */
+  readonly authenticators?: Readonly<Record<string, Authenticator>>;
+  /** Absent: everybody may do everything. */
+  readonly authorizer?: Authorizer;
+  readonly accessRules?: Partial<AccessRules>;
+}
+
+/** What a change of access does, or would do, to those who are here. */
+export interface AccessReview {
+  /** Clients that are disconnected. */
+  readonly ended: number;
+  /** Subscriptions that get nothing any more, those of clients that are away included. */
+  readonly muted: number;
+  /** Sessions that were looked at. */
+  readonly sessions: number;
+}
+
+/** Sessions that are looked at in one turn. */
+const SLICE = 200;
+
+/** Serves a listener whose authenticator is not there. */
+const NOBODY: Authenticator = {
+  authenticate: () => ({
+    reasonCode: ReasonCode.ServerUnavailable,
+    reasonString: 'access control is not ready',
+  }),
+  review: () => null,
+};
+
+export class AccessControl {
+  readonly #context: Context;
+  readonly #registry: Registry;
+  /** By the name of the authenticator; listeners share them. */
+  readonly #authentications = new Map<string, Authentication>();
+  #options: AccessOptions;
+  #review: Promise<AccessReview> = Promise.resolve({ ended: 0, muted: 0, sessions: 0 });
+
+  constructor(context: Context, registry: Registry, options: AccessOptions) {
+    this.#context = context;
+    this.#registry = registry;
+    this.#options = options;
+  }
+
+  /** What asks the clients of a listener who they are; it changes when access does. */
+  authenticationOf(name: string | undefined): Authentication {
+    if (name === undefined) return this.#context.authentication;
+    let found = this.#authentications.get(name);
+    if (found === undefined) {
+      found = new Authentication(authenticatorOf(this.#options, name));
+      this.#authentications.set(name, found);
+    }
+    return found;
+  }
+
+  /** From now on it is like this. Those who are here are looked at after this turn. */
+  replace(options: AccessOptions): void {
+    this.#options = options;
+    const { access, authentication } = this.#context;
+    authentication.authenticator = options.authenticator ?? null;
+    for (const [name, one] of this.#authentications) {
+      one.authenticator = authenticatorOf(options, name);
+    }
+    access.replace(options.authorizer ?? null, { ...DEFAULT_ACCESS_RULES, ...options.accessRules });
+    const { generation } = access;
+    this.#review = this.#review.then(() => this.#reviewAll(generation));
+  }
+
+  /** Resolves when everybody has been looked at. */
+  reviewed(): Promise<AccessReview> {
+    return this.#review;
+  }
+
+  /** What these options would do to those who are here; changes nothing. */
+  async preview(options: AccessOptions): Promise<AccessReview> {
+    const authorizer = options.authorizer ?? null;
+    let ended = 0;
+    let muted = 0;
+    let sessions = 0;
+    for (const session of [...this.#registry]) {
+      if (session.hasEnded) continue;
+      if (++sessions % SLICE === 0) await nextTurn();
+      const { connection } = session;
+      const client = await this.#clientOf(session, this.#authenticatorsFor(connection, options));
+      if (connection !== null && !(await mayStay(authorizer, client, connection))) ended++;
+      else muted += await countMuted(authorizer, client, session);
+    }
+    return { ended, muted, sessions };
+  }
+
+  async #reviewAll(generation: number): Promise<AccessReview> {
+    let ended = 0;
+    let muted = 0;
+    let sessions = 0;
+    for (const session of [...this.#registry]) {
+      if (generation !== this.#context.access.generation) break; // the next review looks at everybody
+      if (session.hasEnded) continue;
+      if (++sessions % SLICE === 0) await nextTurn();
+      if (await this.#reviewOne(session)) ended++;
+      else muted += mutedIn(session);
+    }
+    const review = { ended, muted, sessions };
+    if (ended + muted > 0) {
+      this.#context.logger.warn(review, 'access changed: clients were ended or lost subscriptions');
+    }
+    return review;
+  }
+
+  /** True if its client had to go. */
+  async #reviewOne(session: Session): Promise<boolean> {
+    const { connection } = session;
+    const { authorizer } = this.#context.access;
+    const authenticators = this.#authenticatorsFor(connection, this.#options);
+    const client = await this.#clientOf(session, authenticators);
+    const mayBeHere = connection === null || (await mayStay(authorizer, client, connection));
+    if (session.hasEnded || session.connection !== connection) return false; // looked at when it came
+    if (!mayBeHere) {
+      const { clientId, username } = session.client;
+      this.#context.logger.info(
+        { clientId, username },
+        'a client is ended: it may not be here now',
+      );
+      connection?.disconnect(ReasonCode.NotAuthorized, 'access was changed');
+      return true;
+    }
+    if (client === null) {
+      muteAll(session);
+      return false;
+    }
+    if (connection !== null) connection.client = client;
+    session.client = client;
+    session.permissionsChanged();
+    await reauthorize(this.#context, session);
+    return false;
+  }
+
+  /** Who asks about the client of a connection; of one that is away all do, since it may come back by any door. */
+  #authenticatorsFor(connection: Connection | null, options: AccessOptions): Authenticator[] {
+    const all: Authenticator[] = [];
+    const { authentication } = this.#context;
+    const its = connection?.context.authentication ?? null;
+    if (its === null || its === authentication) all.push(options.authenticator ?? ANYBODY);
+    for (const [name, one] of this.#authentications) {
+      if (its === null || its === one) all.push(authenticatorOf(options, name));
+    }
+    return all;
+  }
+
+  /** Who the client of a session is now; null: it would not be let in. */
+  async #clientOf(
+    { client, connection }: Session,
+    authenticators: readonly Authenticator[],
+  ): Promise<Client | null> {
+    // Of one that is only stored nobody knows how it came; it is looked at when it comes back.
+    if (connection === null && client.by === undefined) return client;
+    for (const authenticator of authenticators) {
+      if (authenticator.review === undefined) return client;
+      try {
+        const reviewed = await authenticator.review(client);
+        if (reviewed !== null) return reviewed;
+      } catch (error) {
+        const fields = { clientId: client.clientId, error: String(error) };
+        this.#context.logger.error(fields, 'an authenticator failed to review a client');
+      }
+    }
+    return null;
+  }
+}
+
+/** Where nobody asks. */
+const ANYBODY: Authenticator = {
+  authenticate: ({ username }) => ({ reasonCode: ReasonCode.Success, username }),
+};
+
+function authenticatorOf(options: AccessOptions, name: string): Authenticator {
+  return options.authenticators?.[name] ?? NOBODY;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function mayStay(
+  authorizer: Authorizer | null,
+  client: Client | null,
+  { request }: Connection,
+): Promise<boolean> {
+  if (client === null) return false;
+  if (authorizer?.authorizeConnect === undefined || request === null) return true;
+  try {
+    const verdict: unknown = await authorizer.authorizeConnect(client, request);
+    return verdictOf(verdict) < ReasonCode.UnspecifiedError;
+  } catch {
+    return false;
+  }
+}
+
+/** How many subscriptions that get something now would get nothing any more. */
+async function countMuted(
+  authorizer: Authorizer | null,
+  client: Client | null,
+  session: Session,
+): Promise<number> {
+  let muted = 0;
+  for (const subscription of [...session.subscriptions]) {
+    if (subscription.access === SubscriptionAccess.Muted) continue;
+    if (client === null || !(await isGranted(authorizer, client, subscription))) muted++;
+  }
+  return muted;
+}
+
+async function isGranted(
+  authorizer: Authorizer | null,
+  client: Client,
+  subscription: Subscription,
+): Promise<boolean> {
+  try {
+    const answer = await askAgain(authorizer, client, subscription);
+    return typeof grantOf(answer, authorizer) === 'object';
+  } catch {
+    return false;
+  }
+}
+
+function muteAll(session: Session): void {
+  session.subscriptions.judgeAll(
+    [...session.subscriptions].map((subscription) => ({
+      subscription,
+      access: SubscriptionAccess.Muted,
+      qosMax: 2,
+    })),
+  );
+  session.permissionsChanged();
+}
+
+function mutedIn(session: Session): number {
+  const all = [...session.subscriptions];
+  return all.filter(({ access }) => access === SubscriptionAccess.Muted).length;
+}

@@ -1,0 +1,73 @@
+// Builds what all parts of a server share: once, before anything runs.
+
+import { Alarms } from '../core/alarms.ts';
+import { BufferPool } from '../core/buffer-pool.ts';
+import { Commits } from '../core/commits.ts';
+import { Drops } from '../core/drop.ts';
+import type { Limits } from '../core/limits.ts';
+import { guarded, SILENT } from '../core/logger.ts';
+import { Metrics } from '../core/metrics.ts';
+import { QueueRules } from '../core/queue-rules.ts';
+import { Tick } from '../core/tick.ts';
+import { SYSTEM_CLOCK } from '../lib/clock.ts';
+import { RANDOM_IDS } from '../lib/ids.ts';
+import { TimerWheel } from '../lib/timer-wheel.ts';
+import { Message } from '../protocol/message.ts';
+import { Delivery } from '../protocol/publish-encoder.ts';
+import { PublishView } from '../protocol/publish-view.ts';
+import { Topic, TopicTable } from '../protocol/topic.ts';
+import { RetainedStore } from '../router/retained.ts';
+import { Router } from '../router/router.ts';
+import { SHARED_STRATEGIES } from '../router/shared-subscription.ts';
+import { Access, Authentication } from '../session/access.ts';
+import type { Context } from '../session/context.ts';
+import { DenialLog } from '../session/denial-log.ts';
+import { EncodeOnce } from '../session/encode-once.ts';
+import { PendingWills } from '../session/will.ts';
+import type { ServerOptions } from './options.ts';
+import type { Registry } from './registry.ts';
+
+export function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  const logger = options.logger === undefined ? SILENT : guarded(options.logger);
+  const wheel = new TimerWheel(clock);
+  const tick = new Tick();
+  const metrics = new Metrics();
+  const drops = new Drops();
+  drops.onListenerError = (error) =>
+    logger.error({ error: String(error) }, 'the listener of lost messages failed');
+  const alarms = new Alarms(clock, logger);
+  const access = new Access(options.authorizer ?? null, options.accessRules);
+  const { storage } = options;
+  return {
+    limits,
+    clock,
+    ids: options.ids ?? RANDOM_IDS,
+    wheel,
+    tick,
+    pool: new BufferPool(),
+    topics: new TopicTable(limits),
+    router: new Router(drops, {
+      strategy: SHARED_STRATEGIES[options.sharedStrategy ?? 'round_robin'],
+    }),
+    retained: new RetainedStore(limits),
+    drops,
+    metrics,
+    logger,
+    registry,
+    authentication: new Authentication(options.authenticator ?? null),
+    access,
+    denials: new DenialLog(access, logger, wheel),
+    alarms,
+    queueRules: new QueueRules(limits, options.queueRules),
+    pendingWills: new PendingWills(),
+    commits:
+      storage === undefined
+        ? null
+        : new Commits(storage, clock, tick, wheel, metrics, alarms, logger),
+    encodeOnce: new EncodeOnce(),
+    publishView: new PublishView(),
+    message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),
+    delivery: new Delivery(),
+  };
+}

@@ -1,0 +1,60 @@
+// Access control as it is now: what a reload replaces as a whole, while the connections live on. Whatever remembers an answer
+// remembers the generation with it, so that nobody is judged by rules that are gone.
+
+import type { Authenticator, Authorizer } from '../auth/auth.ts';
+
+export interface AccessRules {
+  /** What a v3 client gets for a PUBLISH that it may not send: v5 clients are told (0x87), v3 has no word for it. */
+  readonly deniedV3: 'acknowledge' | 'disconnect';
+  /** Somebody else comes with the client id of a session: is refused, or the session is discarded. */
+  readonly sessionOwner: 'refuse' | 'discard';
+  /** Topics whose answers are remembered, per session. */
+  readonly decisionsMax: number;
+}
+
+export const DEFAULT_ACCESS_RULES: AccessRules = {
+  deniedV3: 'acknowledge',
+  sessionOwner: 'refuse',
+  decisionsMax: 256,
+};
+
+/** May you: of the whole server. */
+export class Access {
+  #authorizer: Authorizer | null;
+  #rules: AccessRules;
+  #generation = 1;
+
+  constructor(authorizer: Authorizer | null, rules: Partial<AccessRules> = {}) {
+    this.#authorizer = authorizer;
+    this.#rules = { ...DEFAULT_ACCESS_RULES, ...rules };
+  }
+
+  get authorizer(): Authorizer | null {
+    return this.#authorizer;
+  }
+
+  get rules(): AccessRules {
+    return this.#rules;
+  }
+
+  /** Another one for each replacement. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  replace(authorizer: Authorizer | null, rules: AccessRules): void {
+    this.#authorizer = authorizer;
+    this.#rules = rules;
+    this.#generation++;
+  }
+}
+
+/** Who are you: of one listener. */
+export class Authentication {
+  /** null: nobody is asked. */
+  authenticator: Authenticator | null;
+
+  constructor(authenticator: Authenticator | null) {
+    this.authenticator = authenticator;
+  }
+}

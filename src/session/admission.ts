@@ -1,0 +1,174 @@
+// What stands between a client that is who it says and its session: is the session its own, may it connect, may its will be
+// published, and which of the subscriptions that it comes back to are still allowed. MQTT 5 §3.1.4, §4.13.
+//
+// Everything is asked at once; only an answer that is still to come parks the connection.
+
+import type {
+  Accepted,
+  Authorizer,
+  Client,
+  ConnectRequest,
+  Refused,
+  SubscribeVerdict,
+} from '../auth/auth.ts';
+import { splitSharedFilter } from '../protocol/filter.ts';
+import type { ConnectPacket, QoS } from '../protocol/packet.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
+import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
+import type { Context } from './context.ts';
+import { isPending, verdictOf } from './parking.ts';
+import type { Session } from './session.ts';
+
+/** Who the client is, as an authenticator says. */
+export function clientOf(
+  known: Pick<Client, 'clientId' | 'protocolVersion' | 'remoteAddress'>,
+  accepted: Accepted,
+): Client {
+  return {
+    clientId: known.clientId,
+    username: accepted.username,
+    groups: accepted.groups ?? NOTHING,
+    claims: accepted.claims,
+    permissions: accepted.permissions,
+    by: accepted.by,
+    credential: accepted.credential,
+    protocolVersion: known.protocolVersion,
+    remoteAddress: known.remoteAddress,
+  };
+}
+
+const NOTHING: readonly string[] = [];
+
+/** A subscription, and what the rules say of it now. */
+export interface JudgedSubscription {
+  readonly subscription: Subscription;
+  readonly access: SubscriptionAccess;
+  readonly qosMax: QoS;
+}
+
+/** The answers that an admission needs, all of them there. */
+export interface Admitted {
+  readonly subscriptions: readonly JudgedSubscription[];
+}
+
+/**
+ * Why this client may not have the session of its client id, or null. Where nobody is asked who he is there is no owner either.
+ */
+export function ownerObjection(context: Context, client: Client): Refused | null {
+  if (context.authentication.authenticator === null) return null;
+  if (context.access.rules.sessionOwner === 'discard') return null;
+  const existing = context.registry.get(client.clientId);
+  if (existing === undefined || isOwner(existing, client)) return null;
+  return {
+    reasonCode: ReasonCode.ClientIdentifierNotValid,
+    reasonString: 'this client identifier belongs to another user',
+    detail: `the session was made by ${nameOf(existing.client.username)}, and ${nameOf(client.username)} asked for it`,
+  };
+}
+
+export function isOwner(session: Session, client: Client): boolean {
+  return session.client.username === client.username;
+}
+
+function nameOf(username: string | null): string {
+  return username === null ? 'an anonymous client' : `the user ${username}`;
+}
+
+/** Asks for everything that may keep the client out; a promise only if one of the answers is. */
+export function admit(
+  context: Context,
+  packet: ConnectPacket,
+  request: ConnectRequest,
+  client: Client,
+): Admitted | Refused | PromiseLike<Admitted | Refused> {
+  const { authorizer } = context.access;
+  if (authorizer === null) return NOTHING_TO_JUDGE;
+  const { will } = packet;
+  const existing = resumable(context, packet, client);
+  const subscriptions = existing === null ? [] : [...existing.subscriptions];
+  const answers: unknown[] = [
+    authorizer.authorizeConnect?.(client, request) ?? ReasonCode.Success,
+    will === null
+      ? ReasonCode.Success
+      : authorizer.authorizePublish(client, will.topicName, will.qos, will.retain),
+    ...subscriptions.map((subscription) => askAgain(authorizer, client, subscription)),
+  ];
+  if (!answers.some(isPending)) return judge(authorizer, answers, subscriptions, packet);
+  return Promise.all(answers).then((settled) => judge(authorizer, settled, subscriptions, packet));
+}
+
+const NOTHING_TO_JUDGE: Admitted = { subscriptions: [] };
+
+/** The session that this CONNECT would go on with, as of now. */
+function resumable(context: Context, packet: ConnectPacket, client: Client): Session | null {
+  const existing = context.registry.get(client.clientId);
+  if (existing === undefined || packet.cleanStart || existing.hasEnded) return null;
+  return existing.isDurable ? existing : null;
+}
+
+function judge(
+  authorizer: Authorizer,
+  answers: readonly unknown[],
+  subscriptions: readonly Subscription[],
+  { will }: ConnectPacket,
+): Admitted | Refused {
+  const mayConnect = verdictOf(answers[0]);
+  if (mayConnect >= ReasonCode.UnspecifiedError) {
+    return { reasonCode: mayConnect, reasonString: 'this client may not connect' };
+  }
+  const mayWill = verdictOf(answers[1]);
+  if (mayWill >= ReasonCode.UnspecifiedError) {
+    return {
+      reasonCode: mayWill,
+      reasonString: 'the will may not be published',
+      detail: `its topic is ${will?.topicName}`,
+    };
+  }
+  return {
+    subscriptions: subscriptions.map((subscription, i) =>
+      judged(subscription, answers[i + 2], authorizer),
+    ),
+  };
+}
+
+/** Asks for a subscription that is there already. Throws what the authorizer throws. */
+export function askAgain(
+  authorizer: Authorizer | null,
+  client: Client,
+  { qos, topicFilter: whole }: Subscription,
+): SubscribeVerdict | PromiseLike<SubscribeVerdict> {
+  if (authorizer === null) return ReasonCode.Success;
+  const { topicFilter, shareName } = splitSharedFilter(whole);
+  return authorizer.authorizeSubscribe(client, topicFilter, qos, shareName);
+}
+
+/** What an answer makes of a subscription. */
+export function judged(
+  subscription: Subscription,
+  answer: unknown,
+  authorizer: Authorizer | null,
+): JudgedSubscription {
+  const grant = grantOf(answer, authorizer);
+  return typeof grant === 'number'
+    ? { subscription, access: SubscriptionAccess.Muted, qosMax: 2 }
+    : { subscription, ...grant };
+}
+
+export interface Granted {
+  readonly access: SubscriptionAccess;
+  readonly qosMax: QoS;
+}
+
+/** An answer of `authorizeSubscribe`: what is granted, or the code that refuses. What is no answer refuses. */
+export function grantOf(answer: unknown, authorizer: Authorizer | null): Granted | ReasonCode {
+  const mustAsk = authorizer?.authorizeReceive !== undefined;
+  if (typeof answer !== 'object' || answer === null) {
+    const code = verdictOf(answer);
+    if (code >= ReasonCode.UnspecifiedError) return code;
+    return { access: mustAsk ? SubscriptionAccess.Asked : SubscriptionAccess.Whole, qosMax: 2 };
+  }
+  const { qosMax, isWhole } = answer as { readonly qosMax?: unknown; readonly isWhole?: unknown };
+  if (qosMax !== 0 && qosMax !== 1 && qosMax !== 2) return ReasonCode.NotAuthorized;
+  const isAsked = mustAsk && isWhole !== true;
+  return { access: isAsked ? SubscriptionAccess.Asked : SubscriptionAccess.Whole, qosMax };
+}

@@ -1,0 +1,43 @@
+// Asks again for what a session has already, since rules, groups or claims are others now: subscriptions that are not allowed
+// any more are muted, not removed, so that they work again when rules allow them again; their client cannot be told.
+
+import { askAgain, judged } from './admission.ts';
+import type { Context } from './context.ts';
+import { isPending } from './parking.ts';
+import type { Session } from './session.ts';
+
+/** Takes effect at once where answers are there at once; a promise where one is still to come, which never rejects. */
+export function reauthorize(context: Context, session: Session): Promise<void> | undefined {
+  const { access } = context;
+  const { generation } = access;
+  const { client } = session;
+  const subscriptions = [...session.subscriptions];
+  const apply = (answers: readonly unknown[]): void => {
+    if (session.hasEnded || session.client !== client || generation !== access.generation) return;
+    session.subscriptions.judgeAll(
+      subscriptions.map((one, i) => judged(one, answers[i], access.authorizer)),
+    );
+    session.permissionsChanged();
+  };
+  const answers = subscriptions.map((one): unknown => {
+    try {
+      return askAgain(access.authorizer, client, one);
+    } catch (error) {
+      return failed(context, session, error);
+    }
+  });
+  if (!answers.some(isPending)) {
+    apply(answers);
+    return undefined;
+  }
+  const settled = answers.map((answer) =>
+    Promise.resolve(answer).catch((error: unknown) => failed(context, session, error)),
+  );
+  return Promise.all(settled).then(apply);
+}
+
+/** What is no answer refuses. */
+function failed({ logger }: Context, { clientId }: Session, error: unknown): null {
+  logger.error({ clientId, error: String(error) }, 'the authorizer failed on a subscription');
+  return null;
+}
