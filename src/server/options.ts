@@ -11,8 +11,21 @@ import type { AccessRules } from '../session/access.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import type { Listener } from '../transport/stream.ts';
+import type { AccessOptions } from './access-control.ts';
+import type { StoreTable } from './store-table.ts';
+
+/** What the one who prepares access may keep in the store. */
+export interface StoreTables {
+  /** A table of that name, 1 to 64 of [a-z0-9_]; null: nothing is kept beyond the process. */
+  table(name: string): StoreTable | null;
+}
 
 export interface ServerOptions {
+  /**
+   * Called once the store is open and before anybody can come in: for access control that needs what is stored. What it
+   * returns replaces the four below. A rejection ends the start.
+   */
+  readonly prepareAccess?: (tables: StoreTables) => Promise<AccessOptions>;
   /** Default: none; clients come by `connect()`. A `Listener` of one's own is a door like any other. */
   readonly listeners?: readonly (ListenerOptions | Listener)[];
   readonly limits?: Partial<Limits>;

@@ -4,6 +4,7 @@
 import { StoredMessageCodec } from '../core/message-codec.ts';
 import { HOLD_MS } from '../core/store-clock.ts';
 import { StoreHost } from '../core/store-host.ts';
+import { decodeIdentity, IDENTITIES } from '../core/stored-identity.ts';
 import { Timer } from '../lib/timer-wheel.ts';
 import type { Message } from '../protocol/message.ts';
 import type { Context } from '../session/context.ts';
@@ -16,7 +17,9 @@ import type {
   Recovery,
   StoredSession,
   StoredWill,
+  TableEntry,
 } from '../storage/storage.ts';
+import { loadTable } from './store-table.ts';
 
 /** Seconds that clients have to come back after a crash before their wills are published. */
 const WILL_GRACE = 30;
@@ -49,7 +52,8 @@ export async function openStore(
   host.setCodec(new StoredMessageCodec(commits.clock, topics, clock.now()));
   commits.skipTo(info.highest.sequence, info.highest.session);
   lookAtClock(context);
-  const recovery = new SessionRecovery(context, signal);
+  const identities = await loadTable(storage, IDENTITIES);
+  const recovery = new SessionRecovery(context, signal, identities);
   await storage.recover(recovery);
   recovery.finish();
   retained.listener = commits; // not before: whatever is recorded while the store is read would be mistaken for what is read
@@ -105,10 +109,13 @@ class SessionRecovery implements Recovery {
   #restored: Restored[] = [];
   #ended: number[] = [];
   #retainedOverLimit = 0;
+  /** By the numbers of the sessions; those that are left belong to none. */
+  readonly #identities: Map<string, Uint8Array>;
 
-  constructor(context: Context, signal: AbortSignal) {
+  constructor(context: Context, signal: AbortSignal, identities: readonly TableEntry[]) {
     this.#context = context;
     this.#signal = signal;
+    this.#identities = new Map(identities.map(({ key, value }) => [key, value]));
     this.#nowMs = context.clock.now();
   }
 
@@ -123,7 +130,10 @@ class SessionRecovery implements Recovery {
       this.#ended.push(stored.number); // with its connection, when the server died
       return;
     }
+    const identity = this.#identities.get(String(stored.number));
+    this.#identities.delete(String(stored.number));
     const session = new Session(context, {
+      ...(identity !== undefined && decodeIdentity(identity)),
       clientId: stored.clientId,
       username: stored.username,
       groups: stored.groups,
@@ -145,7 +155,7 @@ class SessionRecovery implements Recovery {
       }
     }
     // Only now: nothing that comes from the store is recorded again.
-    session.record.restore(stored);
+    session.record.restore(stored, identity !== undefined);
     this.#restored.push({ session, stored, will: recovered.will });
   }
 
@@ -180,6 +190,11 @@ class SessionRecovery implements Recovery {
       commits?.record();
     }
     this.#ended = [];
+    for (const key of this.#identities.keys()) {
+      commits?.storage.remove(IDENTITIES, key);
+      commits?.record();
+    }
+    this.#identities.clear();
     this.#sessions.clear();
     if (this.#retainedOverLimit === 0) return;
     this.#context.logger.warn(

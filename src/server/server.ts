@@ -28,6 +28,7 @@ import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
 import { statsOf } from './stats.ts';
+import { storeTable } from './store-table.ts';
 
 /** Expired retained messages are looked for this often, so many visits at a time. */
 const SWEEP_MS = 1_000;
@@ -245,6 +246,8 @@ export class Server {
       this.#isStoreOpen = true;
     });
     this.#checkStart();
+    await this.#prepareAccess();
+    this.#checkStart();
     await this.#openOwn(this.#door, 'memory');
     for (const options of this.#options.listeners ?? []) {
       if ('listen' in options) {
@@ -261,6 +264,15 @@ export class Server {
       retained.sweepExpired(clock.now(), SWEEP_VISITS_MAX);
       this.#listeners.onTick(clock.now());
     });
+  }
+
+  async #prepareAccess(): Promise<void> {
+    const { commits } = this.#context;
+    const table = (name: string) => (commits === null ? null : storeTable(commits, name));
+    const access = await this.#options.prepareAccess?.({ table });
+    if (access === undefined) return;
+    this.#access.replace(access);
+    await this.#access.reviewed(); // what is stored was granted by the rules of then
   }
 
   async #openOwn(listener: Listener, name: string): Promise<BoundAddress> {

@@ -2,7 +2,7 @@
 // It decides when to read and when to stop, what waits for a commit, and how it ends. Everything that is known of the client
 // beyond this socket is in its Session. Nothing here waits: what must wait parks this connection and nobody else.
 
-import type { Client, ConnectRequest } from '../auth/auth.ts';
+import type { Client } from '../auth/auth.ts';
 import type { Waiting } from '../core/tick.ts';
 import { formatPeer } from '../lib/address.ts';
 import { AssertionFailure } from '../lib/assert.ts';
@@ -19,6 +19,7 @@ import { dispatch } from './dispatch.ts';
 import type { EnhancedAuthentication } from './enhanced-auth.ts';
 import { IdentityExpiry } from './identity-expiry.ts';
 import { KeepAlive } from './keep-alive.ts';
+import type { Newcomer } from './newcomer.ts';
 import { refuseConnect, whyNotConnect } from './refuse.ts';
 import type { Session } from './session.ts';
 import { InboundAliases, OutboundAliases } from './topic-alias.ts';
@@ -40,7 +41,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   session: Session | null = null;
   client: Client | null = null;
   /** What CONNECT said, for re-authentication. */
-  request: ConnectRequest | null = null;
+  request: Newcomer | null = null;
   authentication: EnhancedAuthentication | null = null;
   requestProblemInformation = true;
   isBridge = false;
@@ -372,6 +373,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   accept(session: Session, client: Client, topicAliasMaximum: number): void {
     const { limits } = this.context;
     this.state = ConnectionState.Connected;
+    this.request?.forgetPassword();
     this.session = session;
     this.client = client;
     this.id = session.id;

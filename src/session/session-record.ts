@@ -2,6 +2,8 @@
 // connection: the traffic of a clean session costs no storage at all. Of such a session only the will is stored, under a
 // record of its own that nobody's packet waits for: after a crash it is still published.
 
+import type { Client } from '../auth/auth.ts';
+import { encodeIdentity, IDENTITIES } from '../core/stored-identity.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Subscription } from '../router/subscription.ts';
 import type { Storage, StoredDelivery, StoredSession } from '../storage/storage.ts';
@@ -20,6 +22,10 @@ export class SessionRecord {
   #createdAtMs = 0;
   /** The highest sequence number that a delivery of it got. */
   #lastSequence = 0;
+  /** As whom it was last saved. */
+  #savedClient: Client | null = null;
+  /** The store has more of its client than name and groups. */
+  #hasIdentity = false;
   readonly #context: Context;
   readonly #session: Session;
 
@@ -39,10 +45,12 @@ export class SessionRecord {
   }
 
   /** Back from the store, under this number; nothing is recorded. */
-  restore(stored: StoredSession): void {
+  restore(stored: StoredSession, hasIdentity: boolean): void {
     this.#number = stored.number;
     this.#createdAtMs = stored.createdAtMs;
     this.#isStored = this.#session.isDurable;
+    this.#savedClient = this.#session.client;
+    this.#hasIdentity = hasIdentity;
   }
 
   /**
@@ -63,6 +71,9 @@ export class SessionRecord {
     commits?.storage.deleteSession(this.#number);
     commits?.record();
     if (this.#isStored) commits?.noteRemoval(this.#session.clientId);
+    if (this.#hasIdentity) commits?.storage.remove(IDENTITIES, String(this.#number));
+    this.#hasIdentity = false;
+    this.#savedClient = null;
     this.#number = 0;
     this.#isStored = false;
   }
@@ -178,7 +189,19 @@ export class SessionRecord {
       createdAtMs: this.#createdAtMs,
       queuePolicy: session.requestedQueuePolicy,
     });
+    this.#saveIdentity(commits.storage);
     commits.record();
+  }
+
+  #saveIdentity(storage: Storage): void {
+    const { client } = this.#session;
+    if (client === this.#savedClient) return;
+    this.#savedClient = client;
+    const identity = encodeIdentity(client);
+    const key = String(this.#number);
+    if (identity !== null) storage.put(IDENTITIES, key, identity);
+    else if (this.#hasIdentity) storage.remove(IDENTITIES, key);
+    this.#hasIdentity = identity !== null;
   }
 
   #saveAll(): void {

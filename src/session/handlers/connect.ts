@@ -12,6 +12,7 @@ import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
 import { type Entrant, enter } from '../enter.ts';
+import { Newcomer } from '../newcomer.ts';
 import { isPending, park } from '../parking.ts';
 import { refuseConnect } from '../refuse.ts';
 
@@ -74,7 +75,7 @@ function check({ context, stream }: Connection, packet: ConnectPacket): Refused 
 /** Asks who it is. */
 function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode {
   const { context } = connection;
-  const request = requestOf(connection, packet);
+  const request = new Newcomer(connection, packet);
   connection.request = request;
   const method = packet.properties.authenticationMethod;
   if (method !== undefined) return authenticateEnhanced(connection, packet, request, method);
@@ -94,30 +95,6 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
       : authenticate(connection, packet); // by users and rules that are gone
   park(connection, decision, andThen, { isBounded: authenticator.endsByItself === true });
   return ReasonCode.Success;
-}
-
-function requestOf(connection: Connection, packet: ConnectPacket): ConnectRequest {
-  const { context, owner, stream } = connection;
-  const { certificate } = stream;
-  const named = certificate?.clientId ?? packet.clientId;
-  return {
-    clientId: named === '' ? `auto-${context.ids.uuid()}` : named, // [MQTT-3.2.2-16]
-    username: certificate?.username ?? packet.username,
-    password: packet.password,
-    authenticationMethod: packet.properties.authenticationMethod ?? null,
-    protocolVersion: packet.protocolVersion,
-    cleanStart: packet.cleanStart,
-    keepAlive: packet.keepAlive,
-    userProperties: packet.properties.userProperties ?? [],
-    listener: owner.name,
-    transport: stream.transport,
-    remoteAddress: stream.remoteAddress,
-    remotePort: stream.remotePort,
-    certificate,
-    get isGone(): boolean {
-      return !connection.isOpen;
-    },
-  };
 }
 
 function decide(

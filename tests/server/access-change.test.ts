@@ -1,0 +1,203 @@
+// Access is replaced in one moment while clients are connected: who may not be here any more is ended, what may not be received
+// any more is muted, everybody else notices nothing; and nobody is judged by rules that are gone.
+
+import { expect, test } from 'vitest';
+import type { Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
+import { ReasonCode } from '../../src/protocol/reason-code.ts';
+import { CONNACK, expectDisconnected, expectRefused } from '../kit/answers.ts';
+import { byName, connectAs, connectAsV3, ReceiveOnly } from '../kit/rules.ts';
+import { subscriberV5, subscribeV5 } from '../kit/traffic.ts';
+import { startServer } from '../kit/wire.ts';
+
+const FOR_A_MINUTE = '11 0000003c';
+
+/** Lets in these users, and knows them again. */
+function users(...names: string[]): Authenticator {
+  return {
+    authenticate: ({ username }) =>
+      username !== null && names.includes(username)
+        ? { reasonCode: ReasonCode.Success, username, by: 'users' }
+        : { reasonCode: ReasonCode.BadUserNameOrPassword },
+    review: (client) =>
+      client.by === 'users' && names.includes(client.username ?? '') ? client : null,
+  };
+}
+
+const allow = (topic: string): Authorizer => ({
+  authorizePublish: (_client, name) =>
+    name === topic ? ReasonCode.Success : ReasonCode.NotAuthorized,
+  authorizeSubscribe: (_client, filter) =>
+    filter === topic ? ReasonCode.Success : ReasonCode.NotAuthorized,
+});
+
+test('a user that is gone is disconnected with 0x87, others stay', async () => {
+  const broker = await startServer({ authenticator: users('ann', 'bob') });
+  const ann = await broker.connect(connectAs('ann', 'a'), CONNACK);
+  const bob = await broker.connect(connectAs('bob', 'b'), CONNACK);
+  const old = await broker.connect(connectAsV3('bob', 'b3'), '20 02 00 00');
+  const would = await broker.server.previewAccess({ authenticator: users('ann') });
+  expect(would).toEqual({ ended: 2, muted: 0, sessions: 3 });
+  await bob.expectOpen(); // a preview changes nothing
+  const review = await broker.server.setAccess({ authenticator: users('ann') });
+  expect(review).toEqual(would);
+  await expectDisconnected(bob, 0x87);
+  await old.expectClosed();
+  await ann.expectOpen();
+  const again = broker.open();
+  await again.send(connectAs('bob', 'b'));
+  await expectRefused(again, 0x86);
+});
+
+test('who came in while nobody asked is ended when somebody does', async () => {
+  const broker = await startServer();
+  const client = await broker.connect(connectAs('ann', 'a'), CONNACK);
+  await broker.server.setAccess({ authenticator: users('ann') });
+  await expectDisconnected(client, 0x87);
+});
+
+test('rules count from the next packet on, also for topics that were published to before', async () => {
+  const broker = await startServer({ authorizer: allow('t') });
+  const client = await broker.v5('c');
+  await client.send("32 06 0001 't' 0001 00");
+  await client.expect('40 03 0001 10');
+  await broker.server.setAccess({ authorizer: allow('u') });
+  await client.send("32 06 0001 't' 0002 00 32 06 0001 'u' 0003 00");
+  await client.expect('40 03 0002 87', '40 03 0003 10');
+  await broker.server.setAccess({});
+  await client.send("32 06 0001 't' 0004 00");
+  await client.expect('40 03 0004 10');
+});
+
+test('a subscription that is not allowed any more is muted, and heard again when rules allow it again', async () => {
+  const broker = await startServer({ authorizer: allow('t') });
+  const subscriber = await subscriberV5(broker, 's', 't', 1);
+  const away = await subscriberV5(broker, 'away', 't', 1, FOR_A_MINUTE);
+  await away.drop();
+  await broker.server.setAccess({});
+  const publisher = await broker.v5('p');
+  const would = await broker.server.previewAccess({ authorizer: allow('u') });
+  expect(would).toEqual({ ended: 0, muted: 2, sessions: 3 });
+  expect(await broker.server.setAccess({ authorizer: allow('u') })).toEqual(would);
+  await broker.server.setAccess({
+    authorizer: { ...allow('u'), authorizePublish: () => ReasonCode.Success },
+  });
+  await publisher.send("32 06 0001 't' 0001 00");
+  await publisher.expect('40 02 0001');
+  await subscriber.expectNothing();
+  expect(broker.server.stats()).toMatchObject({ queuedMessages: 0, subscriptions: 2 });
+  await broker.server.setAccess({});
+  await publisher.send("32 06 0001 't' 0002 00");
+  await subscriber.expect("32 06 0001 't' 0001 00");
+  expect(broker.server.stats().queuedMessages).toBe(1);
+});
+
+test('a merged subscription is told apart again when a part of it is muted', async () => {
+  const broker = await startServer();
+  const subscriber = await subscriberV5(broker, 's', 't', 0);
+  await subscribeV5(subscriber, '#', 1);
+  const publisher = await broker.v5('p');
+  await publisher.send("32 06 0001 't' 0001 00");
+  await subscriber.expect("32 06 0001 't' 0001 00");
+  await broker.server.setAccess({
+    authorizer: { ...allow('t'), authorizePublish: () => ReasonCode.Success },
+  });
+  await publisher.send("32 06 0001 't' 0001 00 32 06 0001 'u' 0001 00");
+  await subscriber.expect("30 04 0001 't' 00"); // QoS 0, of the subscription that is left
+});
+
+test('deliveries of the next message go by the new rules', async () => {
+  const broker = await startServer({ authorizer: new ReceiveOnly('a') });
+  const subscriber = await subscriberV5(broker, 's', '#');
+  const publisher = await broker.v5('p');
+  await publisher.send("30 04 0001 'a' 00 30 04 0001 'b' 00");
+  await subscriber.expect("30 04 0001 'a' 00");
+  await broker.server.setAccess({ authorizer: new ReceiveOnly('b') });
+  await publisher.send("30 04 0001 'a' 00 30 04 0001 'b' 00");
+  await subscriber.expect("30 04 0001 'b' 00");
+});
+
+test('a client is ended when the rules for connecting forbid it', async () => {
+  const broker = await startServer({ authenticator: byName });
+  const client = await broker.connect(connectAs('ann', 'a'), CONNACK);
+  const authorizer: Authorizer = {
+    ...new ReceiveOnly('#'),
+    authorizePublish: () => ReasonCode.Success,
+    authorizeSubscribe: () => ReasonCode.Success,
+    authorizeConnect: ({ username }: Client) =>
+      username === 'bob' ? ReasonCode.Success : ReasonCode.NotAuthorized,
+  };
+  await broker.server.setAccess({ authenticator: byName, authorizer });
+  await expectDisconnected(client, 0x87);
+});
+
+test('who is just being authenticated is asked again by the new authenticator', async () => {
+  let answer: () => void = () => {};
+  const slow: Authenticator = {
+    authenticate: ({ username }) =>
+      new Promise((resolve) => {
+        answer = () => resolve({ reasonCode: ReasonCode.Success, username });
+      }),
+  };
+  const broker = await startServer({ authenticator: slow });
+  const client = broker.open();
+  await client.send(connectAs('bob', 'b'));
+  await broker.server.setAccess({ authenticator: users('ann') });
+  answer();
+  await expectRefused(client, 0x86);
+});
+
+test('a SUBSCRIBE that was judged by rules which are gone is judged again', async () => {
+  let answer: () => void = () => {};
+  const slow: Authorizer = {
+    authorizePublish: () => ReasonCode.Success,
+    authorizeSubscribe: () =>
+      new Promise((resolve) => {
+        answer = () => resolve(ReasonCode.Success);
+      }),
+  };
+  const broker = await startServer({ authorizer: slow });
+  const subscriber = await broker.v5('s');
+  await subscriber.send("82 07 0001 00 0001 't' 00");
+  await broker.server.setAccess({
+    authorizer: { ...allow('u'), authorizePublish: () => ReasonCode.Success },
+  });
+  answer();
+  await subscriber.expect('90 04 0001 00 00');
+  const publisher = await broker.v5('p');
+  await publisher.send("30 04 0001 't' 00");
+  await subscriber.expectNothing();
+});
+
+test('a thousand clients are ended in slices, and those who may stay are served meanwhile', async () => {
+  const broker = await startServer({ authenticator: byName });
+  const stays = await broker.connect(connectAs('ann', 'stays'), CONNACK);
+  const others = [];
+  for (let i = 0; i < 1_000; i++) {
+    const client = broker.open();
+    client.write(connectAs('bob', `c${i}`));
+    others.push(client);
+  }
+  await stays.expectNothing();
+  const reviewed = broker.server.setAccess({
+    authenticator: {
+      ...byName,
+      review: (client) => (client.username === 'ann' ? client : null),
+    },
+  });
+  stays.write('c0 00');
+  expect(await reviewed).toEqual({ ended: 1_000, muted: 0, sessions: 1_001 });
+  await stays.expect('d0 00');
+  expect(others.every(({ isClosed }) => isClosed)).toBe(true);
+});
+
+test('a listener whose authenticator is missing lets nobody in', async () => {
+  const broker = await startServer({
+    listeners: [{ host: '127.0.0.1', port: 0, authenticator: 'gone' }],
+  });
+  const { connect } = await import('mqtt');
+  const [{ port }] = broker.server.addresses;
+  const client = connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0, protocolVersion: 5 });
+  const error = await new Promise<object>((resolve) => client.on('error', resolve));
+  expect(error).toMatchObject({ code: 0x88 });
+  client.end(true);
+});

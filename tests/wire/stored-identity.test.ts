@@ -1,0 +1,102 @@
+// After a restart a session that waits for its client is still judged as that client: by its name, its groups and whatever
+// else its authenticator said. MQTT 5 §4.1.
+
+import { expect, test } from 'vitest';
+import type { Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
+import { ReasonCode } from '../../src/protocol/reason-code.ts';
+import { CONNACK, expectRefused } from '../kit/answers.ts';
+import { byName, connectAs } from '../kit/rules.ts';
+import { ONE_HOUR, startStored } from '../kit/stored.ts';
+import { subscribeV5 } from '../kit/traffic.ts';
+
+/** `ann` has a claim; the others have nothing. */
+const withClaims: Authenticator = {
+  authenticate: ({ username }) => ({
+    reasonCode: ReasonCode.Success,
+    username,
+    ...(username === 'ann' && { claims: { site: 'north' }, by: 'tokens' }),
+  }),
+};
+
+const mayIfNorth = ({ claims }: Client) =>
+  claims?.site === 'north' ? ReasonCode.Success : ReasonCode.NotAuthorized;
+
+const north: Authorizer = {
+  authorizePublish: (client, topicName) =>
+    topicName === 'will' ? mayIfNorth(client) : ReasonCode.Success,
+  authorizeSubscribe: () => ReasonCode.Success,
+  authorizeReceive: mayIfNorth,
+};
+
+test('a will that claims allow is published after a crash', async () => {
+  const stored = await startStored({ authenticator: withClaims, authorizer: north });
+  const ann = stored.broker.open();
+  await ann.send(`
+    10 22 0004 'MQTT' 05 86 0000 05 ${ONE_HOUR} 0001 'a'  // will flag, user name
+    00 0004 'will' 0001 'w' 0003 'ann'`);
+  await ann.expect(CONNACK);
+  await stored.crash();
+  const listener = await stored.broker.connect(connectAs('ann', 'l'), CONNACK);
+  await subscribeV5(listener, 'will');
+  await stored.broker.advance(31_000);
+  await listener.expect("30 08 0004 'will' 00 'w'");
+});
+
+test('messages for a client with claims are queued after a restart, those for another are not', async () => {
+  const stored = await startStored({ authenticator: withClaims, authorizer: north });
+  for (const name of ['ann', 'bob']) {
+    const client = await stored.broker.connect(connectAs(name, name, true, ONE_HOUR), CONNACK);
+    await subscribeV5(client, 't', 1);
+  }
+  await stored.restart();
+  const publisher = await stored.broker.connect(connectAs('pub', 'p'), CONNACK);
+  await publisher.send("32 06 0001 't' 0001 00");
+  expect(stored.broker.server.stats()).toMatchObject({
+    queuedMessages: 1,
+    dropped: { receive_not_authorized: 1 },
+  });
+});
+
+test('what was kept of an identity goes with its session', async () => {
+  const stored = await startStored({ authenticator: withClaims, authorizer: north });
+  const first = await stored.broker.connect(connectAs('ann', 'a', true, ONE_HOUR), CONNACK);
+  await first.drop();
+  expect(await stored.storage.list('identities', null, 10)).toHaveLength(1);
+  await stored.broker.connect(connectAs('ann', 'a', true), CONNACK); // clean, and not durable
+  expect(await stored.storage.list('identities', null, 10)).toHaveLength(0);
+});
+
+test('a session of before the restart belongs to who made it', async () => {
+  const stored = await startStored({ authenticator: byName });
+  await stored.broker.connect(connectAs('ann', 'a', true, ONE_HOUR), CONNACK);
+  await stored.restart();
+  const bob = stored.broker.open();
+  await bob.send(connectAs('bob', 'a', false, ONE_HOUR));
+  await expectRefused(bob, 0x85);
+});
+
+test('access that is prepared from the store is there before anybody comes in', async () => {
+  const seen: string[] = [];
+  const stored = await startStored({
+    prepareAccess: async ({ table }) => {
+      const users = table('users');
+      const entries = (await users?.load()) ?? [];
+      seen.push(...entries.map(({ key }) => key));
+      if (entries.length === 0) await users?.put('ann', new Uint8Array([1]));
+      return {
+        authenticator: {
+          authenticate: ({ username }) =>
+            entries.some(({ key }) => key === username)
+              ? { reasonCode: ReasonCode.Success, username }
+              : { reasonCode: ReasonCode.BadUserNameOrPassword },
+        },
+      };
+    },
+  });
+  const early = stored.broker.open();
+  await early.send(connectAs('ann', 'a'));
+  await expectRefused(early, 0x86);
+  await stored.restart();
+  expect(seen).toEqual(['ann']);
+  await stored.broker.connect(connectAs('ann', 'a'), CONNACK);
+});
