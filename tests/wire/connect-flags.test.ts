@@ -172,10 +172,12 @@ test('a v3.1.1 User Name that is not UTF-8 closes the connection [3.1.1 MQTT-3.1
 
 test('will, user name and password are read in their order [MQTT-3.1.3-1] [3.1.1 MQTT-3.1.3-1]', async () => {
   const requests: ConnectRequest[] = [];
+  const passwords: (Uint8Array | null)[] = [];
   const broker = await startServer({
     authenticator: {
       authenticate(request) {
         requests.push(request);
+        passwords.push(request.password);
         return { reasonCode: 0, username: request.username };
       },
     },
@@ -195,7 +197,8 @@ test('will, user name and password are read in their order [MQTT-3.1.3-1] [3.1.1
     CONNACK,
   );
   expect(requests[1]).toMatchObject({ clientId: 'a', username: 'u' });
-  expect(requests[1]?.password).toEqual(Uint8Array.of(0x70));
+  expect(passwords).toEqual([null, Uint8Array.of(0x70)]);
+  expect(requests[1].password, 'once the client is in').toBeNull();
   await client.drop();
   await subscriber.expect("30 05 0001 't' 00 'w'");
 });
