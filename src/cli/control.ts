@@ -1,0 +1,102 @@
+// The control socket of the data folder: a server opens it, commands talk to it. Whoever finds none there, or nobody who
+// answers, finds no running server.
+
+import { rm } from 'node:fs/promises';
+import http from 'node:http';
+import path from 'node:path';
+import { ControlSocket } from '../admin/control-socket.ts';
+import type { Logger } from '../core/logger.ts';
+import { ControlError, type ControlProblem, type ServerControl } from '../server/contract.ts';
+import { withShortPath } from '../storage/store-folder/socket-path.ts';
+import { withMode } from '../transport/socket-file.ts';
+
+export const CONTROL_NAME = 'control.sock';
+
+const TIMEOUT_MS = 60_000;
+const ANSWER_BYTES_MAX = 268_435_456;
+
+/** Of a folder that this process has the lock of: what lies there was left by a server that is dead. Returns how to end it. */
+export async function openControlSocket(
+  folder: string,
+  control: ServerControl,
+  logger: Logger,
+): Promise<() => Promise<void>> {
+  const file = path.join(folder, CONTROL_NAME);
+  await rm(file, { force: true });
+  const socket = await ControlSocket.open({
+    control,
+    logger,
+    bind: (listen) =>
+      withShortPath(folder, async (short) =>
+        withMode({ path: file, mode: 0o600 }, () => listen(path.join(short, CONTROL_NAME))),
+      ),
+  });
+  return async () => {
+    await rm(file, { force: true });
+    await socket.close();
+  };
+}
+
+/** No server runs on this data folder. */
+export class NoServer extends Error {
+  override readonly name = 'NoServer';
+
+  constructor(folder: string) {
+    super(`no server runs on the data folder ${folder}`);
+  }
+}
+
+/**
+ * Asks the server on this data folder; the answer is what its JSON says, undefined when there is none. Rejects with NoServer, or
+ * with ControlError when the server says that it cannot be done.
+ */
+export async function askServer(
+  folder: string,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  route: string,
+  body?: unknown,
+): Promise<unknown> {
+  const text = body === undefined ? null : JSON.stringify(body);
+  const { status, answer } = await withShortPath(folder, (short) =>
+    exchange({ folder, socketPath: path.join(short, CONTROL_NAME), method, route, text }),
+  );
+  const said: unknown = answer === '' ? undefined : JSON.parse(answer);
+  if (status < 300) return said;
+  const { error } = said as { error: { code: ControlProblem; message: string } };
+  throw new ControlError(error.code, error.message);
+}
+
+interface Question {
+  readonly folder: string;
+  readonly socketPath: string;
+  readonly method: string;
+  readonly route: string;
+  readonly text: string | null;
+}
+
+function exchange({ folder, socketPath, method, route, text }: Question) {
+  return new Promise<{ status: number; answer: string }>((resolve, reject) => {
+    const headers = text === null ? {} : { 'content-type': 'application/json' };
+    const options = { socketPath, method, path: route, headers, timeout: TIMEOUT_MS };
+    const request = http.request(options, (response) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length;
+        if (length > ANSWER_BYTES_MAX) request.destroy(new Error('the answer is too large'));
+        else chunks.push(chunk);
+      });
+      response.on('error', reject);
+      response.on('end', () => {
+        const answer = Buffer.concat(chunks).toString('utf8');
+        resolve({ status: response.statusCode ?? 500, answer });
+      });
+    });
+    request.on('timeout', () => request.destroy(new Error('the server does not answer')));
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const isNobody = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+      reject(isNobody ? new NoServer(folder) : error);
+    });
+    request.end(text ?? undefined);
+  });
+}
