@@ -8,6 +8,8 @@ export interface AccessRules {
   readonly deniedV3: 'acknowledge' | 'disconnect';
   /** Somebody else comes with the client id of a session: is refused, or the session is discarded. */
   readonly sessionOwner: 'refuse' | 'discard';
+  /** Whether topics that begin with `$` are for nobody where there is no authorizer: they are the server's own. */
+  readonly reservedTopics: 'closed' | 'open';
   /** Topics whose answers are remembered, per session. */
   readonly decisionsMax: number;
 }
@@ -15,6 +17,7 @@ export interface AccessRules {
 export const DEFAULT_ACCESS_RULES: AccessRules = {
   deniedV3: 'acknowledge',
   sessionOwner: 'refuse',
+  reservedTopics: 'closed',
   decisionsMax: 256,
 };
 
@@ -31,6 +34,13 @@ export class Access {
 
   get authorizer(): Authorizer | null {
     return this.#authorizer;
+  }
+
+  /** Whether this topic, or filter, is for nobody. */
+  isReserved(topic: string): boolean {
+    return (
+      this.#authorizer === null && this.#rules.reservedTopics === 'closed' && topic.startsWith('$')
+    );
   }
 
   get rules(): AccessRules {

@@ -12,7 +12,7 @@ import type {
   SubscribeVerdict,
 } from '../auth/auth.ts';
 import { splitSharedFilter } from '../protocol/filter.ts';
-import type { ConnectPacket, QoS } from '../protocol/packet.ts';
+import type { ConnectPacket, QoS, Will } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import type { Context } from './context.ts';
@@ -81,9 +81,14 @@ export function admit(
   request: ConnectRequest,
   client: Client,
 ): Admitted | Refused | PromiseLike<Admitted | Refused> {
-  const { authorizer } = context.access;
-  if (authorizer === null) return NOTHING_TO_JUDGE;
+  const { access } = context;
+  const { authorizer } = access;
   const { will } = packet;
+  if (authorizer === null) {
+    return will !== null && access.isReserved(will.topicName)
+      ? willRefused(will)
+      : NOTHING_TO_JUDGE;
+  }
   const existing = resumable(context, packet, client);
   const subscriptions = existing === null ? [] : [...existing.subscriptions];
   const answers: unknown[] = [
@@ -118,17 +123,21 @@ function judge(
   }
   const mayWill = verdictOf(answers[1]);
   if (mayWill >= ReasonCode.UnspecifiedError) {
-    return {
-      reasonCode: mayWill,
-      reasonString: 'the will may not be published',
-      detail: `its topic is ${will?.topicName}`,
-    };
+    return willRefused(will, mayWill);
   }
   return {
     subscriptions: subscriptions.map((subscription, i) =>
       judged(subscription, answers[i + 2], authorizer),
     ),
   };
+}
+
+function willRefused(
+  will: Will | null,
+  reasonCode: ReasonCode = ReasonCode.NotAuthorized,
+): Refused {
+  const detail = `the topic of the will is ${will?.topicName}`;
+  return { reasonCode, reasonString: 'the will may not be published', detail };
 }
 
 /** Asks for a subscription that is there already. Throws what the authorizer throws. */

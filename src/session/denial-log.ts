@@ -41,6 +41,7 @@ export class DenialLog {
 
   /** Empty when there is nothing to say at once. */
   #explain(client: Client, question: AccessQuestion): object {
+    if (this.#access.authorizer === null) return { why: 'topics that begin with $ need a rule' };
     let answer: Explanation | PromiseLike<Explanation> | undefined;
     try {
       answer = this.#access.authorizer?.explain?.(client, question);

@@ -9,6 +9,9 @@ import { Server } from '../../src/server/server.ts';
 import type { Stream, StreamSink } from '../../src/transport/stream.ts';
 import { hex, toHex } from './hex.ts';
 
+/** For tests of how topics that begin with `$` are matched: nobody may use them otherwise. */
+export const RESERVED_OPEN: ServerOptions = { accessRules: { reservedTopics: 'open' } };
+
 /** Turns that any exchange of a few packets over a pipe takes at most, with room to spare. */
 const TURNS = 24;
 

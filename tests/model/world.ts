@@ -14,6 +14,7 @@ import {
 import { Server } from '../../src/server/server.ts';
 import { PacketClient } from '../kit/packet-client.ts';
 import { turns } from '../kit/until.ts';
+import { RESERVED_OPEN } from '../kit/wire.ts';
 import {
   type Expected,
   Model,
@@ -50,7 +51,11 @@ export class World {
   #serial = 0;
 
   constructor(limits: ModelLimits) {
-    this.server = new Server({ clock: this.clock, limits: { ...limits, topicAliasMax: 4 } });
+    this.server = new Server({
+      ...RESERVED_OPEN,
+      clock: this.clock,
+      limits: { ...limits, topicAliasMax: 4 },
+    });
     this.model = new Model(limits, this.clock.now());
   }
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { publishV3, publishV5, subscriberV5 } from '../kit/traffic.ts';
-import { startServer, type TestServer, type WireClient } from '../kit/wire.ts';
+import { RESERVED_OPEN, startServer, type TestServer, type WireClient } from '../kit/wire.ts';
 
 /** A server with a retained message `r` on `t`. */
 async function withRetained(): Promise<TestServer> {
@@ -96,7 +96,7 @@ test('a wildcard filter brings the retained messages of all topics that match, a
 });
 
 test('retained messages of $ topics come only for filters that name them [MQTT-4.7.2-1]', async () => {
-  const broker = await startServer();
+  const broker = await startServer(RESERVED_OPEN);
   const publisher = await broker.v3('pub');
   await publisher.send("31 07 0004 '$a/b' 'r'");
   const subscriber = await broker.v3('sub');

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { subscriberV3, subscriberV5, subscribeV5 } from '../kit/traffic.ts';
-import { startServer, type WireClient } from '../kit/wire.ts';
+import { RESERVED_OPEN, startServer, type WireClient } from '../kit/wire.ts';
 
 const GROUP = '$share/g/t';
 const DURABLE = '11 00000e10';
@@ -162,7 +162,7 @@ test('hash by client id: one member gets all messages of one publisher', async (
 });
 
 test('$ topics are shared only by filters that name them [MQTT-4.7.2-1]', async () => {
-  const broker = await startServer();
+  const broker = await startServer(RESERVED_OPEN);
   const all = await subscriberV5(broker, 'all', '$share/g/#');
   const named = await subscriberV5(broker, 'named', '$share/g/$x/#');
   const publisher = await broker.v3('pub');

@@ -2,7 +2,7 @@
 
 import { test } from 'vitest';
 import { publishV5, subscriberV3, subscribeV5 } from '../kit/traffic.ts';
-import { startServer } from '../kit/wire.ts';
+import { RESERVED_OPEN, startServer } from '../kit/wire.ts';
 
 const CASES: readonly (readonly [string, readonly string[], readonly string[]])[] = [
   // filter, topics that match, topics that do not
@@ -23,7 +23,7 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
 
 for (const [filter, matching, others] of CASES) {
   test(`${filter} matches ${matching.join(' ')}, not ${others.join(' ')} [MQTT-4.7.2-1] [MQTT-4.7.3-4] [3.1.1 MQTT-4.7.2-1]`, async () => {
-    const broker = await startServer();
+    const broker = await startServer(RESERVED_OPEN);
     const subscriber = await broker.v5('sub');
     await subscribeV5(subscriber, filter);
     const publisher = await broker.v5('pub');

@@ -51,7 +51,11 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
   }
   const { packetId } = view;
   const nowMs = connection.lastReceivedMs;
-  if (access.authorizer === null) return take(connection, session, message, packetId, nowMs);
+  if (access.authorizer === null) {
+    return topic.isReserved && access.isReserved(topic.name)
+      ? refuse(connection, session, message, packetId, ReasonCode.NotAuthorized)
+      : take(connection, session, message, packetId, nowMs);
+  }
   const decision = session.permissions.publish(topic, view.qos, view.retain, nowMs);
   if (!isPending(decision)) return judged(connection, session, message, packetId, nowMs, decision);
   const owned = message.own();

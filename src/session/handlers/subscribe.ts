@@ -88,8 +88,12 @@ function judge(connection: Connection, session: Session, request: SubscriptionRe
     }
     if (!limits.sharedSubscriptionAvailable) verdict = ReasonCode.SharedSubscriptionsNotSupported;
   }
-  if (verdict === ReasonCode.Success && authorizer !== null) {
-    verdict = authorizer.authorizeSubscribe(session.client, innerFilter, request.qos, shareName);
+  if (verdict === ReasonCode.Success) {
+    if (authorizer !== null) {
+      verdict = authorizer.authorizeSubscribe(session.client, innerFilter, request.qos, shareName);
+    } else if (access.isReserved(innerFilter)) {
+      verdict = ReasonCode.NotAuthorized;
+    }
   }
   return { request, innerFilter, shareName, verdict };
 }
