@@ -10,7 +10,7 @@ import type { Stream, StreamSink } from '../../src/transport/stream.ts';
 import { hex, toHex } from './hex.ts';
 
 /** For tests of how topics that begin with `$` are matched: nobody may use them otherwise. */
-export const RESERVED_OPEN: ServerOptions = { accessRules: { reservedTopics: 'open' } };
+export const RESERVED_OPEN = { accessRules: { reservedTopics: 'open' } } as const;
 
 /** Turns that any exchange of a few packets over a pipe takes at most, with room to spare. */
 const TURNS = 24;
