@@ -7,7 +7,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { WorkerAnswer } from './hash-worker.ts';
-import type { PasswordHash } from './password-hash.ts';
+import { type PasswordHash, passwordProblem } from './password-hash.ts';
 
 export interface HasherOptions {
   /** Threads; default: one less than the machine has cores, at least 1, at most 4. */
@@ -106,12 +106,16 @@ export class PasswordHasher {
     return this.#queue.length;
   }
 
-  /** Whether the password is the one that was hashed, compared in constant time. Rejects with HasherError. */
+  /**
+   * Whether the password is the one that was hashed, compared in constant time. One that is nobody's is a mismatch without being
+   * hashed: PBKDF2 knows no difference between `secret` and `secret` with NULs behind it. Rejects with HasherError.
+   */
   async verify(
     hash: PasswordHash,
     password: Uint8Array,
     isGone: () => boolean,
   ): Promise<PasswordCheck> {
+    if (passwordProblem(password) !== null) return 'mismatch';
     let bytes: Uint8Array | null;
     try {
       bytes = await this.#enqueue(derivationOf(hash, password), isGone);
@@ -188,9 +192,9 @@ export class PasswordHasher {
   #begin(job: Job, idle: Thread | null): void {
     try {
       const thread = idle ?? this.#start();
-      thread.job = job;
-      thread.worker.ref(); // whoever awaits a result gets it
       thread.worker.postMessage(job.derivation);
+      thread.worker.ref(); // whoever awaits a result gets it
+      thread.job = job;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       job.reject(new HasherError('failed', `no thread to hash passwords can be had: ${reason}`));

@@ -102,8 +102,8 @@ export function formatPasswordHash(hash: PasswordHash): string {
 }
 
 /**
- * Why this can be nobody's password, or null. Mosquitto compares passwords up to the first NUL; a password that holds one would
- * match a shorter one there, so that it is refused here, by whoever sets and by whoever checks one.
+ * Why this can be nobody's password, or null. Mosquitto compares passwords up to the first NUL, so that one that holds a NUL
+ * matches a shorter one there; here it matches none, and none such can be set.
  */
 export function passwordProblem(password: Uint8Array): string | null {
   if (password.length === 0) return 'is empty';
