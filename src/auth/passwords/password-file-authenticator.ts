@@ -1,0 +1,115 @@
+// Users of a password file. A stranger learns nothing from the time that an answer takes: a name that is not in the file costs
+// one derivation like the others, and is the next authenticator's then. It has no enhanced authentication: SCRAM needs keys that
+// cannot be had from these hashes.
+
+import { ReasonCode } from '../../protocol/reason-code.ts';
+import type { Authenticator, ConnectRequest, Decision, Refused } from '../auth.ts';
+import type { CredentialCache } from './credentials.ts';
+import type { PasswordCheck, PasswordHasher } from './hasher.ts';
+import { loadPasswordFile, type PasswordFile, type PasswordFileOptions } from './password-file.ts';
+import { decoyOf, type PasswordHash, passwordProblem } from './password-hash.ts';
+
+interface CommonOptions {
+  /** In the configuration. */
+  readonly name: string;
+  /** Shared with other authenticators, and not closed here. */
+  readonly hasher: PasswordHasher;
+  /** null = every login is hashed. */
+  readonly cache: CredentialCache | null;
+}
+
+export interface PasswordFileAuthenticatorOptions extends CommonOptions {
+  readonly passwords: PasswordFile;
+}
+
+export interface LoadOptions extends CommonOptions, PasswordFileOptions {
+  readonly file: string;
+}
+
+export class PasswordFileAuthenticator implements Authenticator {
+  /** What waits to be hashed may wait for longer than an answer may take. */
+  readonly endsByItself = true;
+  readonly name: string;
+  readonly passwords: PasswordFile;
+  readonly #hasher: PasswordHasher;
+  readonly #cache: CredentialCache | null;
+  /** Checked for names that are not in the file; null = there are none at all. */
+  readonly #decoy: PasswordHash | null;
+
+  constructor({ name, passwords, hasher, cache }: PasswordFileAuthenticatorOptions) {
+    this.name = name;
+    this.passwords = passwords;
+    this.#hasher = hasher;
+    this.#cache = cache;
+    this.#decoy = passwords.usual === null ? null : decoyOf(passwords.usual);
+  }
+
+  /** Reads the file. Throws AccessError with every problem. */
+  static async load(options: LoadOptions): Promise<PasswordFileAuthenticator> {
+    const passwords = await loadPasswordFile(options.file, options);
+    return new PasswordFileAuthenticator({ ...options, passwords });
+  }
+
+  authenticate(request: ConnectRequest): Decision | Promise<Decision> {
+    const { username, password } = request;
+    if (username === null || password === null) return 'next';
+    const hash = this.passwords.users.get(username);
+    const problem = passwordProblem(password); // no derivation, for whichever name
+    if (problem !== null) return hash === undefined ? 'next' : wrong(`the password ${problem}`);
+    if (hash === undefined) return this.#spend(request, password);
+    if (this.#cache?.has(this.name, username, password, hash)) return accepted(username);
+    return this.#check(request, username, password, hash);
+  }
+
+  async #check(
+    request: ConnectRequest,
+    username: string,
+    password: Uint8Array,
+    hash: PasswordHash,
+  ): Promise<Decision> {
+    const result = await this.#verify(request, password, hash);
+    if (typeof result !== 'string') return result;
+    if (result === 'mismatch') return wrong('the password is wrong');
+    this.#cache?.add(this.name, username, password, hash);
+    return accepted(username);
+  }
+
+  async #spend(request: ConnectRequest, password: Uint8Array): Promise<Decision> {
+    if (this.#decoy === null) return 'next';
+    const result = await this.#verify(request, password, this.#decoy);
+    return typeof result === 'string' ? 'next' : result;
+  }
+
+  /** Whether it matches, or why that is not known. */
+  async #verify(
+    request: ConnectRequest,
+    password: Uint8Array,
+    hash: PasswordHash,
+  ): Promise<'match' | 'mismatch' | Refused> {
+    let check: PasswordCheck;
+    try {
+      check = await this.#hasher.verify(hash, password, () => request.isGone);
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : 'the password could not be hashed';
+      return { reasonCode: ReasonCode.ServerUnavailable, detail };
+    }
+    if (check === 'busy') {
+      const detail = 'too many passwords wait to be hashed';
+      return { reasonCode: ReasonCode.ServerBusy, detail };
+    }
+    if (check === 'gone') {
+      const detail = 'the client went before its password was hashed';
+      return { reasonCode: ReasonCode.ServerUnavailable, detail };
+    }
+    return check;
+  }
+}
+
+function accepted(username: string): Decision {
+  return { reasonCode: ReasonCode.Success, username };
+}
+
+function wrong(detail: string): Refused {
+  const reasonString = 'the user name or the password is wrong';
+  return { reasonCode: ReasonCode.BadUserNameOrPassword, reasonString, detail };
+}
