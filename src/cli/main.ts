@@ -26,6 +26,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
   }
+  if (line.command === 'passwd') {
+    const { passwd } = await import('./commands/passwd.ts');
+    return passwd(line);
+  }
   if (line.command !== 'start') {
     const { runTool } = await import('./commands/tool.ts'); // a server loads neither it nor a store it does not use
     return runTool(line, readVersion());

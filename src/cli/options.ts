@@ -5,6 +5,7 @@ import type { LogConfig } from '../config/config.ts';
 import { readListenerFlag } from '../config/listener-flag.ts';
 import { parseDuration } from '../config/quantity.ts';
 import { hostProblem } from '../config/setting.ts';
+import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { readVersion } from './version.ts';
 
 export interface StartOptions {
@@ -40,7 +41,10 @@ export interface PurgeLine {
   readonly dryRun: boolean;
 }
 
-export type CommandLine = { readonly command: 'start'; readonly options: StartOptions } | ToolLine;
+export type CommandLine =
+  | { readonly command: 'start'; readonly options: StartOptions }
+  | PasswdLine
+  | ToolLine;
 
 const DEFAULT_DATA = './data';
 
@@ -93,6 +97,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const program = startCommand(found);
   addStoreCommands(program, found);
   addSessionsCommands(program, found);
+  addPasswdCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -109,6 +114,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'start',
         'store',
         'sessions',
+        'passwd',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')

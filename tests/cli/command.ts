@@ -15,12 +15,15 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a program of Node's to its end. */
+/** Runs a program of Node's to its end, with this on its standard input. */
 export async function runNode(
   args: readonly string[],
   options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  input: string | Uint8Array = '',
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.on('error', () => {}); // it need not read it
+  child.stdin.end(input);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {
@@ -43,6 +46,11 @@ function environment(): NodeJS.ProcessEnv {
 /** Runs the command to its end. */
 export function iothub(...args: string[]): Promise<Outcome> {
   return iothubWith({}, ...args);
+}
+
+/** The same with this on its standard input. */
+export function iothubFed(input: string | Uint8Array, ...args: string[]): Promise<Outcome> {
+  return runNode([ENTRY, ...args], { env: environment() }, input);
 }
 
 /** The same with these variables. */

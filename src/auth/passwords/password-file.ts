@@ -39,7 +39,7 @@ export async function loadPasswordFile(
   file: string,
   { strictPermissions = false }: PasswordFileOptions = {},
 ): Promise<PasswordFile> {
-  const { content, mode } = await readWhole(file);
+  const { content, mode } = await readPasswordFile(file);
   const warning = process.platform === 'win32' ? null : modeWarning(mode);
   if (warning === null) return parsePasswordFile(content, file);
   const problem = { file, line: null, message: warning };
@@ -57,6 +57,25 @@ export async function parsePasswordFile(content: Uint8Array, file: string): Prom
     reader.addLine(lines[i]);
   }
   return reader.finish();
+}
+
+/** What is in the file, and its mode. Throws AccessError. */
+export async function readPasswordFile(
+  file: string,
+): Promise<{ readonly content: Buffer; readonly mode: number }> {
+  try {
+    const handle = await open(file, 'r');
+    try {
+      const { mode, size } = await handle.stat();
+      if (size > FILE_BYTES_MAX) throw problemOf(file, `has more than ${FILE_BYTES_MAX} bytes`);
+      return { content: await handle.readFile(), mode };
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (error instanceof AccessError) throw error;
+    throw problemOf(file, readingProblem(error as NodeJS.ErrnoException));
+  }
 }
 
 /** User name and hash of a line, each without the blanks around it; null = it is a comment, or has no colon. */
@@ -154,22 +173,6 @@ class PasswordFileReader {
     } else if (list.length === PROBLEMS_MAX) {
       list.push({ file: this.#file, line: null, message: 'there are more problems like these' });
     }
-  }
-}
-
-async function readWhole(file: string): Promise<{ content: Buffer; mode: number }> {
-  try {
-    const handle = await open(file, 'r');
-    try {
-      const { mode, size } = await handle.stat();
-      if (size > FILE_BYTES_MAX) throw problemOf(file, `has more than ${FILE_BYTES_MAX} bytes`);
-      return { content: await handle.readFile(), mode };
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (error instanceof AccessError) throw error;
-    throw problemOf(file, readingProblem(error as NodeJS.ErrnoException));
   }
 }
 
