@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need (Debian; Ubuntu has no package of Chromium), unless it is there: the real MQTT clients of the
-# integration tests, a browser, the proxies that stand in front of the server, and strace for the crash tests. It fails with a
-# sentence when it cannot: a test that is left out in silence is worse than one that fails. Debian may start nginx and HAProxy as
-# services when it installs them; the tests need no service, and start their own.
+# integration tests, Mosquitto and argon2, whose password files are ours, too, a browser, the proxies that stand in front of the
+# server, and strace for the crash tests. It fails with a sentence when it cannot: a test that is left out in silence is worse
+# than one that fails. Debian may start Mosquitto, nginx and HAProxy as services when it installs them; the tests need no
+# service, and start their own.
 set -euo pipefail
 
 # Where the tests look for them, without PATH: `python3` may be another installation than the one its package is installed for,
@@ -10,6 +11,7 @@ set -euo pipefail
 is_there() {
   case $1 in
     mosquitto-clients) command -v mosquitto_sub >/dev/null && command -v mosquitto_pub >/dev/null ;;
+    mosquitto) [ -x /usr/sbin/mosquitto ] && command -v mosquitto_passwd >/dev/null ;;
     python3-paho-mqtt) [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null ;;
     chromium) [ -x /usr/bin/chromium ] ;;
     nginx) [ -x /usr/sbin/nginx ] ;;
@@ -18,7 +20,7 @@ is_there() {
   esac
 }
 
-needed=(mosquitto-clients python3-paho-mqtt chromium nginx haproxy strace)
+needed=(mosquitto-clients mosquitto argon2 python3-paho-mqtt chromium nginx haproxy strace)
 missing=()
 for package in "${needed[@]}"; do
   is_there "$package" || missing+=("$package")

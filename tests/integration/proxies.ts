@@ -64,7 +64,12 @@ listen mqtt
   return port;
 }
 
-async function start(command: string, args: readonly string[], ready: string): Promise<void> {
+/** Runs a program until the test ends; resolves when it has printed `ready`. */
+export async function start(
+  command: string,
+  args: readonly string[],
+  ready: string,
+): Promise<void> {
   const proxy = run(command, args);
   onTestFailed(() => {
     process.stderr.write(`${command} said\n${proxy.stderr()}\n`);
@@ -73,7 +78,8 @@ async function start(command: string, args: readonly string[], ready: string): P
   onTestFinished(() => proxy.end());
 }
 
-async function freePort(): Promise<number> {
+/** At PROXY_ADDRESS. */
+export async function freePort(): Promise<number> {
   const probe = net.createServer().listen(0, PROXY_ADDRESS);
   await within(once(probe, 'listening'), 'a free port is found');
   const { port } = probe.address() as net.AddressInfo;
