@@ -36,6 +36,7 @@ function compile(folder) {
   const file = path.join(folder, 'tsconfig.json');
   fs.writeFileSync(file, JSON.stringify(settings));
   fs.writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}');
+  fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
   return node(path.join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', file);
 }
 
