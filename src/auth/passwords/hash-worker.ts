@@ -4,7 +4,7 @@
 
 import { createHash, pbkdf2Sync } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import type { Derivation } from './hasher.ts';
 
@@ -12,8 +12,8 @@ export type WorkerAnswer =
   | { readonly bytes: Uint8Array; readonly problem: null }
   | { readonly bytes: null; readonly problem: string };
 
-/** Lower than the rest of the process by this. */
-const NICENESS = 10;
+/** Its priority is lower than that of the rest of the process by this. */
+const WAY = 10;
 
 async function derive(job: Derivation): Promise<Uint8Array> {
   switch (job.kind) {
@@ -49,7 +49,8 @@ function giveWay(): void {
   if (process.platform !== 'linux') return;
   try {
     const thread = readlinkSync('/proc/thread-self').split('/').at(-1);
-    setPriority(Number(thread), NICENESS);
+    const lowest = constants.priority.PRIORITY_LOW;
+    setPriority(Number(thread), Math.min(lowest, getPriority() + WAY));
   } catch {
     // Without /proc, or where it is not allowed: it works all the same.
   }

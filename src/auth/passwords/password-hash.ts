@@ -48,9 +48,11 @@ export const ITERATIONS = 210_000;
 /** For secrets of 256 random bits, which nobody guesses however fast that is. */
 export const MACHINE_ITERATIONS = 1_000;
 export const ITERATIONS_MAX = 10_000_000;
-export const MEMORY_KIB_MAX = 262_144;
-export const PASSES_MAX = 64;
-export const LANES_MAX = 16;
+const MEMORY_KIB_MAX = 262_144;
+const PASSES_MAX = 64;
+const LANES_MAX = 16;
+/** Memory times passes: some seconds. */
+const ARGON2_WORK_MAX = 1_048_576;
 /** Of UTF-8; a longer password is never right. What waits to be hashed is bounded by it. */
 export const PASSWORD_BYTES_MAX = 4_096;
 
@@ -216,8 +218,11 @@ function parseArgon2Cost(text: string) {
   if (typeof passes === 'string') return passes;
   const lanes = parseCount(match[3], 'the number of lanes (p)', LANES_MAX);
   if (typeof lanes === 'string') return lanes;
-  if (memoryKiB >= 8 * lanes) return { memoryKiB, passes, lanes };
-  return 'has a damaged hash: the memory (m) must be at least 8 KiB a lane (p)';
+  if (memoryKiB < 8 * lanes) {
+    return 'has a damaged hash: the memory (m) must be at least 8 KiB a lane (p)';
+  }
+  if (memoryKiB * passes <= ARGON2_WORK_MAX) return { memoryKiB, passes, lanes };
+  return `has a hash that is not accepted: m times t must be at most ${ARGON2_WORK_MAX.toLocaleString('en-US')}`;
 }
 
 function parseCount(text: string, what: string, max: number): number | string {

@@ -45,19 +45,22 @@ test('every part counts, and where it ends', () => {
     expect(cache.has(source, username, bytes(password), hash)).toBe(false);
   }
   expect(cache.has('file', 'user', bytes('pass'), HASH)).toBe(true);
+  cache.add('file', 'a', bytes('b\0\0\0\0c'), HASH);
+  expect(cache.has('file', 'a\0\0\0\0b', bytes('c'), HASH)).toBe(false);
 });
 
 test('what was added again lives from then on, and the oldest makes room', () => {
   const { cache, clock } = cacheOf();
-  for (const name of ['a', 'b', 'c']) cache.add('file', name, bytes('p'), HASH);
-  clock.advance(600);
-  cache.add('file', 'a', bytes('p'), HASH);
-  cache.add('file', 'd', bytes('p'), HASH);
   const known = () =>
     ['a', 'b', 'c', 'd'].filter((name) => cache.has('file', name, bytes('p'), HASH));
-  expect(known()).toEqual(['a', 'c', 'd']);
+  for (const name of ['a', 'b', 'c']) cache.add('file', name, bytes('p'), HASH);
+  clock.advance(600);
+  cache.add('file', 'b', bytes('p'), HASH);
+  expect(known()).toEqual(['a', 'b', 'c']);
+  cache.add('file', 'd', bytes('p'), HASH);
+  expect(known()).toEqual(['b', 'c', 'd']);
   clock.advance(400);
-  expect(known()).toEqual(['a', 'd']);
+  expect(known()).toEqual(['b', 'd']);
 });
 
 test('clear() forgets all', () => {

@@ -73,13 +73,15 @@ test.each([
   [`$7$10000000$${SALT}$${HASH}`, null],
   [`$7$10000001$${SALT}$${HASH}`, 'iterations must be from 1 to 10,000,000'],
   [`$7$0$${SALT}$${HASH}`, 'iterations must be from 1 to 10,000,000'],
-  [`$argon2id$v=19$m=262144,t=64,p=16$${SALT}$${UNPADDED}`, null],
+  [`$argon2id$v=19$m=262144,t=4,p=16$${SALT}$${UNPADDED}`, null],
   [
     `$argon2id$v=19$m=262145,t=1,p=1$${SALT}$${UNPADDED}`,
     'memory (m, in KiB) must be from 1 to 262,144',
   ],
   [`$argon2id$v=19$m=64,t=65,p=1$${SALT}$${UNPADDED}`, 'number of passes (t) must be from 1 to 64'],
   [`$argon2id$v=19$m=512,t=1,p=17$${SALT}$${UNPADDED}`, 'number of lanes (p) must be from 1 to 16'],
+  [`$argon2id$v=19$m=16384,t=64,p=1$${SALT}$${UNPADDED}`, null],
+  [`$argon2id$v=19$m=16385,t=64,p=1$${SALT}$${UNPADDED}`, 'm times t must be at most 1,048,576'],
   [`$argon2id$v=19$m=16,t=1,p=2$${SALT}$${UNPADDED}`, null],
   [`$argon2id$v=19$m=15,t=1,p=2$${SALT}$${UNPADDED}`, 'must be at least 8 KiB a lane'],
 ])('what a file may ask for is bounded: %s', (text, problem) => {
