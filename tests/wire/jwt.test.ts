@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { AuthExchange, Authenticator, ConnectRequest } from '../../src/auth/auth.ts';
 import type { JwtAuthenticator } from '../../src/auth/jwt/authenticator.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
-import type { ServerOptions } from '../../src/server/server.ts';
+import type { ServerOptions } from '../../src/server/options.ts';
 import { authenticator, encode, NOW, rawToken, token } from '../auth/jwt/kit.ts';
 import { CONNACK, expectDisconnected, expectRefused } from '../kit/answers.ts';
 import { toHex } from '../kit/hex.ts';
