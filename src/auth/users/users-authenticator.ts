@@ -1,0 +1,140 @@
+// Logs in the users of the database: with user name and password, or by SCRAM-SHA-256. Whoever is not in it costs as much time
+// as whoever is, and hears the same. A user who is disabled, or whose record cannot be read, is refused and never passed on to
+// the next authenticator.
+
+import { ReasonCode } from '../../protocol/reason-code.ts';
+import type {
+  Accepted,
+  AuthExchange,
+  Authenticator,
+  ConnectRequest,
+  Decision,
+  Refused,
+} from '../auth.ts';
+import type { CredentialCache } from '../passwords/credentials.ts';
+import type { PasswordCheck, PasswordHasher } from '../passwords/hasher.ts';
+import { type PasswordHash, passwordProblem } from '../passwords/password-hash.ts';
+import { SCRAM_SHA_256, ScramExchange } from '../scram/exchange.ts';
+import { UserAccounts } from './user-accounts.ts';
+import type { UserDatabase } from './user-database.ts';
+
+export interface UsersAuthenticatorOptions {
+  /** In the configuration. */
+  readonly name: string;
+  /** Shared with whoever manages the users, and not closed here; nor is the hasher. */
+  readonly database: UserDatabase;
+  readonly hasher: PasswordHasher;
+  /** null = every login is hashed. */
+  readonly cache: CredentialCache | null;
+  /** Offers SCRAM-SHA-256, too; default true. */
+  readonly scram?: boolean;
+  /** The server's part of SCRAM's nonce; default: random. For tests. */
+  readonly nonce?: () => string;
+}
+
+const WRONG: Refused = {
+  reasonCode: ReasonCode.BadUserNameOrPassword,
+  reasonString: 'the user name or the password is wrong',
+};
+
+export class UsersAuthenticator implements Authenticator {
+  /** What waits to be hashed may wait for longer than an answer may take. */
+  readonly endsByItself = true;
+  readonly name: string;
+  readonly #options: UsersAuthenticatorOptions;
+  readonly #accounts: UserAccounts;
+
+  constructor(options: UsersAuthenticatorOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#accounts = new UserAccounts(options.database);
+  }
+
+  authenticate(request: ConnectRequest): Decision | Promise<Decision> {
+    const { database, cache } = this.#options;
+    const { username, password } = request;
+    if (username === null || username === '' || password === null) return 'next';
+    const user = database.find(username);
+    const isKnown = user !== null || database.isUnreadable(username);
+    const problem = passwordProblem(password); // no derivation, for whichever name
+    if (problem !== null) return isKnown ? wrong(`the password ${problem}`) : 'next';
+    if (user === null) return this.#spend(request, username, password);
+    const isRemembered = cache?.has(this.name, username, password, user.hash) === true;
+    if (isRemembered && !user.isDisabled) return accepted(username, user.groups);
+    return this.#check(request, username, password, user.hash);
+  }
+
+  /** MQTT 5 §4.12. `username`: the identity so far, which stays. */
+  begin(method: string, request: ConnectRequest, username: string | null): AuthExchange | null {
+    const { scram = true, nonce } = this.#options;
+    if (!scram || method !== SCRAM_SHA_256) return null;
+    return new ScramExchange({
+      accounts: this.#accounts,
+      named: request.username === '' ? null : request.username,
+      current: username,
+      refusal: WRONG,
+      nonce,
+    });
+  }
+
+  async #check(
+    request: ConnectRequest,
+    username: string,
+    password: Uint8Array,
+    hash: PasswordHash,
+  ): Promise<Decision> {
+    const { database, cache } = this.#options;
+    const result = await this.#verify(request, password, hash);
+    if (typeof result !== 'string') return result;
+    if (result === 'mismatch') return wrong('the password is wrong');
+    const user = database.find(username); // it may have changed meanwhile
+    if (user === null) return wrong('the user was removed meanwhile');
+    if (user.hash !== hash) return wrong('the password changed meanwhile');
+    if (user.isDisabled) return wrong('the user is disabled');
+    cache?.add(this.name, username, password, hash);
+    return accepted(username, user.groups);
+  }
+
+  /** As much work as for a user who is there. */
+  async #spend(request: ConnectRequest, username: string, password: Uint8Array): Promise<Decision> {
+    const { database } = this.#options;
+    const decoy = database.decoys.hashOf(username);
+    if (decoy !== null) {
+      const result = await this.#verify(request, password, decoy);
+      if (typeof result !== 'string') return result;
+    }
+    return database.isUnreadable(username) ? wrong(database.absenceOf(username)) : 'next';
+  }
+
+  /** Whether it matches, or why that is not known. */
+  async #verify(
+    request: ConnectRequest,
+    password: Uint8Array,
+    hash: PasswordHash,
+  ): Promise<'match' | 'mismatch' | Refused> {
+    let check: PasswordCheck;
+    try {
+      check = await this.#options.hasher.verify(hash, password, () => request.isGone);
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : 'the password could not be hashed';
+      return { reasonCode: ReasonCode.ServerUnavailable, detail };
+    }
+    if (check === 'busy') {
+      const detail = 'too many passwords wait to be hashed';
+      return { reasonCode: ReasonCode.ServerBusy, detail };
+    }
+    if (check === 'gone') {
+      const detail = 'the client went before its password was hashed';
+      return { reasonCode: ReasonCode.ServerUnavailable, detail };
+    }
+    return check;
+  }
+}
+
+function accepted(username: string, groups: readonly string[]): Accepted {
+  return { reasonCode: ReasonCode.Success, username, groups };
+}
+
+function wrong(detail: string): Refused {
+  return { ...WRONG, detail };
+}
