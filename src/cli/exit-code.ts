@@ -1,5 +1,7 @@
 // What the exit code of `iothub` says. The numbers follow sysexits.h where it has one.
 
+import type { StoreProblem } from '../storage/store-folder/store-error.ts';
+
 export const ExitCode = {
   /** Stopped as asked, or answered a question such as --version. */
   Ok: 0,
@@ -21,3 +23,12 @@ export const ExitCode = {
   Terminated: 143,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Of a command that could not use the store. */
+export const STORE_EXIT_CODES: Readonly<Record<StoreProblem, ExitCode>> = {
+  'in-use': ExitCode.InUse,
+  unusable: ExitCode.Store,
+  newer: ExitCode.Store,
+  damaged: ExitCode.Runtime,
+  failed: ExitCode.Runtime,
+};

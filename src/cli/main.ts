@@ -30,6 +30,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { passwd } = await import('./commands/passwd.ts');
     return passwd(line);
   }
+  if (line.command === 'users') {
+    const { runUsers } = await import('./commands/users.ts');
+    return runUsers(line, readVersion());
+  }
   if (line.command !== 'start') {
     const { runTool } = await import('./commands/tool.ts'); // a server loads neither it nor a store it does not use
     return runTool(line, readVersion());

@@ -6,6 +6,8 @@ import { readListenerFlag } from '../config/listener-flag.ts';
 import { parseDuration } from '../config/quantity.ts';
 import { hostProblem } from '../config/setting.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
+import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
+import { addUsersCommands, type UsersLine } from './users-line.ts';
 import { readVersion } from './version.ts';
 
 export interface StartOptions {
@@ -44,9 +46,8 @@ export interface PurgeLine {
 export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
   | PasswdLine
-  | ToolLine;
-
-const DEFAULT_DATA = './data';
+  | ToolLine
+  | UsersLine;
 
 const EPILOGUE = `
 Without a configuration it serves anonymous clients on 127.0.0.1:1883.
@@ -83,11 +84,6 @@ function parseOfflineFor(text: string): number {
   throw new InvalidArgumentError('A duration is written as "90m", "12h" or "30d".');
 }
 
-function parseName(text: string): string {
-  if (text !== '' && !text.includes('\0')) return text;
-  throw new InvalidArgumentError('It must not be empty.');
-}
-
 /** What the command line says. Throws CommanderError, also for --help and --version; its text is printed by then. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const lines: CommandLine[] = [];
@@ -98,6 +94,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addStoreCommands(program, found);
   addSessionsCommands(program, found);
   addPasswdCommand(program, found);
+  addUsersCommands(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -115,6 +112,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'store',
         'sessions',
         'passwd',
+        'users',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
@@ -166,22 +164,6 @@ function oneSentence(text: string): string {
     .replaceAll('\n', ' ')
     .replace(/([^.?])$/, '$1.');
   return `iothub: ${sentence} See iothub --help.\n`;
-}
-
-interface DataOption {
-  readonly data?: string;
-}
-
-/** A command that takes the data folder, also when it was named before the command. */
-function toolCommand(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .option('--data <folder>', `the data folder (default: ${DEFAULT_DATA})`, parseName);
-}
-
-function dataOf(options: DataOption, command: Command): string {
-  return options.data ?? command.optsWithGlobals<DataOption>().data ?? DEFAULT_DATA;
 }
 
 function addStoreCommands(program: Command, found: (line: CommandLine) => void): void {

@@ -1,21 +1,13 @@
 // The commands that work on a data folder: what they say, and their exit codes. The work is done in storage/store-folder.
 
-import { StoreError, type StoreProblem } from '../../storage/store-folder/store-error.ts';
+import { StoreError } from '../../storage/store-folder/store-error.ts';
 import type { ToolOptions } from '../../storage/store-folder/tools.ts';
 import { escapeHarmful } from '../escape.ts';
-import { ExitCode } from '../exit-code.ts';
+import { type ExitCode, STORE_EXIT_CODES } from '../exit-code.ts';
 import type { ToolLine } from '../options.ts';
 import { purgeCommand } from './sessions.ts';
 import { backup, compact, restore, stats, verify } from './store.ts';
 import { exportCommand } from './store-export.ts';
-
-const EXIT_CODES: Readonly<Record<StoreProblem, ExitCode>> = {
-  'in-use': ExitCode.InUse,
-  unusable: ExitCode.Store,
-  newer: ExitCode.Store,
-  damaged: ExitCode.Runtime,
-  failed: ExitCode.Runtime,
-};
 
 /** Does what the line says. What goes wrong is one sentence on stderr. */
 export async function runTool(line: ToolLine, version: string): Promise<ExitCode> {
@@ -26,7 +18,7 @@ export async function runTool(line: ToolLine, version: string): Promise<ExitCode
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     process.stderr.write(`${purpose}: ${escapeHarmful(error.message)}\n`);
-    return EXIT_CODES[error.problem];
+    return STORE_EXIT_CODES[error.problem];
   }
 }
 

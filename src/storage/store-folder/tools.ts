@@ -25,6 +25,7 @@ import { inUse, lockFolder, SERVER } from './lock.ts';
 import { askHolder, findHolder, type Holder } from './lock-talk.ts';
 import { READING } from './prepare.ts';
 import { type PurgedSession, purgeSessions } from './purge.ts';
+import { openStore } from './reading.ts';
 import { countContents, type StoreContents } from './stats.ts';
 import { about, StoreError, storeError } from './store-error.ts';
 
@@ -161,6 +162,23 @@ export async function purge(
   const answer = await askHolder(folder, 'purge', { offlineForMs, isDryRun });
   if (answer === null) throw stoppedMeanwhile(folder);
   return answer.result as readonly PurgedSession[];
+}
+
+/** Calls `use` with the open store of a server that is stopped, and closes it. Throws StoreError, `in-use` when it runs. */
+export async function withStoppedStore<T>(
+  options: ToolOptions,
+  use: (storage: Storage) => Promise<T>,
+): Promise<T> {
+  await findStore(options); // says it if there is none
+  return withStopped(options, async (file) => {
+    const storage = storageIn(path.dirname(file));
+    await openStore(storage);
+    try {
+      return await use(storage);
+    } finally {
+      await storage.close();
+    }
+  });
 }
 
 function storageIn(folder: string): Storage {
