@@ -3,11 +3,12 @@
 // cannot be had from these hashes.
 
 import { ReasonCode } from '../../protocol/reason-code.ts';
-import type { Authenticator, ConnectRequest, Decision, Refused } from '../auth.ts';
+import type { Authenticator, Client, ConnectRequest, Decision } from '../auth.ts';
+import { checkPassword, wrongCredentials } from './check.ts';
 import type { CredentialCache } from './credentials.ts';
-import type { PasswordCheck, PasswordHasher } from './hasher.ts';
+import type { PasswordHasher } from './hasher.ts';
 import { loadPasswordFile, type PasswordFile, type PasswordFileOptions } from './password-file.ts';
-import { decoyOf, type PasswordHash, passwordProblem } from './password-hash.ts';
+import { decoyOf, markOf, type PasswordHash, passwordProblem } from './password-hash.ts';
 
 interface CommonOptions {
   /** In the configuration. */
@@ -55,9 +56,10 @@ export class PasswordFileAuthenticator implements Authenticator {
     if (username === null || password === null) return 'next';
     const hash = this.passwords.users.get(username);
     const problem = passwordProblem(password); // no derivation, for whichever name
-    if (problem !== null) return hash === undefined ? 'next' : wrong(`the password ${problem}`);
+    if (problem !== null)
+      return hash === undefined ? 'next' : wrongCredentials(`the password ${problem}`);
     if (hash === undefined) return this.#spend(request, password);
-    if (this.#cache?.has(this.name, username, password, hash)) return accepted(username);
+    if (this.#cache?.has(this.name, username, password, hash)) return accepted(username, hash);
     return this.#check(request, username, password, hash);
   }
 
@@ -67,49 +69,26 @@ export class PasswordFileAuthenticator implements Authenticator {
     password: Uint8Array,
     hash: PasswordHash,
   ): Promise<Decision> {
-    const result = await this.#verify(request, password, hash);
+    const result = await checkPassword(this.#hasher, request, password, hash);
     if (typeof result !== 'string') return result;
-    if (result === 'mismatch') return wrong('the password is wrong');
+    if (result === 'mismatch') return wrongCredentials('the password is wrong');
     this.#cache?.add(this.name, username, password, hash);
-    return accepted(username);
+    return accepted(username, hash);
   }
 
   async #spend(request: ConnectRequest, password: Uint8Array): Promise<Decision> {
     if (this.#decoy === null) return 'next';
-    const result = await this.#verify(request, password, this.#decoy);
+    const result = await checkPassword(this.#hasher, request, password, this.#decoy);
     return typeof result === 'string' ? 'next' : result;
   }
 
-  /** Whether it matches, or why that is not known. */
-  async #verify(
-    request: ConnectRequest,
-    password: Uint8Array,
-    hash: PasswordHash,
-  ): Promise<'match' | 'mismatch' | Refused> {
-    let check: PasswordCheck;
-    try {
-      check = await this.#hasher.verify(hash, password, () => request.isGone);
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : 'the password could not be hashed';
-      return { reasonCode: ReasonCode.ServerUnavailable, detail };
-    }
-    if (check === 'busy') {
-      const detail = 'too many passwords wait to be hashed';
-      return { reasonCode: ReasonCode.ServerBusy, detail };
-    }
-    if (check === 'gone') {
-      const detail = 'the client went before its password was hashed';
-      return { reasonCode: ReasonCode.ServerUnavailable, detail };
-    }
-    return check;
+  /** The same user with the same hash; whoever got another password has to show it. */
+  review(client: Client): Client | null {
+    const hash = client.username === null ? undefined : this.passwords.users.get(client.username);
+    return hash !== undefined && markOf(hash) === client.credential ? client : null;
   }
 }
 
-function accepted(username: string): Decision {
-  return { reasonCode: ReasonCode.Success, username };
-}
-
-function wrong(detail: string): Refused {
-  const reasonString = 'the user name or the password is wrong';
-  return { reasonCode: ReasonCode.BadUserNameOrPassword, reasonString, detail };
+function accepted(username: string, hash: PasswordHash): Decision {
+  return { reasonCode: ReasonCode.Success, username, credential: markOf(hash) };
 }

@@ -7,7 +7,7 @@
 // Salts and hashes are base64, with padding in the first two. What a file asks for is bounded here: a hash that takes a minute
 // or a gigabyte would be an attack on the server by whoever wrote the file. What is wrong is said without the hash itself.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { PasswordHasher } from './hasher.ts';
 
 export type PasswordAlgorithm = 'sha512' | 'sha512-pbkdf2' | 'argon2id';
@@ -128,6 +128,11 @@ export async function createPasswordHash(
 /** A hash of the same cost that no password has: what is spent on a user who does not exist. */
 export function decoyOf(hash: PasswordHash): PasswordHash {
   return { ...hash, salt: randomBytes(hash.salt.length), hash: randomBytes(hash.hash.length) };
+}
+
+/** Tells this hash from others, and nothing of the password. */
+export function markOf(hash: PasswordHash): string {
+  return createHash('sha256').update(formatPasswordHash(hash)).digest('base64url').slice(0, 22);
 }
 
 /** How expensive it is, as a text that is equal for equal costs. */

@@ -2,9 +2,11 @@
 
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { Accepted } from '../auth.ts';
+import { markOf } from '../passwords/password-hash.ts';
 import type { ScramAccounts } from '../scram/exchange.ts';
 import type { ScramSecrets } from '../scram/secrets.ts';
 import type { UserDatabase } from './user-database.ts';
+import type { UserRecord } from './user-record.ts';
 
 export class UserAccounts implements ScramAccounts {
   readonly #database: UserDatabase;
@@ -26,6 +28,11 @@ export class UserAccounts implements ScramAccounts {
     if (user.isDisabled) return `the user ${name} is disabled`;
     if (user.scram === null) return `the password of the user ${name} cannot be used with SCRAM`;
     if (user.scram !== secrets) return `the password of the user ${name} changed meanwhile`;
-    return { reasonCode: ReasonCode.Success, username, groups: user.groups };
+    return acceptedUser(user);
   }
+}
+
+/** By whichever method. */
+export function acceptedUser({ username, groups, hash }: UserRecord): Accepted {
+  return { reasonCode: ReasonCode.Success, username, groups, credential: markOf(hash) };
 }

@@ -2,20 +2,13 @@
 // as whoever is, and hears the same. A user who is disabled, or whose record cannot be read, is refused and never passed on to
 // the next authenticator.
 
-import { ReasonCode } from '../../protocol/reason-code.ts';
-import type {
-  Accepted,
-  AuthExchange,
-  Authenticator,
-  ConnectRequest,
-  Decision,
-  Refused,
-} from '../auth.ts';
+import type { AuthExchange, Authenticator, Client, ConnectRequest, Decision } from '../auth.ts';
+import { checkPassword, wrongCredentials } from '../passwords/check.ts';
 import type { CredentialCache } from '../passwords/credentials.ts';
-import type { PasswordCheck, PasswordHasher } from '../passwords/hasher.ts';
-import { type PasswordHash, passwordProblem } from '../passwords/password-hash.ts';
+import type { PasswordHasher } from '../passwords/hasher.ts';
+import { markOf, type PasswordHash, passwordProblem } from '../passwords/password-hash.ts';
 import { SCRAM_SHA_256, ScramExchange } from '../scram/exchange.ts';
-import { UserAccounts } from './user-accounts.ts';
+import { acceptedUser, UserAccounts } from './user-accounts.ts';
 import type { UserDatabase } from './user-database.ts';
 
 export interface UsersAuthenticatorOptions {
@@ -31,11 +24,6 @@ export interface UsersAuthenticatorOptions {
   /** The server's part of SCRAM's nonce; default: random. For tests. */
   readonly nonce?: () => string;
 }
-
-const WRONG: Refused = {
-  reasonCode: ReasonCode.BadUserNameOrPassword,
-  reasonString: 'the user name or the password is wrong',
-};
 
 export class UsersAuthenticator implements Authenticator {
   /** What waits to be hashed may wait for longer than an answer may take. */
@@ -57,10 +45,10 @@ export class UsersAuthenticator implements Authenticator {
     const user = database.find(username);
     const isKnown = user !== null || database.isUnreadable(username);
     const problem = passwordProblem(password); // no derivation, for whichever name
-    if (problem !== null) return isKnown ? wrong(`the password ${problem}`) : 'next';
+    if (problem !== null) return isKnown ? wrongCredentials(`the password ${problem}`) : 'next';
     if (user === null) return this.#spend(request, username, password);
     const isRemembered = cache?.has(this.name, username, password, user.hash) === true;
-    if (isRemembered && !user.isDisabled) return accepted(username, user.groups);
+    if (isRemembered && !user.isDisabled) return acceptedUser(user);
     return this.#check(request, username, password, user.hash);
   }
 
@@ -72,7 +60,7 @@ export class UsersAuthenticator implements Authenticator {
       accounts: this.#accounts,
       named: request.username === '' ? null : request.username,
       current: username,
-      refusal: WRONG,
+      refusal: wrongCredentials('the proof is wrong'),
       nonce,
     });
   }
@@ -84,15 +72,15 @@ export class UsersAuthenticator implements Authenticator {
     hash: PasswordHash,
   ): Promise<Decision> {
     const { database, cache } = this.#options;
-    const result = await this.#verify(request, password, hash);
+    const result = await checkPassword(this.#options.hasher, request, password, hash);
     if (typeof result !== 'string') return result;
-    if (result === 'mismatch') return wrong('the password is wrong');
+    if (result === 'mismatch') return wrongCredentials('the password is wrong');
     const user = database.find(username); // it may have changed meanwhile
-    if (user === null) return wrong('the user was removed meanwhile');
-    if (user.hash !== hash) return wrong('the password changed meanwhile');
-    if (user.isDisabled) return wrong('the user is disabled');
+    if (user === null) return wrongCredentials('the user was removed meanwhile');
+    if (user.hash !== hash) return wrongCredentials('the password changed meanwhile');
+    if (user.isDisabled) return wrongCredentials('the user is disabled');
     cache?.add(this.name, username, password, hash);
-    return accepted(username, user.groups);
+    return acceptedUser(user);
   }
 
   /** As much work as for a user who is there. */
@@ -100,41 +88,18 @@ export class UsersAuthenticator implements Authenticator {
     const { database } = this.#options;
     const decoy = database.decoys.hashOf(username);
     if (decoy !== null) {
-      const result = await this.#verify(request, password, decoy);
+      const result = await checkPassword(this.#options.hasher, request, password, decoy);
       if (typeof result !== 'string') return result;
     }
-    return database.isUnreadable(username) ? wrong(database.absenceOf(username)) : 'next';
+    return database.isUnreadable(username)
+      ? wrongCredentials(database.absenceOf(username))
+      : 'next';
   }
 
-  /** Whether it matches, or why that is not known. */
-  async #verify(
-    request: ConnectRequest,
-    password: Uint8Array,
-    hash: PasswordHash,
-  ): Promise<'match' | 'mismatch' | Refused> {
-    let check: PasswordCheck;
-    try {
-      check = await this.#options.hasher.verify(hash, password, () => request.isGone);
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : 'the password could not be hashed';
-      return { reasonCode: ReasonCode.ServerUnavailable, detail };
-    }
-    if (check === 'busy') {
-      const detail = 'too many passwords wait to be hashed';
-      return { reasonCode: ReasonCode.ServerBusy, detail };
-    }
-    if (check === 'gone') {
-      const detail = 'the client went before its password was hashed';
-      return { reasonCode: ReasonCode.ServerUnavailable, detail };
-    }
-    return check;
+  /** The same user with the same password, as it is now. */
+  review(client: Client): Client | null {
+    const user = client.username === null ? null : this.#options.database.find(client.username);
+    if (user === null || user.isDisabled || markOf(user.hash) !== client.credential) return null;
+    return { ...client, groups: user.groups };
   }
-}
-
-function accepted(username: string, groups: readonly string[]): Accepted {
-  return { reasonCode: ReasonCode.Success, username, groups };
-}
-
-function wrong(detail: string): Refused {
-  return { ...WRONG, detail };
 }

@@ -3,12 +3,16 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import type { Authenticator } from '../../../src/auth/auth.ts';
+import type { Accepted, Authenticator, Client } from '../../../src/auth/auth.ts';
 import { CredentialCache } from '../../../src/auth/passwords/credentials.ts';
 import type { HasherOptions, PasswordHasher } from '../../../src/auth/passwords/hasher.ts';
 import { parsePasswordFile } from '../../../src/auth/passwords/password-file.ts';
 import { PasswordFileAuthenticator } from '../../../src/auth/passwords/password-file-authenticator.ts';
-import { formatPasswordHash, type HashOptions } from '../../../src/auth/passwords/password-hash.ts';
+import {
+  createPasswordHash,
+  formatPasswordHash,
+  type HashOptions,
+} from '../../../src/auth/passwords/password-hash.ts';
 import { FakeClock } from '../../../src/lib/clock.ts';
 import { ReasonCode } from '../../../src/protocol/reason-code.ts';
 import { temporaryFolder } from '../../kit/folder.ts';
@@ -56,13 +60,38 @@ test.each<HashOptions>([
   { algorithm: 'argon2id' },
 ])('the right password lets in, another one does not: %j', async (options) => {
   const { authenticator } = await fixture({ alice: options });
-  expect(await authenticator.authenticate(request('alice', "alice's"))).toEqual({
-    ...RIGHT,
-    username: 'alice',
-  });
+  const decision = await authenticator.authenticate(request('alice', "alice's"));
+  expect(decision).toMatchObject({ ...RIGHT, username: 'alice' });
   for (const password of ["Alice's", "alice's ", 'alice', "alice's's"]) {
     expect(await authenticator.authenticate(request('alice', password))).toMatchObject(WRONG);
   }
+});
+
+test('a client that is in is known again while its user has the same hash', async () => {
+  const { authenticator, hasher } = await fixture();
+  const decision = await authenticator.authenticate(request('alice', "alice's"));
+  const { credential } = decision as Accepted;
+  const client: Client = {
+    clientId: 'c',
+    username: 'alice',
+    credential,
+    protocolVersion: 5,
+    remoteAddress: '',
+  };
+  expect(authenticator.review(client)).toBe(client);
+  expect(authenticator.review({ ...client, username: 'bob' })).toBeNull();
+  expect(authenticator.review({ ...client, username: null })).toBeNull();
+  expect(authenticator.review({ ...client, credential: undefined })).toBeNull();
+  const { passwords } = authenticator;
+  const hash = await createPasswordHash(hasher, Buffer.from("alice's"), { iterations: 1 });
+  const users = new Map([['alice', hash]]); // the same password, set again
+  const other = new PasswordFileAuthenticator({
+    name: 'f',
+    passwords: { ...passwords, users },
+    hasher,
+    cache: null,
+  });
+  expect(other.review(client)).toBeNull();
 });
 
 test('without a user name or a password it is the next one’s, at once', async () => {

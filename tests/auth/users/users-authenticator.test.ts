@@ -1,7 +1,7 @@
 // Logins of the users of the database. What a stranger could learn of who exists is shown by counting derivations.
 
 import { describe, expect, test } from 'vitest';
-import type { AuthStep, Decision } from '../../../src/auth/auth.ts';
+import type { Accepted, AuthStep, Client, Decision } from '../../../src/auth/auth.ts';
 import { CredentialCache } from '../../../src/auth/passwords/credentials.ts';
 import type { HasherOptions } from '../../../src/auth/passwords/hasher.ts';
 import {
@@ -67,7 +67,31 @@ describe('a password', () => {
   test('that is right lets its user in, with the groups', async () => {
     const { login } = await start();
     const { decision } = await login('alice', 'pencil');
-    expect(decision).toEqual({ reasonCode: 0, username: 'alice', groups: ['plant', 'ops'] });
+    expect(decision).toMatchObject({ reasonCode: 0, username: 'alice', groups: ['plant', 'ops'] });
+  });
+
+  test('that is right lets its user stay, in the groups of now, until it changes', async () => {
+    const { authenticator, database, login } = await start();
+    const { decision } = await login('alice', 'pencil');
+    const { credential } = decision as Accepted;
+    const client: Client = {
+      clientId: 'c',
+      username: 'alice',
+      groups: ['plant', 'ops'],
+      credential,
+      protocolVersion: 5,
+      remoteAddress: '',
+    };
+    await database.setGroups('alice', ['plant']);
+    expect(authenticator.review(client)).toEqual({ ...client, groups: ['plant'] });
+    await database.disable('alice');
+    expect(authenticator.review(client)).toBeNull();
+    await database.enable('alice');
+    expect(authenticator.review(client)).not.toBeNull();
+    await database.setPassword('alice', Buffer.from('pencil'), true);
+    expect(authenticator.review(client)).toBeNull();
+    await database.remove('alice');
+    expect(authenticator.review(client)).toBeNull();
   });
 
   test('that is wrong costs as much as a user who does not exist, and is told the same by a chain', async () => {
