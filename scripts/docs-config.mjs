@@ -5,6 +5,29 @@ import fs from 'node:fs';
 
 const TARGET = new URL('../docs/config.md', import.meta.url);
 
+const {
+  DEFAULT_ACCESS,
+  DEFAULT_HTTP,
+  DEFAULT_JWT,
+  DEFAULT_JWT_KEY,
+  DEFAULT_MODULE,
+  DEFAULT_PENALTIES,
+  DEFAULT_QUOTA,
+  DEFAULT_RULE,
+  DEFAULT_USERS,
+} = await import('../dist/config/access-config.js');
+const {
+  ACL_FILE_SETTINGS,
+  COMMON_AUTHENTICATOR_SETTINGS,
+  COMMON_AUTHORIZER_SETTINGS,
+  HTTP_AUTHENTICATOR_SETTINGS,
+  HTTP_SETTINGS,
+  JWT_KEY_SETTINGS,
+  JWT_SETTINGS,
+  MODULE_SETTINGS,
+  PASSWORD_FILE_SETTINGS,
+  USERS_SETTINGS,
+} = await import('../dist/config/access-settings.js');
 const { DEFAULT_CONFIG } = await import('../dist/config/config.js');
 const { DEFAULT_LISTENER, DEFAULT_SNI, DEFAULT_SOCKET, DEFAULT_TLS, DEFAULT_WEBSOCKET } =
   await import('../dist/config/listener-config.js');
@@ -16,6 +39,8 @@ const {
   TLS_SETTINGS,
   WEBSOCKET_SETTINGS,
 } = await import('../dist/config/listener-settings.js');
+const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RULE_SETTINGS } =
+  await import('../dist/config/rule-settings.js');
 const { LIMIT_SETTINGS, LOG_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS, keyOf } = await import(
   '../dist/config/settings.js'
 );
@@ -57,7 +82,7 @@ level = "info"
 const ENVIRONMENT = `## The environment
 
 Every key has a variable: \`IOTHUB_\`, then the path of the key in capitals, two underscores between its parts, positions counted
-from 0. It wins over the file; a listener or a table of \`[[queues]]\` that the file does not have is added.
+from 0. It wins over the file; a listener, or a table of another array, that the file does not have is added.
 
 \`\`\`sh
 IOTHUB_CONFIG=/etc/iothub.toml              # as --config
@@ -68,6 +93,11 @@ IOTHUB_LISTENERS__0__TLS__CERT=/run/tls/tls.crt
 IOTHUB_LISTENERS__0__TLS__KEY=/run/tls/tls.key
 IOTHUB_LISTENERS__0__TLS__KEY_PASSPHRASE_FILE=/run/secrets/passphrase
 IOTHUB_LISTENERS__0__TRUSTED_PROXIES=10.0.0.0/8,fd00::/8
+IOTHUB_LISTENERS__0__AUTHENTICATORS=devices,people
+IOTHUB_AUTHENTICATORS__0__TYPE=password-file
+IOTHUB_AUTHENTICATORS__0__FILE=/run/secrets/passwords
+IOTHUB_AUTHENTICATORS__1__KEYS__0__SECRET_FILE=/run/secrets/jwt
+IOTHUB_AUTHENTICATORS__2__HEADERS__AUTHORIZATION='Bearer abc'
 IOTHUB_QUEUES__0__CLIENT_ID='dashboard-*'
 IOTHUB_STORAGE__OPTIONS__URL=redis://cache  # anything goes in storage.options: JSON, else text
 \`\`\`
@@ -138,21 +168,87 @@ trusted_proxies = ["10.0.0.7"]
 
 ### Beyond loopback
 
-A listener that others than this machine can reach needs \`anonymous = true\` in its table, because there are no passwords yet: whoever
-reaches it may connect, read and publish everything. No address (\`mqtt://:1883\`) is all interfaces; a name is local only if all
-its addresses are; unix sockets are local. In a container loopback is the container's own, so that a published port needs such
-a listener.
+A listener that others than this machine can reach needs somebody who asks who comes (\`[[authenticators]]\`), or
+\`anonymous = true\` in its table: then whoever reaches it may connect. No address (\`mqtt://:1883\`) is all interfaces; a name is local
+only if all its addresses are; unix sockets are local. In a container loopback is the container's own, so that a published port
+needs such a listener.
 
 ### On the command line
 
 \`\`\`sh
 iothub --listener mqtt://127.0.0.1:1883 --listener 'ws://127.0.0.1:8083/mqtt?origins=https://example.com'
 iothub --listener 'mqtts://:8883?anonymous=true&cert=server.pem&key=server.key&client-certificate=required&ca=ca.pem'
+iothub --config iothub.toml --listener 'mqtts://:8883?authenticators=devices,people&cert=server.pem&key=server.key'
 \`\`\`
 
 \`--listener\` may be repeated, and stands for all listeners of file and environment. Every key above but those of
 \`[[listeners.tls.sni]]\` can be a parameter, with dashes for underscores; never a passphrase (\`key-passphrase-file\` names its file).
 \`--host\` and \`--port\` stand for the address of a single \`mqtt://\` listener.
+`;
+
+const ACCESS_EXAMPLE = `### Who may do what, in short
+
+\`\`\`toml
+# Passwords for people, tokens for devices
+[[authenticators]]
+type = "password-file"
+name = "people"
+file = "passwords"
+
+[[authenticators]]
+type = "jwt"
+name = "devices"
+issuer = "https://login.example.com"
+audience = ["mqtt"]
+
+[[authenticators.keys]]
+algorithms = ["ES256"]
+url = "https://login.example.com/keys"
+
+[[authorizers]]
+type = "rules"
+
+[[groups]]
+name = "operators"
+users = ["anna", "ops-*"]
+
+# A device has its user name as client id
+[[rules]]
+effect = "allow"
+actions = ["connect"]
+client_ids = ["%u"]
+
+[[rules]]
+effect = "allow"
+actions = ["publish", "subscribe"]
+topics = ["devices/%u/#", "sites/\${claim.site}/+"]
+
+[[rules]]
+effect = "allow"
+actions = ["connect", "publish", "subscribe"]
+topics = ["#", "$SYS/#"]
+groups = ["operators"]
+
+[access]
+denied_v3 = "disconnect"
+
+[penalties]
+failures_max = 5
+trusted = ["10.0.0.0/8"]
+
+[[quotas]]
+username = "*"
+messages_per_second = 100
+subscriptions_max = 20
+
+[[listeners]]
+url = "mqtt://127.0.0.1:1883"
+anonymous = true
+
+[[listeners]]
+url = "ws://127.0.0.1:8083/mqtt"
+authenticators = ["people"]
+\`\`\`
 `;
 
 const ENDING = `## What must agree
@@ -167,6 +263,16 @@ const ENDING = `## What must agree
 * \`client_certificate\` other than \`none\` needs \`ca\`; \`identity\`, \`ca\` and \`crl\` need such a \`client_certificate\`.
 * \`proxy_protocol\` and \`forwarded_header\` need \`trusted_proxies\`; the header needs a WebSocket.
 * \`url\` stands for \`host\` and \`port\`, \`key_passphrase\` for \`key_passphrase_file\`: each alone.
+* An authenticator and an authorizer have the keys of their \`type\`, and no others; their names are unique, and those that listeners
+  name are there. \`users\` needs a store that lasts.
+* \`anonymous = false\` needs an authenticator, or \`client_certificate = "required"\`; a listener that only \`certificate\` is asked for needs
+  \`client_certificate\` and \`identity\`.
+* An endpoint is \`https://\`; \`http://\` on loopback, or with \`insecure = true\`. Public keys come by \`https://\`, or from loopback.
+* A key of a token has one of \`secret\`, \`file\` and \`url\`; \`HS…\` goes with secrets, everything else with public keys.
+* A rule says \`effect\` and \`actions\`, and \`topics\` unless it is about \`connect\` alone; only such a one has \`addresses\` or \`listeners\`, which
+  are there. Where no authenticator can bring groups, those of rules are there, too.
+* \`[[rules]]\` need an authorizer \`rules\`, and it them; without any \`[[authorizers]]\` it is there by itself.
+* A table of \`[[quotas]]\` has one of \`client_id\`, \`username\`, \`group\`, \`listener\`, and a limit; a burst needs its rate.
 * \`--host\` and \`--port\` go with one \`mqtt://\` listener, and not with \`--listener\`.
 `;
 
@@ -175,15 +281,90 @@ function shownDefault(setting, value) {
   return value === null || value === undefined || value === '' ? '' : `\`${setting.show(value)}\``;
 }
 
-/** A section: one row a setting. */
+/** A section: one row a setting. `defaults` without values: what stands there instead. */
 function section(title, text, settings, defaults) {
   const rows = Object.entries(settings).map(([name, setting]) => {
-    const shown = defaults === null ? 'as `[limits]`' : shownDefault(setting, defaults[name]);
+    const isText = typeof defaults === 'string';
+    const shown = isText ? defaults : shownDefault(setting, defaults[name]);
     const cells = [`\`${keyOf(name)}\``, setting.kind, shown];
     return `| ${[...cells, setting.range, setting.meaning].join(' | ')} |`;
   });
   const head = '| key | type | default | range | meaning |\n|---|---|---|---|---|';
   return `## ${title}\n\n${text}\n\n${head}\n${rows.join('\n')}\n`;
+}
+
+/** A section within the one above it. */
+function subsection(title, text, settings, defaults) {
+  return `#${section(title, text, settings, defaults)}`;
+}
+
+const HEADERS = 'Headers that are sent with every question: any name, and a text.';
+const OPTIONS = 'Whatever the module or package takes.';
+
+/** Authenticators and authorizers, with a table for each type. */
+function chainSections() {
+  return [
+    section(
+      '`[[authenticators]]`',
+      'Who is asked who a client is, one after the other: the first that knows the client decides, and whom nobody knows is refused. Without any, clients are who they say they are. `certificate` has no other keys than these.',
+      COMMON_AUTHENTICATOR_SETTINGS,
+      {},
+    ),
+    subsection('Authenticator `password-file`', 'Passwords in a file.', PASSWORD_FILE_SETTINGS, {}),
+    subsection('Authenticator `users`', 'Users in the store.', USERS_SETTINGS, DEFAULT_USERS),
+    subsection('Authenticator `jwt`', 'Tokens, verified by their signature.', JWT_SETTINGS, {
+      ...DEFAULT_JWT,
+      audience: null,
+    }),
+    subsection(
+      '`[[authenticators.keys]]`',
+      'What tokens of the `jwt` above it are signed with.',
+      JWT_KEY_SETTINGS,
+      { ...DEFAULT_JWT_KEY, algorithms: null },
+    ),
+    subsection('Authenticator `http`', 'An endpoint.', HTTP_AUTHENTICATOR_SETTINGS, DEFAULT_HTTP),
+    `### \`[authenticators.headers]\`\n\n${HEADERS}\n`,
+    subsection('Another authenticator', 'A module or package.', MODULE_SETTINGS, DEFAULT_MODULE),
+    `### \`[authenticators.options]\`\n\n${OPTIONS}\n`,
+    section(
+      '`[[authorizers]]`',
+      'Who is asked what a client may do, one after the other: the first that says something decides, and of what nobody says anything is refused. Without any, and without `[[rules]]`, clients may do all but what concerns topics that begin with `$`. `rules` and `claims` have no other keys than these.',
+      COMMON_AUTHORIZER_SETTINGS,
+      {},
+    ),
+    subsection('Authorizer `acl-file`', 'A file as Mosquitto has it.', ACL_FILE_SETTINGS, {}),
+    subsection('Authorizer `http`', 'An endpoint.', HTTP_SETTINGS, DEFAULT_HTTP),
+    `### \`[authorizers.headers]\`\n\n${HEADERS}\n`,
+    subsection('Another authorizer', 'A module or package.', MODULE_SETTINGS, DEFAULT_MODULE),
+    `### \`[authorizers.options]\`\n\n${OPTIONS}\n`,
+  ];
+}
+
+/** Rules and the tables beside them. */
+function ruleSections() {
+  return [
+    section(
+      '`[[rules]]`',
+      'What the authorizer `rules` goes by: the first that fits decides. Without rules about `connect` whoever is authenticated may connect. A placeholder whose value is missing, empty or has `/`, `+`, `#` or NUL in it makes a rule not fit.',
+      RULE_SETTINGS,
+      { qosMax: DEFAULT_RULE.qosMax, retain: DEFAULT_RULE.retain },
+    ),
+    section('`[[groups]]`', 'Groups of users, for rules and quotas.', GROUP_SETTINGS, {}),
+    ACCESS_EXAMPLE,
+    section('`[access]`', 'Access control as a whole.', ACCESS_SETTINGS, DEFAULT_ACCESS),
+    section(
+      '`[penalties]`',
+      'Against whoever tries passwords, and clients that do not leave each other alone. Connected clients are never touched.',
+      PENALTIES_SETTINGS,
+      DEFAULT_PENALTIES,
+    ),
+    section(
+      '`[[quotas]]`',
+      'How much some clients may have or send. What is left out is not limited.',
+      QUOTA_SETTINGS,
+      DEFAULT_QUOTA,
+    ),
+  ];
 }
 
 const text = [
@@ -222,6 +403,8 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     .join(', ')}. All others hold for the whole server.
 `,
   LISTENER_EXAMPLES,
+  ...chainSections(),
+  ...ruleSections(),
   section(
     '`[limits]`',
     'A limit on everything; a client that passes one costs itself its connection or its message, and nobody else anything.',
@@ -232,7 +415,7 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     '`[[queues]]`',
     'Other bounds for the queues of some clients: the first table whose names fit counts.',
     QUEUE_SETTINGS,
-    null,
+    'as `[limits]`',
   ),
   section(
     '`[storage]`',

@@ -2,31 +2,46 @@
 
 import { isIP } from 'node:net';
 import { normalizeAddress } from '../lib/address.ts';
-import type { RawConfig } from './compose.ts';
+import { accessDisagreements, admissionDisagreements } from './access-agreement.ts';
 import type { Config } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { listenerDisagreements } from './listener-agreement.ts';
 import type { ListenerConfig } from './listener-config.ts';
 import { formatSize } from './quantity.ts';
+import type { RawConfig } from './raw.ts';
+import { ruleDisagreements } from './rule-agreement.ts';
+
+/** What is read with the configuration: names of what is not are not looked for. */
+export interface Scope {
+  readonly hasAuthenticators: boolean;
+  /** Its own listeners: those that its rules may name. */
+  readonly hasListeners: boolean;
+}
 
 /** What does not agree, of listeners only those that are sound by themselves. */
 export function disagreements(
   raw: RawConfig,
   config: Config,
-  isSoundListener: (index: number) => boolean,
+  isSound: (path: string) => boolean,
+  { hasAuthenticators, hasListeners }: Scope,
 ): ConfigProblem[] {
-  const sound = [...config.listeners.entries()].filter(([index]) => isSoundListener(index));
+  const sound = [...config.listeners.entries()].filter(([i]) => isSound(`listeners[${i}]`));
+  const areListenersKnown = hasListeners && isSound('listeners');
+  const areAuthenticatorsKnown = hasAuthenticators && isSound('authenticators');
   return [
     ...limitDisagreements(config),
     ...queueDisagreements(config),
+    ...accessDisagreements(raw, config),
+    ...ruleDisagreements(raw, config, areListenersKnown),
     ...sound.flatMap(([index, listener]) =>
-      listenerDisagreements(raw.listeners?.[index] ?? {}, listener, config.limits).map(
-        ({ key, message }) => ({
-          path: `listeners[${index}]${key === '' ? '' : `.${key}`}`,
-          message,
-          line: null,
-        }),
-      ),
+      [
+        ...listenerDisagreements(raw.listeners?.[index] ?? {}, listener, config.limits),
+        ...(areAuthenticatorsKnown ? admissionDisagreements(config, listener) : []),
+      ].map(({ key, message }) => ({
+        path: `listeners[${index}]${key === '' ? '' : `.${key}`}`,
+        message,
+        line: null,
+      })),
     ),
     ...overlaps(sound),
   ];

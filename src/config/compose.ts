@@ -1,8 +1,8 @@
 // From what a configuration says, by its keys, to what the program reads: the defaults under it, names in camelCase, paths of
 // files absolute. Everything in it was checked by itself before.
 
-import path from 'node:path';
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
+import { composeAccess } from './access-compose.ts';
 import {
   type Config,
   DEFAULT_LOG,
@@ -33,32 +33,15 @@ import {
   WEBSOCKET_SETTINGS,
 } from './listener-settings.ts';
 import { formatListenerUrl, type ListenerAddress, parseListenerUrl } from './listener-url.ts';
-import type { Setting } from './setting.ts';
-import {
-  keyOf,
-  LIMIT_SETTINGS,
-  LOG_SETTINGS,
-  QUEUE_SETTINGS,
-  STORAGE_SETTINGS,
-} from './settings.ts';
-
-/** A table as it was read, by the keys of the file. */
-export type RawTable = Readonly<Record<string, unknown>>;
-
-/** The file as a whole. */
-export interface RawConfig {
-  readonly listeners?: readonly RawTable[];
-  readonly limits?: RawTable;
-  readonly queues?: readonly RawTable[];
-  readonly storage?: RawTable;
-  readonly log?: RawTable;
-}
+import { named, type RawConfig, type RawTable } from './raw.ts';
+import { LIMIT_SETTINGS, LOG_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS } from './settings.ts';
 
 /** `base`: the folder from which paths of files are seen. */
 export function compose(raw: RawConfig, base: string): Config {
   const storage = raw.storage ?? {};
   return freeze({
     listeners: (raw.listeners ?? [{}]).map((listener) => listenerOf(listener, base)),
+    ...composeAccess(raw, base),
     limits: { ...DEFAULT_LIMITS, ...(named(LIMIT_SETTINGS, raw.limits, base) as Limits) },
     queues: (raw.queues ?? []).map((queue) => named(QUEUE_SETTINGS, queue, base) as QueueConfig),
     storage: {
@@ -126,16 +109,4 @@ function webSocketOf(raw: RawTable | undefined, base: string): WebSocketConfig {
 
 function socketOf(raw: RawTable | undefined, base: string): SocketConfig {
   return { ...DEFAULT_SOCKET, ...(named(SOCKET_SETTINGS, raw, base) as Partial<SocketConfig>) };
-}
-
-/** What a table says, by the names of the program. */
-function named(settings: object, raw: RawTable = {}, base: string): object {
-  const entries: [string, unknown][] = [];
-  for (const [name, setting] of Object.entries(settings) as [string, Setting<unknown>][]) {
-    const value = raw[keyOf(name)];
-    if (value === undefined) continue;
-    const isFile = setting.path === 'file';
-    entries.push([name, isFile ? path.resolve(base, value as string) : value]);
-  }
-  return Object.fromEntries(entries);
 }

@@ -1,6 +1,17 @@
 // The configuration as the rest of the program sees it: checked, complete and frozen.
 
 import { DEFAULT_LIMITS, type Limits, type QueuePolicy } from '../core/limits.ts';
+import {
+  type AccessConfig,
+  type AuthenticatorConfig,
+  type AuthorizerConfig,
+  DEFAULT_ACCESS,
+  DEFAULT_PENALTIES,
+  type GroupConfig,
+  type PenaltiesConfig,
+  type QuotaConfig,
+  type RuleConfig,
+} from './access-config.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
 
 export interface LogConfig {
@@ -36,6 +47,15 @@ export interface QueueConfig {
 
 export interface Config {
   readonly listeners: readonly ListenerConfig[];
+  /** In the order in which they are asked, as the authorizers. */
+  readonly authenticators: readonly AuthenticatorConfig[];
+  /** None: whoever is let in may do all but what concerns topics that begin with `$`. */
+  readonly authorizers: readonly AuthorizerConfig[];
+  readonly rules: readonly RuleConfig[];
+  readonly groups: readonly GroupConfig[];
+  readonly access: AccessConfig;
+  readonly penalties: PenaltiesConfig;
+  readonly quotas: readonly QuotaConfig[];
   readonly limits: Limits;
   readonly queues: readonly QueueConfig[];
   readonly storage: StorageConfig;
@@ -57,6 +77,13 @@ export const DEFAULT_STORAGE: StorageConfig = {
 
 export const DEFAULT_CONFIG: Config = freeze({
   listeners: [DEFAULT_LISTENER],
+  authenticators: [],
+  authorizers: [],
+  rules: [],
+  groups: [],
+  access: DEFAULT_ACCESS,
+  penalties: DEFAULT_PENALTIES,
+  quotas: [],
   limits: DEFAULT_LIMITS,
   queues: [],
   storage: DEFAULT_STORAGE,
@@ -64,13 +91,11 @@ export const DEFAULT_CONFIG: Config = freeze({
 });
 
 /** The same configuration, whose parts nobody can change any more. */
-export function freeze(config: Config): Config {
+export function freeze({ storage, ...rest }: Config): Config {
+  // What stands in the options of a store is the store's own.
   return Object.freeze({
-    listeners: deepFreeze(structuredClone(config.listeners)),
-    limits: Object.freeze({ ...config.limits }),
-    queues: Object.freeze(config.queues.map((queue) => Object.freeze({ ...queue }))),
-    storage: Object.freeze({ ...config.storage }),
-    log: Object.freeze({ ...config.log }),
+    ...deepFreeze(structuredClone(rest)),
+    storage: Object.freeze({ ...storage }),
   });
 }
 

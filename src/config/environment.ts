@@ -5,7 +5,7 @@
 import path from 'node:path';
 import type { ConfigProblem } from './config-error.ts';
 import { nearest } from './nearest.ts';
-import type { Setting } from './setting.ts';
+import { type Setting, secret } from './setting.ts';
 import { ROOT, type Table } from './tables.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,6 +33,9 @@ const FILE_VARIABLE = 'IOTHUB_CONFIG';
 const PLATFORM =
   /^IOTHUB(?:_[A-Z0-9_]+)?_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 const PLATFORM_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
+
+/** Under a name of the operator's. */
+const ANY_TEXT = secret(4_096, '');
 
 /** A variable that says nothing a key may be; the text says what would be right. */
 class VariableProblem extends Error {}
@@ -83,7 +86,7 @@ function find(variable: string): Place | null {
   const found: (string | number)[] = [];
   let table: Table = ROOT;
   for (let at = 0; at < parts.length; at++) {
-    if (table.form === 'free') return freePlace(found, parts.slice(at));
+    if (isOpen(table)) return freePlace(table, found, parts.slice(at));
     if (table.form === 'array' && at > 0 && typeof found[found.length - 1] !== 'number') {
       if (!/^\d{1,3}$/.test(parts[at]))
         throw new VariableProblem(needsPosition(variable, parts, at));
@@ -99,7 +102,7 @@ function find(variable: string): Place | null {
     const isKey = Object.hasOwn(table.settings, key) && at === parts.length - 1;
     return isKey ? { path: found, setting: table.settings[key] } : null;
   }
-  if (table.form === 'free') return { path: found, setting: null };
+  if (isOpen(table)) return { path: found, setting: null };
   const position = table.form === 'array' && typeof found.at(-1) !== 'number' ? '__0' : '';
   const example = (Object.keys(table.settings)[0] ?? 'key').toUpperCase();
   throw new VariableProblem(
@@ -107,10 +110,19 @@ function find(variable: string): Place | null {
   );
 }
 
-/** Names of a store's own options: as they are, or in lower case when they are all capitals. */
-function freePlace(path: readonly (string | number)[], parts: readonly string[]): Place {
+/** Whether any names may stand in it. */
+function isOpen({ form }: Table): boolean {
+  return form === 'free' || form === 'texts';
+}
+
+/** Names of a store's own options, or of headers: as they are, or in lower case when they are all capitals. */
+function freePlace(
+  { form }: Table,
+  path: readonly (string | number)[],
+  parts: readonly string[],
+): Place {
   const names = parts.map((part) => (part === part.toUpperCase() ? part.toLowerCase() : part));
-  return { path: [...path, ...names], setting: null };
+  return { path: [...path, ...names], setting: form === 'texts' ? ANY_TEXT : null };
 }
 
 function needsPosition(variable: string, parts: readonly string[], at: number): string {

@@ -1,10 +1,11 @@
-// The files that a configuration names: whether they can be read, and the secrets that stand in them.
+// The files that a configuration names: whether they can be read, and the secrets that stand in them. Of those of access control
+// see access-files.ts.
 
 import { open } from 'node:fs/promises';
 import type { ConfigProblem } from './config-error.ts';
 import type { CertificateConfig, ListenerConfig } from './listener-config.ts';
 
-/** A passphrase is no larger; a mistaken path must not be read into memory. */
+/** A secret is no larger; a mistaken path must not be read into memory. */
 const SECRET_BYTES_MAX = 4_096;
 
 const READ_PROBLEMS: Readonly<Record<string, string>> = {
@@ -51,13 +52,13 @@ async function fillCertificate(
   note(`${prefix}cert`, await problemOf(cert));
   note(`${prefix}key`, await problemOf(key));
   if (keyPassphraseFile === null) return { keyPassphrase };
-  const secret = await readSecret(keyPassphraseFile);
+  const secret = await readSecret(keyPassphraseFile, 'a passphrase');
   if ('problem' in secret) note(`${prefix}key_passphrase_file`, secret.problem);
   return { keyPassphrase: 'text' in secret ? secret.text : null };
 }
 
 /** Why this file cannot be read, or null. */
-async function problemOf(file: string | null): Promise<string | null> {
+export async function problemOf(file: string | null): Promise<string | null> {
   if (file === null) return null;
   try {
     const handle = await open(file);
@@ -77,8 +78,11 @@ function describe(file: string, error: unknown): string {
   return problem.startsWith('there') ? `${file}: ${problem}` : `${file} ${problem}`;
 }
 
-/** The text of a file that holds a secret, without one newline at its end. */
-async function readSecret(file: string): Promise<{ text: string } | { problem: string }> {
+/** The text of a file that holds a secret, without one newline at its end. `what`: what the secret is. */
+export async function readSecret(
+  file: string,
+  what: string,
+): Promise<{ text: string } | { problem: string }> {
   let bytes: Uint8Array;
   try {
     const handle = await open(file);
@@ -92,7 +96,7 @@ async function readSecret(file: string): Promise<{ text: string } | { problem: s
   } catch (error) {
     return { problem: describe(file, error) };
   }
-  if (bytes.length > SECRET_BYTES_MAX) return { problem: `${file} is too large for a passphrase` };
+  if (bytes.length > SECRET_BYTES_MAX) return { problem: `${file} is too large for ${what}` };
   const text = new TextDecoder().decode(bytes).replace(/\r?\n$/, '');
   return text === '' ? { problem: `${file} is empty` } : { text };
 }

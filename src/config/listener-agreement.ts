@@ -2,9 +2,9 @@
 // Each sentence names the line that is missing or too many.
 
 import type { Limits } from '../core/limits.ts';
-import type { RawTable } from './compose.ts';
 import type { CertificateConfig, ListenerConfig, TlsConfig } from './listener-config.ts';
 import { formatSize } from './quantity.ts';
+import type { RawTable } from './raw.ts';
 
 export interface Disagreement {
   /** Seen from the listener's table; empty for the listener as a whole. */
@@ -24,7 +24,6 @@ export function listenerDisagreements(
     ...(listener.tls === null ? [] : tlsProblems(listener.tls)),
     ...proxyProblems(listener),
     ...rateProblems(raw, listener),
-    ...anonymousProblems(listener),
     ...limitProblems(listener, serverLimits),
   ];
 }
@@ -143,14 +142,6 @@ function rateProblems(raw: RawTable, listener: ListenerConfig): Disagreement[] {
     problems.push({ key: 'connect_burst_per_address', message });
   }
   return problems;
-}
-
-/** Nobody could come where nobody is anonymous and nobody can say who he is. */
-function anonymousProblems({ anonymous, tls }: ListenerConfig): Disagreement[] {
-  if (anonymous !== false || tls?.clientCertificate === 'required') return [];
-  const message =
-    'there are no passwords yet, so nobody could connect: only client_certificate = "required" in [listeners.tls] goes with false';
-  return [{ key: 'anonymous', message }];
 }
 
 /** A listener's largest packet must fit where messages are kept, as the server's must. */

@@ -60,8 +60,10 @@ export interface SocketConfig {
 export interface ListenerConfig extends ListenerAddress {
   /** The same address always as the same text, for logs and names. */
   readonly url: string;
-  /** Whether clients may come that nobody authenticated; null = not said, which is enough on loopback only. */
+  /** Whether clients may come that nobody authenticated; null = not said: see `admitsAnonymous`. */
   readonly anonymous: boolean | null;
+  /** Names; null = all there are. See `authenticatorsOf`. */
+  readonly authenticators: readonly string[] | null;
   readonly proxyProtocol: boolean;
   /** Ranges of addresses, or `loopback`, `private`, `link-local`, `unix`. */
   readonly trustedProxies: readonly string[];
@@ -118,6 +120,7 @@ export const DEFAULT_LISTENER: ListenerConfig = {
   port: 1883,
   path: '',
   anonymous: null,
+  authenticators: null,
   proxyProtocol: false,
   trustedProxies: [],
   proxyTimeoutMs: 5_000,

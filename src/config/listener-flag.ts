@@ -28,6 +28,9 @@ interface Parameter {
 /** What the URL says before its question mark. */
 const IN_ADDRESS: ReadonlySet<string> = new Set(['url', 'host', 'port']);
 
+/** What a flag names is in the rest of the configuration. */
+const ALONE = { hasAuthenticators: false, hasListeners: true };
+
 const PARAMETERS = parameters();
 
 function parameters(): ReadonlyMap<string, Parameter> {
@@ -66,7 +69,7 @@ export function readListenerFlag(text: string, workingFolder: string): ListenerF
         ? path.resolve(workingFolder, value)
         : setting.fromText(value);
   }
-  const { problems } = readConfig({ listeners: [table] }, workingFolder);
+  const { problems } = readConfig({ listeners: [table] }, workingFolder, ALONE);
   if (problems.length === 0) return { table, parameters: names, shown };
   const sentences = problems.map((problem) => {
     const name = names.get(problem.path.replace(/^listeners\[0\]\.?/, ''));

@@ -1,6 +1,6 @@
 // The settings of a listener: a row each, typed by its configuration, as settings.ts has them for the rest.
 
-import { rangeProblem } from '../lib/address.ts';
+import { nameSetting } from './access-settings.ts';
 import {
   type CertificateConfig,
   LISTENER_LIMITS,
@@ -11,6 +11,7 @@ import {
   type WebSocketConfig,
 } from './listener-config.ts';
 import { parseListenerUrl } from './listener-url.ts';
+import { rangeSetting } from './rule-settings.ts';
 import {
   choice,
   count,
@@ -52,20 +53,16 @@ export const LISTENER_SETTINGS: Settings<Omit<ListenerConfig, 'protocol' | 'path
   host: host('Instead of `url`, with `port`: `mqtt://` on this address.'),
   port: count(0, 65_535, 'See `host`.'),
   anonymous: flag(
-    'Whether clients may connect that nobody authenticated. On loopback and unix sockets it may be left out, any other address needs it to be said. There are no passwords yet: `false` goes only with `client_certificate = "required"`.',
+    'Whether clients may connect that do not say who they are. Left out, they may where there is no authenticator, and that on loopback and unix sockets only: any other address needs an authenticator, or this to be said. `false` needs an authenticator or `client_certificate = "required"`.',
+  ),
+  authenticators: list(
+    nameSetting(''),
+    'Which of `[[authenticators]]` are asked who a client is, by their names, one after the other; left out, all in the order of the file.',
   ),
   proxyProtocol: flag(
     'Whether each connection begins with a PROXY protocol header (v1 or v2) of a balancer; one without is closed.',
   ),
-  trustedProxies: list(
-    formed(
-      'range',
-      'addresses, ranges, `loopback`, `private`, `link-local`, `unix`',
-      rangeProblem,
-      '',
-    ),
-    'Whose PROXY or forwarded headers are believed.',
-  ),
+  trustedProxies: list(rangeSetting(), 'Whose PROXY or forwarded headers are believed.'),
   proxyTimeoutMs: durationMs(1, HOUR_MS, 'Time until the PROXY header must be in.'),
   proxyCertificateName: flag(
     'Whether the name of a client certificate that the balancer verified is believed.',

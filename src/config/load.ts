@@ -4,6 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
+import type { RuleConfig } from './access-config.ts';
+import { fillAccess } from './access-files.ts';
 import { type Config, freeze } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { type Environment, readEnvironment } from './environment.ts';
@@ -61,10 +63,13 @@ export async function loadConfig(
   );
   const problems = [...said.problems, ...mergeVariables(raw, values, origins)];
   mergeFlags(raw, overrides, workingFolder, origins);
-  const reading = readConfig(raw, folderOf(used));
+  const { host, port } = overrides;
+  const hasListeners = [overrides.listeners, host, port].every((flag) => flag === undefined);
+  const reading = readConfig(raw, folderOf(used), { hasAuthenticators: true, hasListeners });
   problems.push(...reading.problems);
   const listeners = readdress(reading.config.listeners, overrides, origins, problems);
-  const filled = await check({ ...reading.config, listeners }, reading, overrides, origins);
+  const rules = placed(reading.config.rules, used, origins);
+  const filled = await check({ ...reading.config, listeners, rules }, reading, overrides, origins);
   problems.push(...filled.problems);
   if (problems.length > 0) throw located(used, problems, origins);
   const variables = values.map(({ variable }) => variable);
@@ -78,8 +83,17 @@ export async function loadConfig(
  */
 export function parseConfig(toml: string, file: string): Config {
   const { config, problems } = readConfig(parseToml(toml, file), folderOf(file));
-  if (problems.length > 0) throw located(file, problems, new Origins(new Lines(toml)));
-  return config;
+  const origins = new Origins(new Lines(toml));
+  if (problems.length > 0) throw located(file, problems, origins);
+  return freeze({ ...config, rules: placed(config.rules, file, origins) });
+}
+
+/** The rules with the places where they are written, for whoever asks which one decided. */
+function placed(rules: readonly RuleConfig[], file: string | null, origins: Origins): RuleConfig[] {
+  return rules.map((rule, index) => {
+    const line = origins.lineOf(`rules[${index}]`);
+    return line === null || file === null ? rule : { ...rule, file: path.resolve(file), line };
+  });
 }
 
 function located(
@@ -182,22 +196,26 @@ function readdress(
 /** Looks at the files that the configuration names, and at who can reach its listeners. */
 async function check(
   config: Config,
-  { isSoundListener }: Reading,
+  { isSound }: Reading,
   overrides: Overrides,
   origins: Origins,
 ): Promise<{ config: Config; problems: readonly ConfigProblem[] }> {
   const filled = await Promise.all(
     config.listeners.map((listener, index) => fillFromFiles(listener, `listeners[${index}]`)),
   );
-  const whole = freeze({ ...config, listeners: filled.map(({ listener }) => listener) });
-  const unsaid = await checkListeners(whole, (index, listener) =>
-    wayOut(index, listener, overrides, origins),
-  );
-  const problems = filled.map((one, index) => [
-    ...one.problems,
-    ...unsaid.filter(({ path }) => path === `listeners[${index}]`),
-  ]);
-  return { config: whole, problems: problems.filter((_, index) => isSoundListener(index)).flat() };
+  const { problems, ...access } = await fillAccess(config);
+  const listeners = filled.map(({ listener }) => listener);
+  const whole = freeze({ ...config, ...access, listeners });
+  // Whoever meant to ask who comes is told what is wrong with that.
+  const unsaid = !isSound('authenticators')
+    ? []
+    : await checkListeners(whole, (index, listener) => wayOut(index, listener, overrides, origins));
+  const ofListeners = filled.map((one, index) => {
+    const at = `listeners[${index}]`;
+    return isSound(at) ? [...one.problems, ...unsaid.filter(({ path }) => path === at)] : [];
+  });
+  const ofAccess = problems.filter(({ path }) => isSound(path));
+  return { config: whole, problems: [...ofListeners.flat(), ...ofAccess] };
 }
 
 /** What allows this listener to be reached, where it was said that it is there. */

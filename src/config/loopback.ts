@@ -1,9 +1,10 @@
-// Who may be reached without saying so: a listener on loopback or on a unix socket. Any other needs the operator's word that
-// anonymous clients may come, because the default of every address is that nobody asked who is there.
+// Who may be reached without saying so: a listener on loopback or on a unix socket. Any other needs somebody who asks who comes,
+// or the operator's word that anonymous clients may.
 
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { AddressRanges } from '../lib/address.ts';
+import { authenticatorsOf } from './access-config.ts';
 import type { Config } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
 import type { ListenerConfig } from './listener-config.ts';
@@ -13,6 +14,12 @@ const LOOPBACK = new AddressRanges(['loopback']);
 /** Whether an IP address leads to this machine only; false for what is none. */
 export function isLoopbackAddress(address: string): boolean {
   return LOOPBACK.has(address);
+}
+
+/** Whether a request to this URL stays on this machine; names other than `localhost` may lead anywhere. */
+export function isLoopbackUrl(url: string): boolean {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || isLoopbackAddress(host);
 }
 
 /** All addresses of a name; rejects when there are none. */
@@ -40,9 +47,10 @@ export async function checkListeners(
   const found = await Promise.all(
     config.listeners.map(async (listener, index): Promise<ConfigProblem | null> => {
       if (listener.anonymous !== null) return null;
+      if (authenticatorsOf(config, listener).length > 0) return null;
       const reach = await reachOf(listener, resolve);
       if (reach === null) return null;
-      const message = `${reach}, and there are no passwords yet. If everybody there may connect, read and publish everything, ${wayOut(index, listener)}`;
+      const message = `${reach}, and no authenticator asks who comes. Add one ([[authenticators]]; "iothub init" writes a configuration with a password), or, if everybody there may connect, ${wayOut(index, listener)}`;
       return { path: `listeners[${index}]`, message, line: null };
     }),
   );

@@ -13,6 +13,8 @@ const INSTEAD: Readonly<Record<string, readonly string[]>> = {
   url: ['host', 'port'],
   key_passphrase: ['key_passphrase_file'],
   key_passphrase_file: ['key_passphrase'],
+  secret: ['secret_file'],
+  secret_file: ['secret'],
 };
 
 /** Puts the values of variables into `raw`; returns what does not fit in. */

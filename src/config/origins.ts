@@ -2,6 +2,7 @@
 
 import type { ConfigProblem } from './config-error.ts';
 import type { Lines } from './lines.ts';
+import { isWithin } from './raw.ts';
 
 export class Origins {
   readonly #lines: Lines | null;
@@ -29,6 +30,16 @@ export class Origins {
     return this.#sources.get(path);
   }
 
+  /** The line of the file on which this table begins; null when something else said it. */
+  lineOf(path: string): number | null {
+    if (this.#isReplaced(path)) return null;
+    const line = this.#lines?.of(path) ?? null;
+    if (line !== null) return line;
+    // In an array that is written as a value the lines of its tables are not known, and that of the array is near.
+    const isSaidElsewhere = [...this.#sources.keys()].some((key) => isWithin(key, path));
+    return isSaidElsewhere ? null : (this.#lines?.of(path.replace(/\[\d+\]$/, '')) ?? null);
+  }
+
   /** The problem with its place: of the key itself, of something in it, or of the nearest table around it. */
   locate(problem: ConfigProblem): ConfigProblem {
     if (problem.source !== undefined || problem.line !== null) return problem;
@@ -39,15 +50,18 @@ export class Origins {
   #at(path: string, problem: ConfigProblem): ConfigProblem | null {
     const source = this.#sources.get(path);
     if (source !== undefined) return { ...problem, source };
-    if (this.#replaced.some((other) => path === other || path.startsWith(`${other}[`))) return null;
+    if (this.#isReplaced(path)) return null;
     const line = this.#lines?.of(path) ?? null;
     return line === null ? null : { ...problem, line };
   }
 
+  #isReplaced(path: string): boolean {
+    return this.#replaced.some((other) => path === other || path.startsWith(`${other}[`));
+  }
+
   #within(path: string, problem: ConfigProblem): ConfigProblem | null {
     for (const [other, source] of this.#sources) {
-      if (other.startsWith(`${path}.`) || other.startsWith(`${path}[`))
-        return { ...problem, source };
+      if (isWithin(other, path)) return { ...problem, source };
     }
     return null;
   }

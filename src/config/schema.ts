@@ -2,16 +2,25 @@
 // error, because a misspelled limit that is silently ignored is worse than no limit.
 
 import * as z from 'zod';
-import { disagreements } from './agreement.ts';
-import { compose, type RawConfig } from './compose.ts';
+import { disagreements, type Scope } from './agreement.ts';
+import { compose } from './compose.ts';
 import type { Config } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { nearest } from './nearest.ts';
+import { isWithin, type RawConfig } from './raw.ts';
+import { secret } from './setting.ts';
 import { allTables, headerOf, keysOf, ROOT, type Table } from './tables.ts';
 
 const TABLES = new Map(allTables());
-/** As many tables as an array may have. */
+/** As many tables as an array may have; of rules and groups a plant has more. */
 const TABLES_MAX = 1_000;
+const MANY_TABLES_MAX = 100_000;
+const MANY_TABLES: ReadonlySet<string> = new Set(['rules', 'groups']);
+
+/** Under a name of the operator's: it may be a secret, so that no message shows it. */
+const FREE_TEXT = secret(4_096, '').type;
+
+const WHOLE: Scope = { hasAuthenticators: true, hasListeners: true };
 
 const FILE = schemaOf('', ROOT);
 
@@ -20,6 +29,9 @@ function schemaOf(name: string, table: Table): z.ZodType {
   const header = headerOf(name, table);
   if (table.form === 'free') {
     return z.record(z.string(), z.unknown(), { error: `must be a table: ${header}` });
+  }
+  if (table.form === 'texts') {
+    return z.record(z.string(), FREE_TEXT, { error: `must be a table: ${header}` });
   }
   const shape: Record<string, z.ZodType> = {};
   for (const [key, setting] of Object.entries(table.settings)) shape[key] = setting.type.optional();
@@ -31,9 +43,10 @@ function schemaOf(name: string, table: Table): z.ZodType {
       issue.code === 'unrecognized_keys' ? undefined : `must be a table: ${header}`,
   });
   if (table.form === 'table') return one;
+  const max = MANY_TABLES.has(name) ? MANY_TABLES_MAX : TABLES_MAX;
   const several = z
     .array(one, { error: `must be an array of tables: ${header}` })
-    .max(TABLES_MAX, { error: `there may be ${TABLES_MAX} at most` });
+    .max(max, { error: `there may be ${max} at most` });
   if (name !== 'listeners') return several;
   return several.min(1, { error: 'at least one listener is needed; leave it out for the default' });
 }
@@ -44,12 +57,12 @@ export interface Reading {
   readonly config: Config;
   /** They have no lines yet. */
   readonly problems: readonly ConfigProblem[];
-  /** Whether nothing is wrong with this listener, so that it can be looked at further. */
-  isSoundListener(index: number): boolean;
+  /** Whether nothing is wrong with this key or table, in it or around it, so that it can be looked at further. */
+  isSound(path: string): boolean;
 }
 
 /** What a file says, laid over the defaults; all that is wrong with it. `base`: from where paths of files are seen. */
-export function readConfig(raw: unknown, base: string): Reading {
+export function readConfig(raw: unknown, base: string, scope: Scope = WHOLE): Reading {
   const first = FILE.safeParse(raw);
   const problems = first.success ? [] : first.error.issues.flatMap(describeIssue);
   const bad = new Set(problems.map((problem) => problem.path));
@@ -58,17 +71,13 @@ export function readConfig(raw: unknown, base: string): Reading {
   const file = (second.success ? second.data : {}) as RawConfig;
   const config = compose(file, base);
   const isSound = (path: string): boolean =>
-    ![...bad].some(
-      (other) => other === path || other.startsWith(`${path}[`) || other.startsWith(`${path}.`),
-    );
-  const rest = disagreements(file, config, (index) => isSound(`listeners[${index}]`)).filter(
-    (problem) => isSound(problem.path),
-  );
+    ![...bad].some((other) => other === path || isWithin(other, path) || isWithin(path, other));
+  const rest = disagreements(file, config, isSound, scope).filter(({ path }) => isSound(path));
   for (const { path } of rest) bad.add(path);
   return {
     config,
     problems: [...problems, ...rest],
-    isSoundListener: (index) => !bad.has('listeners') && isSound(`listeners[${index}]`),
+    isSound,
   };
 }
 

@@ -180,12 +180,12 @@ export function host(meaning: string): Setting<string> {
   };
 }
 
-/** Text of 1 to `max` characters, without control characters. */
-export function text(max: number, meaning: string): Setting<string> {
-  const range = `1 to ${max} characters`;
+/** Text of `min` to `max` characters, without control characters. */
+export function text(max: number, meaning: string, min = 1): Setting<string> {
+  const range = `${min} to ${max} characters`;
   return {
     type: reader((value) => {
-      return isText(value, max) ? { value } : `${quote(value)} is not a text of ${range}`;
+      return isText(value, max, min) ? { value } : `${quote(value)} is not a text of ${range}`;
     }),
     kind: 'text',
     range,
@@ -195,8 +195,9 @@ export function text(max: number, meaning: string): Setting<string> {
   };
 }
 
-function isText(value: unknown, max: number): value is string {
-  return typeof value === 'string' && value.length <= max && /^\P{Cc}+$/u.test(value);
+function isText(value: unknown, max: number, min = 1): value is string {
+  if (typeof value !== 'string') return false;
+  return value.length >= min && value.length <= max && /^\P{Cc}*$/u.test(value);
 }
 
 /** The path of a file: in the configuration file seen from its folder, elsewhere from the working directory. */
@@ -246,18 +247,23 @@ export function formed(
   };
 }
 
-/** A list of texts, each of the form of `item`. */
-export function list(item: Setting<string>, meaning: string): Setting<readonly string[]> {
+/** A list of `min` to `max` texts, each of the form of `item`. */
+export function list<T extends string>(
+  item: Setting<T>,
+  meaning: string,
+  { min = 0, max = 1_000 } = {},
+): Setting<readonly T[]> {
   return {
     type: reader((value) => {
-      if (!Array.isArray(value) || value.length > 1_000) {
-        return `${quote(value)} is not a list of at most 1000: write ["…", "…"]`;
+      if (!Array.isArray(value) || value.length > max) {
+        return `${quote(value)} is not a list of at most ${max}: write ["…", "…"]`;
       }
+      if (value.length < min) return 'is empty: name at least one, or leave the key out';
       for (const entry of value) {
         const { error } = item.type.safeParse(entry);
         if (error !== undefined) return error.issues[0].message;
       }
-      return { value: value as string[] };
+      return { value: value as T[] };
     }),
     kind: `list of ${item.kind}s`,
     range: item.range,

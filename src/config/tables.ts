@@ -2,6 +2,11 @@
 // in a URL is read off here, and so is the reference.
 
 import {
+  AUTHENTICATOR_SETTINGS,
+  AUTHORIZER_SETTINGS,
+  JWT_KEY_SETTINGS,
+} from './access-settings.ts';
+import {
   LISTENER_LIMIT_SETTINGS,
   LISTENER_SETTINGS,
   SNI_SETTINGS,
@@ -9,6 +14,13 @@ import {
   TLS_SETTINGS,
   WEBSOCKET_SETTINGS,
 } from './listener-settings.ts';
+import {
+  ACCESS_SETTINGS,
+  GROUP_SETTINGS,
+  PENALTIES_SETTINGS,
+  QUOTA_SETTINGS,
+  RULE_SETTINGS,
+} from './rule-settings.ts';
 import type { Setting } from './setting.ts';
 import {
   keyOf,
@@ -19,8 +31,8 @@ import {
 } from './settings.ts';
 
 export interface Table {
-  /** One table, several (`[[…]]`), or one that may hold anything. */
-  readonly form: 'table' | 'array' | 'free';
+  /** One table, several (`[[…]]`), one that may hold anything, or texts under any names. */
+  readonly form: 'table' | 'array' | 'free' | 'texts';
   /** By their keys in the file. */
   readonly settings: Readonly<Record<string, Setting<unknown>>>;
   readonly tables: Readonly<Record<string, Table>>;
@@ -46,6 +58,20 @@ export const ROOT = table(
       socket: table('table', SOCKET_SETTINGS),
       limits: table('table', LISTENER_LIMIT_SETTINGS),
     }),
+    authenticators: table('array', AUTHENTICATOR_SETTINGS, {
+      keys: table('array', JWT_KEY_SETTINGS),
+      headers: table('texts', {}),
+      options: table('free', {}),
+    }),
+    authorizers: table('array', AUTHORIZER_SETTINGS, {
+      headers: table('texts', {}),
+      options: table('free', {}),
+    }),
+    rules: table('array', RULE_SETTINGS),
+    groups: table('array', GROUP_SETTINGS),
+    access: table('table', ACCESS_SETTINGS),
+    penalties: table('table', PENALTIES_SETTINGS),
+    quotas: table('array', QUOTA_SETTINGS),
     limits: table('table', LIMIT_SETTINGS),
     queues: table('array', QUEUE_SETTINGS),
     storage: table('table', STORAGE_SETTINGS, { options: table('free', {}) }),

@@ -16,11 +16,12 @@ describe('--listener', () => {
     expect(tableOf('mqtt://localhost')).toEqual({ url: 'mqtt://localhost:1883' });
     expect(
       tableOf(
-        'mqtts://:8883?anonymous=true&connections-max=5&cert=c.pem&key=%2Fk%3D.pem&ca=a&client-certificate=required&packet-size-max=64KiB&trusted-proxies=10.0.0.0/8,loopback&proxy-protocol=true',
+        'mqtts://:8883?anonymous=true&authenticators=people,devices&connections-max=5&cert=c.pem&key=%2Fk%3D.pem&ca=a&client-certificate=required&packet-size-max=64KiB&trusted-proxies=10.0.0.0/8,loopback&proxy-protocol=true',
       ),
     ).toEqual({
       url: 'mqtts://:8883',
       anonymous: true,
+      authenticators: ['people', 'devices'],
       connections_max: 5,
       trusted_proxies: ['10.0.0.0/8', 'loopback'],
       proxy_protocol: true,
@@ -58,7 +59,10 @@ describe('--listener', () => {
       'unknown parameter "connection-max"; did you mean connections-max?',
     ],
     ['mqtt://127.0.0.1?connections_max=5', 'did you mean connections-max?'],
-    ['mqtt://127.0.0.1?colour-of-it-all=5', 'known are anonymous, proxy-protocol, '],
+    [
+      'mqtt://127.0.0.1?colour-of-it-all=5',
+      'known are anonymous, authenticators, proxy-protocol, ',
+    ],
     ['mqtt://127.0.0.1?sni=5', 'unknown parameter "sni"'],
     ['mqtt://127.0.0.1?port=5', 'port stands before the ?, as in mqtt://127.0.0.1:1883'],
     ['mqtt://127.0.0.1?qos-max=1&qos-max=2', 'qos-max is said twice'],

@@ -221,7 +221,10 @@ describe('listeners that are wrong', () => {
       'connect_burst_per_address = 4',
       'f.toml:2: listeners[0].connect_burst_per_address: does nothing without connect_rate_per_address',
     ],
-    ['anonymous = false', 'f.toml:2: listeners[0].anonymous: there are no passwords yet'],
+    [
+      'anonymous = false',
+      'f.toml:2: listeners[0].anonymous: nobody could connect: false needs an authenticator',
+    ],
     [
       'url = "ws://127.0.0.1"\n[listeners.websocket]\norigins = ["example.com"]',
       'listeners[0].websocket.origins: "example.com" is not an origin, which has a protocol, a host, maybe a port, and no path: write "https://example.com"',

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEFAULT_ACCESS, DEFAULT_PENALTIES } from '../../src/config/access-config.ts';
 import type { Config } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from '../../src/config/listener-config.ts';
@@ -22,6 +23,13 @@ describe('a configuration that is right', () => {
     expect({ file, variables }).toEqual({ file: null, variables: [] });
     expect(config).toEqual({
       listeners: [DEFAULT_LISTENER],
+      authenticators: [],
+      authorizers: [],
+      rules: [],
+      groups: [],
+      access: DEFAULT_ACCESS,
+      penalties: DEFAULT_PENALTIES,
+      quotas: [],
       limits: DEFAULT_LIMITS,
       queues: [],
       storage: {

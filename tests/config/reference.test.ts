@@ -3,12 +3,34 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import {
+  DEFAULT_ACCESS,
+  DEFAULT_HTTP,
+  DEFAULT_JWT,
+  DEFAULT_JWT_KEY,
+  DEFAULT_MODULE,
+  DEFAULT_PENALTIES,
+  DEFAULT_QUOTA,
+  DEFAULT_USERS,
+} from '../../src/config/access-config.ts';
+import {
+  HTTP_AUTHENTICATOR_SETTINGS,
+  JWT_KEY_SETTINGS,
+  JWT_SETTINGS,
+  MODULE_SETTINGS,
+  USERS_SETTINGS,
+} from '../../src/config/access-settings.ts';
 import { readEnvironment } from '../../src/config/environment.ts';
 import { DEFAULT_LISTENER, DEFAULT_TLS } from '../../src/config/listener-config.ts';
 import { readListenerFlag } from '../../src/config/listener-flag.ts';
 import { LISTENER_SETTINGS, TLS_SETTINGS } from '../../src/config/listener-settings.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { checkListeners } from '../../src/config/loopback.ts';
+import {
+  ACCESS_SETTINGS,
+  PENALTIES_SETTINGS,
+  QUOTA_SETTINGS,
+} from '../../src/config/rule-settings.ts';
 import { allTables, headerOf } from '../../src/config/tables.ts';
 
 const REFERENCE = readFileSync(path.join(import.meta.dirname, '../../docs/config.md'), 'utf8');
@@ -22,7 +44,7 @@ function examples(language: string): string[] {
 describe('the reference of the configuration', () => {
   test('has examples that are right, and may be reached as they are', async () => {
     const found = examples('toml');
-    expect(found).toHaveLength(2);
+    expect(found).toHaveLength(3);
     for (const toml of found) {
       expect(await checkListeners(parseConfig(toml, 'docs/config.md'))).toEqual([]);
     }
@@ -59,6 +81,14 @@ describe('the reference of the configuration', () => {
     const rows = [
       [LISTENER_SETTINGS, DEFAULT_LISTENER],
       [TLS_SETTINGS, DEFAULT_TLS],
+      [USERS_SETTINGS, DEFAULT_USERS],
+      [JWT_SETTINGS, { ...DEFAULT_JWT, audience: null }], // it has none
+      [JWT_KEY_SETTINGS, { ...DEFAULT_JWT_KEY, algorithms: null }],
+      [HTTP_AUTHENTICATOR_SETTINGS, DEFAULT_HTTP],
+      [MODULE_SETTINGS, DEFAULT_MODULE],
+      [ACCESS_SETTINGS, DEFAULT_ACCESS],
+      [PENALTIES_SETTINGS, DEFAULT_PENALTIES],
+      [QUOTA_SETTINGS, DEFAULT_QUOTA],
     ] as const;
     for (const [settings, defaults] of rows) {
       for (const [name, setting] of Object.entries(settings)) {
