@@ -1,5 +1,6 @@
 // `iothub start`: runs the server until a signal ends it. The first SIGINT or SIGTERM stops it gracefully, the second at once.
 
+import { admitsAnonymous, authenticatorsOf } from '../../config/access-config.ts';
 import type { Config, QueueConfig } from '../../config/config.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
@@ -67,7 +68,8 @@ export async function start(
     process.stderr.write(`${reason}\n`);
     return ExitCode.Unavailable;
   }
-  greet(served(server, config), logger, version, isContainer());
+  const authorizers = config.authorizers.map(({ name }) => name);
+  greet(served(server, config), authorizers, logger, version, isContainer());
   const { metrics } = server;
   const connections = () => metrics.connectionsOpened - metrics.connectionsClosed;
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
@@ -77,12 +79,17 @@ export async function start(
 }
 
 /** Where the server is, and who may come in there. */
-function served({ addresses }: Server, { listeners }: Config): Greeted[] {
-  return addresses.map((address, i) => ({
-    ...address,
-    protocol: listeners[i].protocol,
-    needsCertificate: listeners[i].tls?.clientCertificate === 'required',
-  }));
+function served({ addresses }: Server, config: Config): Greeted[] {
+  return addresses.map((address, i) => {
+    const listener = config.listeners[i];
+    return {
+      ...address,
+      protocol: listener.protocol,
+      needsCertificate: listener.tls?.clientCertificate === 'required',
+      authenticators: authenticatorsOf(config, listener).map(({ name }) => name),
+      admitsAnonymous: admitsAnonymous(config, listener),
+    };
+  });
 }
 
 async function stopped(server: Server, logger: Logger): Promise<ExitCode> {
