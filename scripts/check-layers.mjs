@@ -44,7 +44,7 @@ const LAYERS = {
       ...VALUES,
     ],
     node: true,
-    packages: ['commander', 'pino'],
+    packages: ['@peculiar/x509', 'commander', 'pino'],
   },
 };
 

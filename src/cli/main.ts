@@ -34,6 +34,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { runUsers } = await import('./commands/users.ts');
     return runUsers(line, readVersion());
   }
+  if (line.command === 'init') {
+    const { init } = await import('./commands/init.ts');
+    return init(line);
+  }
   if (line.command !== 'start') {
     const { runTool } = await import('./commands/tool.ts'); // a server loads neither it nor a store it does not use
     return runTool(line, readVersion());

@@ -5,6 +5,7 @@ import type { LogConfig } from '../config/config.ts';
 import { readListenerFlag } from '../config/listener-flag.ts';
 import { parseDuration } from '../config/quantity.ts';
 import { hostProblem } from '../config/setting.ts';
+import { addInitCommand, type InitLine } from './init-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
@@ -45,6 +46,7 @@ export interface PurgeLine {
 
 export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
+  | InitLine
   | PasswdLine
   | ToolLine
   | UsersLine;
@@ -95,6 +97,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addSessionsCommands(program, found);
   addPasswdCommand(program, found);
   addUsersCommands(program, found);
+  addInitCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -113,6 +116,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'sessions',
         'passwd',
         'users',
+        'init',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
