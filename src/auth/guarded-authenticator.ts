@@ -1,0 +1,111 @@
+// An authenticator that cannot do harm by failing: what it throws, a promise that rejects or never settles, and an answer that
+// is none refuse the client with 0x88 and are said in the log. One that answers at once still does.
+
+import { ReasonCode } from '../protocol/reason-code.ts';
+import { decisionOf, stepOf } from './answer.ts';
+import type {
+  AuthExchange,
+  Authenticator,
+  AuthStep,
+  ConnectRequest,
+  Decision,
+  Refused,
+} from './auth.ts';
+import { type FailureLog, failureText } from './failure-log.ts';
+import { isPending } from './waiting.ts';
+
+export interface GuardedAuthenticatorOptions {
+  /** Its name in the configuration. */
+  readonly name: string;
+  readonly authenticator: Authenticator;
+  /** Ends the waiting for an answer, by rejecting. */
+  readonly wait: <T>(answer: PromiseLike<T>) => PromiseLike<T>;
+  readonly log: FailureLog;
+}
+
+export class GuardedAuthenticator implements Authenticator {
+  readonly endsByItself = true;
+  readonly name: string;
+  readonly #authenticator: Authenticator;
+  readonly #wait: GuardedAuthenticatorOptions['wait'];
+  readonly #log: FailureLog;
+
+  constructor({ name, authenticator, wait, log }: GuardedAuthenticatorOptions) {
+    this.name = name;
+    this.#authenticator = authenticator;
+    this.#wait = wait;
+    this.#log = log;
+  }
+
+  authenticate(request: ConnectRequest): Decision | Promise<Decision> {
+    try {
+      const answer = this.#authenticator.authenticate(request);
+      if (!isPending(answer)) return decisionOf(answer);
+      return this.#settled(answer, request, decisionOf);
+    } catch (error) {
+      return this.#failed(error, request);
+    }
+  }
+
+  begin(method: string, request: ConnectRequest, username: string | null): AuthExchange | null {
+    try {
+      const exchange = this.#authenticator.begin?.(method, request, username) ?? null;
+      if (exchange === null) return null;
+      if (typeof exchange.step === 'function') return this.#guard(exchange, request);
+      throw new Error('begin did not return an exchange: it has no step');
+    } catch (error) {
+      const refused = this.#failed(error, request);
+      return { step: () => refused };
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#authenticator.close?.();
+  }
+
+  #guard(exchange: AuthExchange, request: ConnectRequest): AuthExchange {
+    return {
+      step: (data): AuthStep | Promise<AuthStep> => {
+        try {
+          const answer = exchange.step(data);
+          if (!isPending(answer)) return stepOf(answer);
+          return this.#settled(answer, request, stepOf);
+        } catch (error) {
+          return this.#failed(error, request);
+        }
+      },
+      abort: () => {
+        try {
+          exchange.abort?.();
+        } catch (error) {
+          this.#failed(error, request);
+        }
+      },
+    };
+  }
+
+  async #settled<T>(
+    answer: PromiseLike<T>,
+    request: ConnectRequest,
+    read: (answer: unknown) => T,
+  ): Promise<T | Refused> {
+    try {
+      return read(await this.#wait(answer));
+    } catch (error) {
+      return this.#failed(error, request);
+    }
+  }
+
+  #failed(thrown: unknown, request: ConnectRequest): Refused {
+    const error = failureText(thrown, request.password);
+    this.#log.warn(
+      this.name,
+      { authenticator: this.name, error, clientId: request.clientId },
+      'an authenticator failed: the client is refused',
+    );
+    return {
+      reasonCode: ReasonCode.ServerUnavailable,
+      detail: `the authenticator ${this.name} failed: ${error}`,
+    };
+  }
+}
