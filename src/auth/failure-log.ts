@@ -5,6 +5,7 @@ import type { Logger } from '../core/logger.ts';
 import { RefusalLog } from '../core/refusal-log.ts';
 import type { Clock } from '../lib/clock.ts';
 import { TimerWheel } from '../lib/timer-wheel.ts';
+import type { Wait } from './waiting.ts';
 
 /** Longer texts of errors are cut. */
 const TEXT_MAX = 300;
@@ -48,4 +49,20 @@ export function failureText(error: unknown, password: Uint8Array | null = null):
     return 'an error whose text is not shown: it holds the password';
   }
   return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
+}
+
+/** Closes what has a name in the configuration, and then the log of its failures. Never rejects. */
+export async function closeGuarded(
+  name: string,
+  closing: { close?(): void | PromiseLike<void> },
+  wait: Wait,
+  log: FailureLog,
+): Promise<void> {
+  try {
+    const closed = closing.close?.();
+    if (closed !== undefined) await wait(closed);
+  } catch (error) {
+    log.warn(name, { name, error: failureText(error) }, 'a part of access control failed to close');
+  }
+  log.close();
 }

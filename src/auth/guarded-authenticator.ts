@@ -11,15 +11,14 @@ import type {
   Decision,
   Refused,
 } from './auth.ts';
-import { type FailureLog, failureText } from './failure-log.ts';
-import { isPending } from './waiting.ts';
+import { closeGuarded, type FailureLog, failureText } from './failure-log.ts';
+import { isPending, type Wait } from './waiting.ts';
 
 export interface GuardedAuthenticatorOptions {
   /** Its name in the configuration. */
   readonly name: string;
   readonly authenticator: Authenticator;
-  /** Ends the waiting for an answer, by rejecting. */
-  readonly wait: <T>(answer: PromiseLike<T>) => PromiseLike<T>;
+  readonly wait: Wait;
   readonly log: FailureLog;
 }
 
@@ -27,8 +26,9 @@ export class GuardedAuthenticator implements Authenticator {
   readonly endsByItself = true;
   readonly name: string;
   readonly #authenticator: Authenticator;
-  readonly #wait: GuardedAuthenticatorOptions['wait'];
+  readonly #wait: Wait;
   readonly #log: FailureLog;
+  #closed: Promise<void> | null = null;
 
   constructor({ name, authenticator, wait, log }: GuardedAuthenticatorOptions) {
     this.name = name;
@@ -59,8 +59,10 @@ export class GuardedAuthenticator implements Authenticator {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#authenticator.close?.();
+  /** Never rejects. */
+  close(): Promise<void> {
+    this.#closed ??= closeGuarded(this.name, this.#authenticator, this.#wait, this.#log);
+    return this.#closed;
   }
 
   #guard(exchange: AuthExchange, request: ConnectRequest): AuthExchange {

@@ -2,6 +2,9 @@
 
 import type { Clock } from '../lib/clock.ts';
 
+/** Settles as the answer does, or rejects when that takes too long. */
+export type Wait = <T>(answer: PromiseLike<T>) => PromiseLike<T>;
+
 /** Whether an answer is still to come. Also promises that are not this program's own count. */
 export function isPending<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
   return (
