@@ -20,7 +20,7 @@ const LAYERS = {
   session: { may: ['router', ...VALUES, ...CONTRACTS], node: false, packages: [] },
   transport: { may: VALUES, node: true, packages: ['*'] },
   storage: { may: VALUES, node: true, packages: ['*'] },
-  contracts: { may: ['storage', 'protocol', 'lib', 'core'], node: true, packages: [] },
+  contracts: { may: ['storage', 'auth', 'protocol', 'lib', 'core'], node: true, packages: [] },
   auth: { may: [...VALUES, 'transport/stream.ts'], node: true, packages: ['*'] },
   config: { may: VALUES, node: true, packages: ['smol-toml', 'zod'] },
   server: {

@@ -15,7 +15,7 @@ const ENTRIES = new Set([
   'src/index.ts',
   'src/protocol/index.ts',
   'src/storage/lmdb/index.ts',
-  'src/contracts/storage.ts',
+  'src/contracts/index.ts',
   'src/cli/main.ts',
 ]);
 const FOLDERS = ['src', 'tests', 'bench', 'scripts'];

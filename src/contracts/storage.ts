@@ -16,7 +16,7 @@ import { sessionCases } from './session-cases.ts';
 import { tableCases } from './table-cases.ts';
 
 export type { ContractCase, ContractOptions, MakePlace } from './case.ts';
-// biome-ignore lint/performance/noBarrelFile: the entry of `iothub/contracts`
+// biome-ignore lint/performance/noBarrelFile: what whoever runs this suite needs with it
 export { CannotRun, type StoragePlace } from './place.ts';
 
 export const storageContract: readonly ContractCase[] = [

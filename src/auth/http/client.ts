@@ -3,6 +3,7 @@
 // neither headers nor bodies in it.
 
 import dns from 'node:dns';
+import { setMaxListeners } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
@@ -46,6 +47,7 @@ export class HttpClient {
   constructor(endpoint: HttpEndpoint) {
     const { circuitFailures: failuresMax, circuitOpenMs: openMs, clock } = endpoint;
     this.#endpoint = endpoint;
+    setMaxListeners(0, this.#end.signal); // one each exchange that runs
     this.#agent = agentOf(endpoint);
     this.#log = new FailureLog(endpoint.logger, clock);
     this.#circuit = new Circuit({
