@@ -45,13 +45,14 @@ export class HttpClient {
   #running = 0;
 
   constructor(endpoint: HttpEndpoint) {
-    const { circuitFailures: failuresMax, circuitOpenMs: openMs, clock } = endpoint;
     this.#endpoint = endpoint;
     setMaxListeners(0, this.#end.signal); // one each exchange that runs
     this.#agent = agentOf(endpoint);
-    this.#log = new FailureLog(endpoint.logger, clock);
+    this.#log = new FailureLog(endpoint.logger, endpoint.clock);
     this.#circuit = new Circuit({
-      ...{ failuresMax, openMs, clock },
+      failuresMax: endpoint.circuitFailures,
+      openMs: endpoint.circuitOpenMs,
+      clock: endpoint.clock,
       onChange: (isOpen) => this.#sayCircuit(isOpen),
     });
   }

@@ -81,14 +81,24 @@ export function httpEndpoint(options: HttpOptions): HttpEndpoint {
       problems.map((problem) => ({ file: null, line: null, message: `${name}: ${problem}` })),
     );
   }
-  const { timeoutMs = 5_000, concurrency = 32, queueMax = 1_000 } = options;
-  const { cacheTtlMs = 60_000, cacheMax = 10_000 } = options;
-  const { circuitFailures = 5, circuitOpenMs = 10_000, answerBytesMax = 65_536 } = options;
-  const { method = 'POST', clock = SYSTEM_CLOCK, logger = SILENT } = options;
-  const place = `${url.origin}${url.pathname}`;
   return {
-    ...{ name, url, place, method, headers, ca, insecure, timeoutMs, concurrency, queueMax },
-    ...{ cacheTtlMs, cacheMax, circuitFailures, circuitOpenMs, answerBytesMax, clock, logger },
+    method: 'POST',
+    timeoutMs: 5_000,
+    concurrency: 32,
+    queueMax: 1_000,
+    cacheTtlMs: 60_000,
+    cacheMax: 10_000,
+    circuitFailures: 5,
+    circuitOpenMs: 10_000,
+    answerBytesMax: 65_536,
+    clock: SYSTEM_CLOCK,
+    logger: SILENT,
+    ...definedOf(options),
+    headers,
+    ca,
+    insecure,
+    url,
+    place: `${url.origin}${url.pathname}`,
   };
 }
 
@@ -119,6 +129,12 @@ export async function readCa(file: string): Promise<string> {
     }
   }
   return found.map(([pem]) => pem).join('\n');
+}
+
+/** Without what is undefined, which would hide a default. */
+function definedOf(options: HttpOptions): HttpOptions {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as unknown as HttpOptions;
 }
 
 function parseUrl(text: string): URL | null {

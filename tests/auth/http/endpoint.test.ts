@@ -69,7 +69,8 @@ test('every problem is said at once', () => {
 });
 
 test('what is not said has a default, and sentences show the URL without its query', () => {
-  const endpoint = httpEndpoint({ name: 'hook', url: 'https://auth.example/mqtt?key=opensesame' });
+  const url = 'https://auth.example/mqtt?key=opensesame';
+  const endpoint = httpEndpoint({ name: 'hook', url, timeoutMs: undefined });
   expect(endpoint).toMatchObject({
     place: 'https://auth.example/mqtt',
     method: 'POST',
