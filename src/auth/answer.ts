@@ -10,6 +10,7 @@ import type {
   Accepted,
   AuthStep,
   Claims,
+  Client,
   Decision,
   Explanation,
   Refused,
@@ -114,6 +115,7 @@ function fieldsOf(answer: unknown, expected: string): Fields {
 
 function acceptedOf(fields: Fields): Accepted {
   const { username, groups, claims, permissions, expiresAtMs, responseInformation } = fields;
+  const { credential } = fields;
   if (username === undefined) {
     throw new Error('it lets the client in without a username: a text, or null for anonymous');
   }
@@ -123,12 +125,22 @@ function acceptedOf(fields: Fields): Accepted {
     groups: groups === undefined ? undefined : groupsOf(groups),
     claims: claims === undefined ? undefined : claimsOf(claims),
     permissions: permissions === undefined ? undefined : permissionsOf(permissions),
+    credential: credential === undefined ? undefined : textOf(credential, 'the credential'),
     expiresAtMs: expiresAtMs === undefined ? undefined : timeOf(expiresAtMs),
     responseInformation:
       responseInformation === undefined
         ? undefined
         : textOf(responseInformation, 'the responseInformation'),
   };
+}
+
+/** What a review made of a client: the same user. Throws when it is neither a client nor null. */
+export function reviewOf(answer: unknown, client: Client): Client | null {
+  if (answer === null || answer === client) return answer as Client | null;
+  const fields = fieldsOf(answer, 'a client, or null');
+  if (fields.username !== client.username) throw new Error('its review changed the username');
+  const { groups, claims, permissions } = acceptedOf(fields);
+  return { ...client, groups, claims, permissions };
 }
 
 function refusedOf({ reasonCode, reasonString, detail, serverReference }: Fields): Refused {

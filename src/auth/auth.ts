@@ -19,7 +19,7 @@ export interface ConnectRequest {
   readonly cleanStart: boolean;
   readonly keepAlive: number;
   readonly userProperties: readonly UserProperty[];
-  /** The URL of the listener that it came in by: `mqtt://127.0.0.1:1883` */
+  /** The listener that it came in by, as it is configured: `mqtt://:1883` */
   readonly listener: string;
   /** `tcp`, `memory`, … */
   readonly transport: string;
@@ -58,8 +58,10 @@ export interface Accepted {
   readonly claims?: Claims;
   /** Default: none came with it. */
   readonly permissions?: readonly Permission[];
-  /** Which authenticator of a chain said so, by its name; set by the chain. */
+  /** Which authenticator of a chain said so, by its name, '' for an anonymous client; set by the chain. */
   readonly by?: string;
+  /** Those of `groups` that the authenticator itself said: the rest is configured; set by the chain. */
+  readonly ownGroups?: readonly string[];
   /** A mark of what was accepted, by which `review` knows it again; nothing that is secret. */
   readonly credential?: string;
   /** When this ends: milliseconds of the wall clock since 1970. Then the client is disconnected with 0x87, unless it re-authenticates. */
@@ -135,6 +137,7 @@ export interface Client {
   readonly claims?: Claims;
   readonly permissions?: readonly Permission[];
   readonly by?: string;
+  readonly ownGroups?: readonly string[];
   readonly credential?: string;
   readonly protocolVersion: ProtocolVersion;
   readonly remoteAddress: string;

@@ -12,6 +12,7 @@ import type {
   AuthExchange,
   Authenticator,
   AuthStep,
+  Client,
   ConnectRequest,
   Decision,
   Refused,
@@ -69,7 +70,7 @@ const ANOTHER: Refused = {
   reasonCode: ReasonCode.NotAuthorized,
   reasonString: 'a re-authentication cannot change the user name',
 };
-const ANONYMOUS: Accepted = { reasonCode: ReasonCode.Success, username: null };
+const ANONYMOUS: Accepted = { reasonCode: ReasonCode.Success, username: null, by: '' };
 
 export class AuthenticatorChain implements Authenticator {
   readonly endsByItself = true;
@@ -109,9 +110,22 @@ export class AuthenticatorChain implements Authenticator {
   begin(method: string, request: ConnectRequest, username: string | null): AuthExchange | null {
     for (const member of this.#members) {
       const exchange = member.begin(method, request, username);
-      if (exchange !== null) return this.#finishing(exchange, username);
+      if (exchange !== null) return this.#finishing(exchange, username, member.name);
     }
     return null;
+  }
+
+  /** By the member that let it in, which may be another now, or be here no more. */
+  async review(client: Client): Promise<Client | null> {
+    const { by } = client;
+    if (by === '') return this.#anonymous === ANONYMOUS ? client : null;
+    const member = this.#members.find(({ name }) => name === by);
+    const reviewed = await member?.review(client);
+    if (reviewed === undefined || reviewed === null) return null;
+    // The configured groups are those of now.
+    const isOther = reviewed !== client;
+    const ownGroups = (isOther ? reviewed.groups : client.ownGroups) ?? [];
+    return { ...reviewed, ownGroups, groups: this.#allGroups(client.username, ownGroups) };
   }
 
   /** Its members live on. */
@@ -126,17 +140,17 @@ export class AuthenticatorChain implements Authenticator {
   ): Promise<Decision> {
     for (const member of members) {
       const decision = await member.authenticate(request);
-      if (decision !== 'next') return this.#finished(decision);
+      if (decision !== 'next') return this.#finished(decision, member.name);
       if (request.isGone) return GONE;
     }
     return otherwise;
   }
 
-  #finishing(exchange: AuthExchange, username: string | null): AuthExchange {
+  #finishing(exchange: AuthExchange, username: string | null, by: string): AuthExchange {
     const finish = (step: AuthStep): AuthStep => {
       if (step.reasonCode === ReasonCode.ContinueAuthentication) return step;
       const isAnother = username !== null && isAccepted(step) && step.username !== username;
-      return isAnother ? ANOTHER : this.#finished(step);
+      return isAnother ? ANOTHER : this.#finished(step, by);
     };
     return {
       step: (data) => {
@@ -147,12 +161,15 @@ export class AuthenticatorChain implements Authenticator {
     };
   }
 
-  #finished<T extends Accepted>(decision: T | Refused): T | Refused {
+  #finished<T extends Accepted>(decision: T | Refused, by: string): T | Refused {
     if (!isAccepted(decision)) return uniform(decision);
     const { username, groups = [], expiresAtMs = Number.POSITIVE_INFINITY } = decision;
     if (expiresAtMs <= this.#clock.wallNow()) return EXPIRED;
-    if (username === null) return decision;
-    return { ...decision, groups: [...new Set([...groups, ...this.#groupsOf(username)])] };
+    return { ...decision, by, ownGroups: groups, groups: this.#allGroups(username, groups) };
+  }
+
+  #allGroups(username: string | null, own: readonly string[]): readonly string[] {
+    return username === null ? own : [...new Set([...own, ...this.#groupsOf(username)])];
   }
 }
 

@@ -2,11 +2,12 @@
 // is none refuse the client with 0x88 and are said in the log. One that answers at once still does.
 
 import { ReasonCode } from '../protocol/reason-code.ts';
-import { decisionOf, stepOf } from './answer.ts';
+import { decisionOf, reviewOf, stepOf } from './answer.ts';
 import type {
   AuthExchange,
   Authenticator,
   AuthStep,
+  Client,
   ConnectRequest,
   Decision,
   Refused,
@@ -56,6 +57,22 @@ export class GuardedAuthenticator implements Authenticator {
     } catch (error) {
       const refused = this.#failed(error, request);
       return { step: () => refused };
+    }
+  }
+
+  /** Who cannot be reviewed is not let stay. */
+  async review(client: Client): Promise<Client | null> {
+    if (this.#authenticator.review === undefined) return client;
+    try {
+      return reviewOf(
+        await this.#wait(Promise.resolve(this.#authenticator.review(client))),
+        client,
+      );
+    } catch (thrown) {
+      const fields = { authenticator: this.name, error: failureText(thrown) };
+      const sentence = 'an authenticator failed to review a client, which is ended';
+      this.#log.warn(this.name, { ...fields, clientId: client.clientId }, sentence);
+      return null;
     }
   }
 

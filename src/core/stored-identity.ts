@@ -9,17 +9,16 @@ export const IDENTITIES = 'identities';
 /** Larger ones are not kept: the client is judged without them until it is back. */
 const BYTES_MAX = 65_536;
 
-export type StoredIdentity = Pick<Client, 'claims' | 'permissions' | 'by' | 'credential'>;
+export type StoredIdentity = Pick<
+  Client,
+  'claims' | 'permissions' | 'by' | 'credential' | 'ownGroups'
+>;
 
-/** null: there is nothing to keep. */
-export function encodeIdentity({
-  claims,
-  permissions,
-  by,
-  credential,
-}: StoredIdentity): Uint8Array | null {
-  if ((claims ?? permissions ?? by ?? credential) === undefined) return null;
-  const text = JSON.stringify({ version: 1, claims, permissions, by, credential });
+/** null: rules go by nothing that is not in the session itself. */
+export function encodeIdentity(identity: StoredIdentity): Uint8Array | null {
+  const { claims, permissions, by, credential, ownGroups } = identity;
+  if (claims === undefined && permissions === undefined) return null;
+  const text = JSON.stringify({ version: 1, claims, permissions, by, credential, ownGroups });
   const bytes = new TextEncoder().encode(text);
   return bytes.length > BYTES_MAX ? null : bytes;
 }
@@ -27,10 +26,10 @@ export function encodeIdentity({
 /** Nothing, for what is none of these. */
 export function decodeIdentity(bytes: Uint8Array): StoredIdentity {
   try {
-    const { version, claims, permissions, by, credential } = JSON.parse(
+    const { version, claims, permissions, by, credential, ownGroups } = JSON.parse(
       new TextDecoder().decode(bytes),
     );
-    return version === 1 ? { claims, permissions, by, credential } : {};
+    return version === 1 ? { claims, permissions, by, credential, ownGroups } : {};
   } catch {
     return {};
   }

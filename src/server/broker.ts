@@ -39,6 +39,7 @@ export interface Admission {
 export class Broker implements ConnectionOwner, Gate {
   /** `mqtt://127.0.0.1:1883` */
   name: string;
+  ruleName: string;
   /** For the next connection. */
   #context: Context;
   readonly #listener: Listener;
@@ -66,6 +67,7 @@ export class Broker implements ConnectionOwner, Gate {
     this.#context = context;
     this.#listener = listener;
     this.name = name;
+    this.ruleName = name;
     this.#admission = admission;
     this.#signal = signal;
     const { clock, logger, wheel } = context;

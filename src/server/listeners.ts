@@ -187,6 +187,7 @@ export class Listeners {
       open.broker.change(this.#contextOf(options), acceptLimitsOf(options));
       const { host, port } = open.address;
       open.broker.name = listenerUrl(options, { host, port });
+      open.broker.ruleName = options.name ?? listenerUrl(options);
       open.address = { url: open.broker.name, host, port };
     }
     for (const open of removed) {
@@ -259,6 +260,7 @@ export class Listeners {
       this.#signal,
       acceptLimitsOf(options),
     );
+    if (options.name !== undefined) broker.ruleName = options.name;
     const owner = this.#owners.get(listener);
     if (owner !== undefined) owner.broker = broker;
     try {

@@ -12,11 +12,11 @@ import type {
   SubscribeVerdict,
 } from '../auth/auth.ts';
 import { splitSharedFilter } from '../protocol/filter.ts';
-import type { ConnectPacket, QoS, Will } from '../protocol/packet.ts';
+import { type ConnectPacket, PacketType, type QoS, type Will } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import type { Context } from './context.ts';
-import { isPending, verdictOf } from './parking.ts';
+import { isPending, verdictFor, verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
 
 /** Who the client is, as an authenticator says. */
@@ -31,6 +31,7 @@ export function clientOf(
     claims: accepted.claims,
     permissions: accepted.permissions,
     by: accepted.by,
+    ownGroups: accepted.ownGroups,
     credential: accepted.credential,
     protocolVersion: known.protocolVersion,
     remoteAddress: known.remoteAddress,
@@ -172,7 +173,7 @@ export interface Granted {
 export function grantOf(answer: unknown, authorizer: Authorizer | null): Granted | ReasonCode {
   const mustAsk = authorizer?.authorizeReceive !== undefined;
   if (typeof answer !== 'object' || answer === null) {
-    const code = verdictOf(answer);
+    const code = verdictFor(PacketType.Suback, answer);
     if (code >= ReasonCode.UnspecifiedError) return code;
     return { access: mustAsk ? SubscriptionAccess.Asked : SubscriptionAccess.Whole, qosMax: 2 };
   }

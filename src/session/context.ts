@@ -40,6 +40,8 @@ export interface SessionRegistry {
 export interface ConnectionOwner {
   /** for logs and limits */
   readonly name: string;
+  /** What rules call the listener. */
+  readonly ruleName: string;
   /** CONNECT was accepted: the connection is no longer half-connected. */
   onConnected(connection: Connection): void;
   /** What came is not MQTT; the reason is counted by name. */

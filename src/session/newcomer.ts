@@ -38,7 +38,7 @@ export class Newcomer implements ConnectRequest {
   }
 
   get listener(): string {
-    return this.#connection.owner.name;
+    return this.#connection.owner.ruleName;
   }
 
   get transport(): string {

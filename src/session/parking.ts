@@ -4,7 +4,9 @@
 
 import type { Cancellable } from '../lib/clock.ts';
 import { Timer } from '../lib/timer-wheel.ts';
+import type { PacketType } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
+import { isLegalReasonCode } from '../protocol/reason-code-table.ts';
 import type { Connection } from './connection.ts';
 import { PauseReason } from './connection-state.ts';
 
@@ -32,6 +34,13 @@ export interface ParkOptions<T> {
   readonly orGone?: (value: T) => void;
   /** Whoever answers ends its waiting by itself, however long others are before it. */
   readonly isBounded?: boolean;
+}
+
+/** The same, as a code that this packet may carry: an authorizer that fails may say what only CONNACK has. */
+export function verdictFor(type: PacketType, answer: unknown): ReasonCode {
+  const code = verdictOf(answer);
+  const isLegal = code < ReasonCode.UnspecifiedError || isLegalReasonCode(type, code);
+  return isLegal ? code : ReasonCode.ImplementationSpecificError;
 }
 
 /** Stops reading until `answer` is there, then runs `then`, which may park it again, and goes on. */

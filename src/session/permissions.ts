@@ -4,13 +4,13 @@
 import type { Verdict } from '../auth/auth.ts';
 import { matchesFilter, splitSharedFilter } from '../protocol/filter.ts';
 import type { Message } from '../protocol/message.ts';
-import type { QoS } from '../protocol/packet.ts';
+import { PacketType, type QoS } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Topic } from '../protocol/topic.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import type { Context } from './context.ts';
 import { Decisions, Known, publishSlot, RECEIVE, RECEIVE_QUEUED, type Slot } from './decisions.ts';
-import { isPending, verdictOf } from './parking.ts';
+import { isPending, verdictFor, verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
 
 export class Permissions {
@@ -41,12 +41,12 @@ export class Permissions {
     if (known === Known.Denied) return ReasonCode.NotAuthorized;
     const answer = authorizer.authorizePublish(this.#session.client, topic.name, qos, retain);
     if (isPending(answer)) return answer;
-    return this.#remember(topic, slot, verdictOf(answer), nowMs);
+    return this.#remember(topic, slot, verdictFor(PacketType.Puback, answer), nowMs);
   }
 
   /** An answer that `publish` had to wait for; `generation` is that of the rules which were asked. */
   answered(message: Message, answer: unknown, generation: number): ReasonCode {
-    const code = verdictOf(answer);
+    const code = verdictFor(PacketType.Puback, answer);
     if (generation !== this.#context.access.generation) return code;
     const slot = publishSlot(message.qos, message.retain);
     return this.#remember(message.topic, slot, code, this.#context.clock.now());

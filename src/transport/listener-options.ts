@@ -28,6 +28,8 @@ export interface ListenerTlsOptions extends Partial<TlsOptions> {
 }
 
 export interface ListenerOptions {
+  /** What rules call it; default: its URL with the address and port that are asked for. */
+  readonly name?: string;
   /** Default `mqtt`. */
   readonly protocol?: ListenerProtocol;
   /** Name or address to bind; `''`, the default, is all interfaces. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type {
   Authenticator,
   AuthStep,
+  Client,
   ConnectRequest,
   Decision,
   Refused,
@@ -169,7 +170,7 @@ describe('anonymous', () => {
   test('is also who shows a certificate that names nobody', async () => {
     const { chain } = chainOf([], { anonymous: true });
     const request = connectRequest({ certificate: certificateOf() });
-    expect(await chain.authenticate(request)).toEqual({
+    expect(await chain.authenticate(request)).toMatchObject({
       reasonCode: ReasonCode.Success,
       username: null,
     });
@@ -341,7 +342,7 @@ describe('enhanced authentication', () => {
       { groupsOf: () => ['g'] },
     );
     const exchange = chain.begin('M', request, null);
-    expect(await exchange?.step(null)).toEqual({ ...PROVEN, groups: ['g'] });
+    expect(await exchange?.step(null)).toMatchObject({ ...PROVEN, groups: ['g'] });
     expect(chain.begin('N', request, null)).toBeNull();
   });
 
@@ -400,5 +401,72 @@ describe('enhanced authentication', () => {
     clock.advance(700);
     expect(await step).toMatchObject({ reasonCode: ReasonCode.ServerUnavailable });
     expect(() => exchange?.abort?.()).not.toThrow();
+  });
+});
+
+describe('a review of who is here', () => {
+  const here: Client = { clientId: 'c', username: 'ann', protocolVersion: 5, remoteAddress: '' };
+  /** Knows again who is in this group from now on, or nobody. */
+  const reviewing = (answer: unknown): Authenticator => ({
+    authenticate: () => ACCEPTED,
+    review: () => answer as Client,
+  });
+
+  test('asks the member that let the client in, by its name', async () => {
+    const other = reviewing(null);
+    const { chain } = chainOf([
+      member(other, { name: 'a' }),
+      member(reviewing({ ...here, by: 'b', groups: ['new'] }), { name: 'b' }),
+    ]);
+    const client = { ...here, by: 'b', groups: ['old'], ownGroups: ['old'] };
+    expect(await chain.review(client)).toMatchObject({ username: 'ann', groups: ['new'] });
+    expect(await chain.review({ ...here, by: 'a' })).toBeNull();
+  });
+
+  test('knows nobody whom none of its members let in', async () => {
+    const { chain } = chainOf([answers(ACCEPTED)]);
+    expect(await chain.review({ ...here, by: 'gone' })).toBeNull();
+    expect(await chain.review(here)).toBeNull();
+  });
+
+  test('lets anonymous clients stay where they may come', async () => {
+    const client = { ...here, username: null, by: '' };
+    expect(await chainOf([], { anonymous: true }).chain.review(client)).toBe(client);
+    expect(await chainOf([]).chain.review(client)).toBeNull();
+  });
+
+  test('gives the groups of the configuration of now to whom its member does not review', async () => {
+    const { chain } = chainOf([answers(ACCEPTED)], { groupsOf: () => ['now'] });
+    const client = { ...here, by: 'm', groups: ['own', 'then'], ownGroups: ['own'] };
+    expect(await chain.review(client)).toMatchObject({
+      groups: ['own', 'now'],
+      ownGroups: ['own'],
+    });
+  });
+
+  test('ends whom its member cannot review: a throw, another user, nothing', async () => {
+    const throwing: Authenticator = {
+      authenticate: () => ACCEPTED,
+      review: () => {
+        throw new Error('broken on purpose');
+      },
+    };
+    for (const one of [throwing, reviewing({ ...here, username: 'bob' }), reviewing(undefined)]) {
+      const { chain, book } = chainOf([one]);
+      expect(await chain.review({ ...here, by: 'm' })).toBeNull();
+      expect(book.lines).toHaveLength(1);
+    }
+  });
+
+  test('an accepted client says who let it in', async () => {
+    const { chain } = chainOf([answers({ ...ACCEPTED, groups: ['own'], credential: 'x' })], {
+      groupsOf: () => ['more'],
+    });
+    expect(await chain.authenticate(login('ann', 'x'))).toMatchObject({
+      by: 'm',
+      groups: ['own', 'more'],
+      ownGroups: ['own'],
+      credential: 'x',
+    });
   });
 });
