@@ -1,6 +1,7 @@
 // Log lines about those who were refused, at a bounded rate: scanners come by the thousand, and a line each would bury what
 // matters. The same sentence about the same address comes once in ten seconds, then with the number of times it was true
-// meanwhile; of the rest beyond `LINES_MAX` only the number is told.
+// meanwhile; of the rest beyond `LINES_MAX` only the number is told. Where a line is about more than an address (a user name, a
+// client id), which a stranger chooses, its owner is the address, and has `OWNER_LINES_MAX` of them: nobody buries the others.
 
 import { Timer, type TimerOwner, type TimerWheel } from '../lib/timer-wheel.ts';
 import type { Logger } from './logger.ts';
@@ -8,10 +9,15 @@ import type { Logger } from './logger.ts';
 const INTERVAL_MS = 10_000;
 /** Pairs of sentence and address that are remembered, thus lines in an interval. */
 const LINES_MAX = 256;
+/** Of them those of one owner; then one more for the rest. */
+const OWNER_LINES_MAX = 16;
+
+const MORE_OF_OWNER = 'more of one address was refused than is told line by line; the last of it';
 
 interface Line {
   readonly level: 'info' | 'warn';
   readonly sentence: string;
+  readonly owner: string;
   /** Of the last time. */
   fields: object;
   loggedMs: number;
@@ -23,6 +29,8 @@ export class RefusalLog implements TimerOwner {
   readonly #wheel: TimerWheel;
   readonly #timer = new Timer(this);
   readonly #lines = new Map<string, Line>();
+  /** Lines of each owner that has any. */
+  readonly #owners = new Map<string, number>();
   #unnamed = 0;
 
   constructor(logger: Logger, wheel: TimerWheel) {
@@ -30,14 +38,17 @@ export class RefusalLog implements TimerOwner {
     this.#wheel = wheel;
   }
 
-  /** One log line, now or later; `key` is whom it is about, as limits count addresses. */
-  info(key: string, fields: object, sentence: string): void {
-    this.#log('info', key, fields, sentence);
+  /**
+   * One log line, now or later; `key` is whom it is about, as limits count addresses. `owner` is the address, where there is
+   * more in the key than that.
+   */
+  info(key: string, fields: object, sentence: string, owner = ''): void {
+    this.#log('info', key, fields, sentence, owner);
   }
 
   /** The same about what an operator should look at. */
-  warn(key: string, fields: object, sentence: string): void {
-    this.#log('warn', key, fields, sentence);
+  warn(key: string, fields: object, sentence: string, owner = ''): void {
+    this.#log('warn', key, fields, sentence, owner);
   }
 
   /** Whether this sentence about this one was told lately: then it comes again later, with the number of times. */
@@ -57,6 +68,7 @@ export class RefusalLog implements TimerOwner {
       if (nowMs - line.loggedMs < INTERVAL_MS) continue;
       if (line.repeats === 0) {
         this.#lines.delete(id);
+        this.#release(line.owner);
         continue;
       }
       this.#logger[line.level]({ ...line.fields, again: line.repeats }, line.sentence);
@@ -77,9 +89,10 @@ export class RefusalLog implements TimerOwner {
     this.onTimer(this.#timer, Number.POSITIVE_INFINITY);
     this.#wheel.cancel(this.#timer);
     this.#lines.clear();
+    this.#owners.clear();
   }
 
-  #log(level: 'info' | 'warn', key: string, fields: object, sentence: string): void {
+  #log(level: 'info' | 'warn', key: string, fields: object, sentence: string, owner: string): void {
     const id = idOf(key, sentence);
     const line = this.#lines.get(id);
     if (line !== undefined) {
@@ -87,13 +100,32 @@ export class RefusalLog implements TimerOwner {
       line.repeats++;
       return;
     }
+    const ofOwner = owner === '' ? 0 : (this.#owners.get(owner) ?? 0);
+    if (ofOwner >= OWNER_LINES_MAX) {
+      this.#log(level, owner, fields, MORE_OF_OWNER, '');
+      return;
+    }
     if (!this.#timer.isArmed) this.#wheel.arm(this.#timer, INTERVAL_MS);
     if (this.#lines.size >= LINES_MAX) {
       this.#unnamed++;
       return;
     }
-    this.#lines.set(id, { level, sentence, fields, loggedMs: this.#wheel.nowMs, repeats: 0 });
+    this.#lines.set(id, {
+      level,
+      sentence,
+      owner,
+      fields,
+      loggedMs: this.#wheel.nowMs,
+      repeats: 0,
+    });
+    if (owner !== '') this.#owners.set(owner, ofOwner + 1);
     this.#logger[level](fields, sentence);
+  }
+
+  #release(owner: string): void {
+    const left = (this.#owners.get(owner) ?? 0) - 1;
+    if (left > 0) this.#owners.set(owner, left);
+    else this.#owners.delete(owner);
   }
 }
 

@@ -86,3 +86,18 @@ test('its end says what was not said yet', () => {
   expect(book.lines[1]?.fields).toEqual({ again: 1 });
   expect(wheel.armed).toBe(0);
 });
+
+test('of one owner sixteen lines are told, then one for the rest; when they are over there is room again', () => {
+  const { clock, book, log } = make();
+  for (let i = 0; i < 100; i++) log.info(`a ${i}`, { i }, 'wrong', 'a');
+  expect(book.lines).toHaveLength(17);
+  expect(book.lines[16]).toMatchObject({ level: 'info', fields: { i: 16 } });
+  log.warn('b 1', {}, 'wrong', 'b');
+  expect(book.lines).toHaveLength(18);
+  clock.advance(10_100);
+  expect(book.lines).toHaveLength(19);
+  expect(book.lines[18].fields).toEqual({ i: 99, again: 83 });
+  clock.advance(20_100);
+  for (let i = 0; i < 100; i++) log.info(`a ${i}`, { i }, 'wrong', 'a');
+  expect(book.lines).toHaveLength(19 + 17);
+});
