@@ -19,6 +19,8 @@ import { logRefusal, type Refusal } from './refusals.ts';
 /** Connections that get their DISCONNECT in one turn when the server stops. */
 const SLICE = 500;
 
+const STRANGER = 'connection closed before CONNECT was accepted';
+
 /** No limit of a listener's own. */
 export const NO_ACCEPT_LIMITS: AcceptLimits = {
   connectionsMax: 0,
@@ -180,6 +182,7 @@ export class Broker implements ConnectionOwner, Gate {
       bytesSent: connection.writer.bytesSent,
     };
     if (client !== null) logger.info(fields, 'client disconnected');
+    else if (connection.isExplained) logger.debug(fields, STRANGER);
     else if (connection.bytesReceived > 0) this.#logStranger(fields, stream.remoteAddress);
     else logger.debug(fields, 'connection closed before its first byte');
     this.release(stream.remoteAddress);
@@ -188,7 +191,7 @@ export class Broker implements ConnectionOwner, Gate {
   /** A line for each way in which connections of an address fail. */
   #logStranger(fields: { readonly reason: string }, address: string): void {
     const key = `${limitKey(address)} ${fields.reason}`;
-    this.#log.info(key, fields, 'connection closed before CONNECT was accepted');
+    this.#log.info(key, fields, STRANGER);
   }
 
   /** Ends the clients whose certificate does not count any more: revoked, or expired. */

@@ -8,6 +8,7 @@ import type { Limits } from '../core/limits.ts';
 import { guarded, SILENT } from '../core/logger.ts';
 import { Metrics } from '../core/metrics.ts';
 import { QueueRules } from '../core/queue-rules.ts';
+import { RefusalLog } from '../core/refusal-log.ts';
 import { Tick } from '../core/tick.ts';
 import { SYSTEM_CLOCK } from '../lib/clock.ts';
 import { RANDOM_IDS } from '../lib/ids.ts';
@@ -54,6 +55,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     drops,
     metrics,
     logger,
+    refusalLog: new RefusalLog(logger, wheel),
     registry,
     authentication: new Authentication(options.authenticator ?? null),
     access,

@@ -317,8 +317,9 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, denials, logger, wheel } = this.#context;
+    const { commits, denials, logger, refusalLog, wheel } = this.#context;
     denials.close();
+    refusalLog.close();
     try {
       if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());
     } catch (error) {

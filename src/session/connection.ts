@@ -4,8 +4,9 @@
 
 import type { Client } from '../auth/auth.ts';
 import type { Waiting } from '../core/tick.ts';
-import { formatPeer } from '../lib/address.ts';
+import { formatPeer, limitKey } from '../lib/address.ts';
 import { AssertionFailure } from '../lib/assert.ts';
+import { clip } from '../lib/clip.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import { Framer } from '../protocol/framer.ts';
 import { PacketType, type ProtocolVersion } from '../protocol/packet.ts';
@@ -49,6 +50,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   parkedAnswers = 0;
   /** A CONNECT with a known protocol name is in: its sender understands a CONNACK. */
   isConnect = false;
+  /** The log says already why it was not let in. */
+  isExplained = false;
   /** QoS 1 and 2 messages that may be in flight to the client: the smaller of its Receive Maximum and ours. */
   sendWindow = 0;
   inboundAliases: InboundAliases | null = null;
@@ -190,18 +193,21 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   /** Something was thrown while one of its packets was handled: a ProtocolError is the client's doing, the rest ours. */
   onError(error: unknown): void {
-    const { logger, metrics } = this.context;
+    const { logger, metrics, refusalLog } = this.context;
+    this.isExplained = true;
     if (error instanceof ProtocolError) {
       metrics.protocolErrors++;
-      logger.info(
-        {
-          clientId: this.client?.clientId ?? null,
-          remote: formatPeer(this.stream.remoteAddress, this.stream.remotePort),
-          reasonCode: error.reasonCode,
-          clause: error.clause,
-        },
-        `the client broke the protocol: ${error.message}`,
-      );
+      const clientId = this.client === null ? null : clip(this.client.clientId);
+      const { remoteAddress, remotePort } = this.stream;
+      const fields = {
+        clientId,
+        remote: formatPeer(remoteAddress, remotePort),
+        reasonCode: error.reasonCode,
+        clause: error.clause,
+      };
+      const address = limitKey(remoteAddress);
+      const sentence = `the client broke the protocol: ${error.message}`;
+      refusalLog.info(`${address} ${clientId ?? ''}`, fields, sentence, address);
       this.fail(error.reasonCode, `${error.message} (${error.clause})`);
       return;
     }

@@ -8,6 +8,7 @@ import type { Limits } from '../core/limits.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { QueueRules } from '../core/queue-rules.ts';
+import type { RefusalLog } from '../core/refusal-log.ts';
 import type { Tick } from '../core/tick.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
@@ -63,6 +64,8 @@ export interface Context {
   readonly drops: Drops;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** For lines that strangers cause. */
+  readonly refusalLog: RefusalLog;
   readonly alarms: Alarms;
   readonly registry: SessionRegistry;
   readonly queueRules: QueueRules;

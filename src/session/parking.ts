@@ -2,6 +2,7 @@
 // their order, and nobody else notices. An answer that does not come in time ends the connection: nothing that it waited
 // with was acknowledged, so its client sends that again.
 
+import { limitKey } from '../lib/address.ts';
 import type { Cancellable } from '../lib/clock.ts';
 import { Timer } from '../lib/timer-wheel.ts';
 import type { PacketType } from '../protocol/packet.ts';
@@ -75,12 +76,14 @@ export function park<T>(
 const NO_DEADLINE: Cancellable = { cancel: () => {} };
 
 function startDeadline(connection: Connection): Cancellable {
-  const { limits, logger, wheel } = connection.context;
+  const { limits, refusalLog, wheel } = connection.context;
   const timer = new Timer({
     onTimer: () => {
       if (!connection.isOpen) return;
       const { answerTimeoutMs } = limits;
-      logger.warn(
+      connection.isExplained = true;
+      refusalLog.warn(
+        limitKey(connection.stream.remoteAddress),
         { clientId: connection.request?.clientId ?? null, answerTimeoutMs },
         'access control did not answer in time: the connection that waited for it is closed',
       );

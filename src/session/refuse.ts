@@ -1,19 +1,29 @@
 // A CONNECT that is not accepted: CONNACK in the form its sender understands, then the end. MQTT 5 §3.1.4, §3.2.2.2.
 
+import { formatPeer, limitKey } from '../lib/address.ts';
+import { clip } from '../lib/clip.ts';
 import { PacketType } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
-import { isLegalReasonCode } from '../protocol/reason-code-table.ts';
+import { isLegalReasonCode, reasonCodeName } from '../protocol/reason-code-table.ts';
 import { ConnectReturnCode, connackReturnCodeV3 } from '../protocol/reason-codes-v3.ts';
 import type { Connection } from './connection.ts';
 
-/** `serverReference` goes with UseAnotherServer and ServerMoved. [MQTT-3.2.2-7] */
+/** Characters of what an authenticator says for the log. */
+const DETAIL_MAX = 512;
+
+/**
+ * `serverReference` goes with UseAnotherServer and ServerMoved. [MQTT-3.2.2-7] `detail` is for the log only: what really was the
+ * matter.
+ */
 export function refuseConnect(
   connection: Connection,
   reasonCode: ReasonCode,
   reasonString: string,
   serverReference?: string,
+  detail?: string,
 ): void {
   if (!connection.isOpen) return;
+  logRefusal(connection, reasonCode, reasonString, detail);
   if (connection.isConnect) {
     if (connection.version === 5) {
       connection.writer.send({
@@ -35,6 +45,34 @@ export function refuseConnect(
     }
   }
   connection.close(reasonString);
+}
+
+/** A line for each way of failing, address and user name, at a bounded rate. */
+function logRefusal(
+  connection: Connection,
+  reasonCode: ReasonCode,
+  reasonString: string,
+  detail = '',
+): void {
+  if (connection.isExplained) return;
+  connection.isExplained = true;
+  const { context, owner, request, stream, version } = connection;
+  const username = request?.username ?? null;
+  const hexCode = `0x${reasonCode.toString(16).padStart(2, '0').toUpperCase()}`;
+  const fields = {
+    clientId: request === null ? null : clip(request.clientId),
+    username: username === null ? null : clip(username),
+    remote: formatPeer(stream.remoteAddress, stream.remotePort),
+    listener: owner.name,
+    version,
+    reasonCode: hexCode,
+    reason: clip(reasonString, DETAIL_MAX),
+    ...(detail === '' ? {} : { detail: clip(detail, DETAIL_MAX) }),
+  };
+  const address = limitKey(stream.remoteAddress);
+  const key = `${address} ${clip(reasonString)} ${username === null ? '' : clip(username)}`;
+  const sentence = `a CONNECT was refused: ${hexCode} ${reasonCodeName(reasonCode)}`;
+  context.refusalLog.info(key, fields, sentence, address);
 }
 
 /** v3 has no return code for a CONNECT that breaks the protocol: the connection is closed without one. 3.1.1 §3.1.4. */

@@ -108,12 +108,13 @@ function decide(
 }
 
 function refuse(connection: Connection, refused: Refused): ReasonCode {
-  const { reasonCode, reasonString, serverReference } = refused;
+  const { reasonCode, reasonString, serverReference, detail } = refused;
   refuseConnect(
     connection,
     reasonCode,
     reasonString ?? 'refused by the authenticator',
     serverReference,
+    detail,
   );
   return ReasonCode.Success;
 }
