@@ -38,6 +38,7 @@ export type { DisconnectOptions, ServerOptions, StoreTables } from './server/opt
 export { Server } from './server/server.ts';
 export type { StoreTable } from './server/store-table.ts';
 export type { AccessRules } from './session/access.ts';
+export type { ConnectGuard, GuardHost, GuardTable } from './session/connect-guard.ts';
 export { MemoryStorage } from './storage/memory.ts';
 export {
   DeliveryState,

@@ -16,6 +16,18 @@ export class Metrics {
   protocolErrors = 0;
   /** Broken assertions: our own mistakes. */
   assertionFailures = 0;
+  /** Answers of the authenticator at CONNECT; of what an authenticator never saw there is none. */
+  authenticationSuccesses = 0;
+  authenticationFailures = 0;
+  /** Penalties that failed logins brought, and attempts that were turned away for one. */
+  penalties = 0;
+  penaltyRefusals = 0;
+  /** Connections and CONNECTs that were turned away for a ban, one for flapping included. */
+  banRefusals = 0;
+  /** Bans that connecting too often brought. */
+  flappingBans = 0;
+  /** How often clients began to fight over one client id. */
+  clientIdFights = 0;
   sessionsCreated = 0;
   sessionsResumed = 0;
   sessionsTakenOver = 0;

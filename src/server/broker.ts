@@ -125,7 +125,7 @@ export class Broker implements ConnectionOwner, Gate {
   }
 
   place(address: string): boolean {
-    const reason = this.#control.admitAddress(address);
+    const reason = this.#banned(address) ?? this.#control.admitAddress(address);
     if (reason === null) return true;
     this.#refused(reason, address);
     return false;
@@ -146,9 +146,19 @@ export class Broker implements ConnectionOwner, Gate {
     this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
   }
 
+  #banned(address: string): Refusal | null {
+    const { guard, metrics } = this.#context;
+    if (guard === null || !guard.isBanned(address)) return null;
+    metrics.banRefusals++;
+    this.#refusals.set('banned', (this.#refusals.get('banned') ?? 0) + 1);
+    return 'banned';
+  }
+
   /** Counts the connection as open, or says why not. */
   #objection(address: string): Refusal | null {
     const control = this.#control;
+    const banned = this.#banned(address);
+    if (banned !== null) return banned;
     const { connectionsMax, halfConnectedMax } = this.#context.limits;
     if (this.#admission.connections >= connectionsMax) {
       control.refuse('connections');

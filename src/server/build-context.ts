@@ -60,6 +60,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     authentication: new Authentication(options.authenticator ?? null),
     access,
     denials: new DenialLog(access, logger, wheel),
+    guard: options.guard ?? null,
     alarms,
     queueRules: new QueueRules(limits, options.queueRules),
     pendingWills: new PendingWills(),

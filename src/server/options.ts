@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { SharedStrategyName } from '../router/shared-subscription.ts';
 import type { AccessRules } from '../session/access.ts';
+import type { ConnectGuard } from '../session/connect-guard.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import type { Listener } from '../transport/stream.ts';
@@ -38,6 +39,8 @@ export interface ServerOptions {
   /** Default: everybody may do everything. */
   readonly authorizer?: Authorizer;
   readonly accessRules?: Partial<AccessRules>;
+  /** Default: nobody is banned, and failed logins have no consequence. */
+  readonly guard?: ConnectGuard;
   /** Default: state lives in memory only. */
   readonly storage?: Storage;
   /** Who of a shared subscription gets a message; default `round_robin`. */

@@ -5,10 +5,11 @@ import type { RefusalLog } from '../core/refusal-log.ts';
 import { limitKey } from '../lib/address.ts';
 import type { RefusalReason } from '../transport/accept-control.ts';
 
-/** The limit of the server is counted as the listener's, and another line. */
-export type Refusal = RefusalReason | 'server-connections';
+/** The limit of the server is counted as the listener's, and another line; bans are the guard's. */
+export type Refusal = RefusalReason | 'server-connections' | 'banned';
 
 const SENTENCES: Readonly<Record<Refusal, string>> = {
+  banned: 'its address is banned',
   overload: 'the event loop is later than loop_lag_max in [limits], and must catch up first',
   'server-connections': 'the server has connections_max of [limits]',
   connections: 'the listener has its connections_max',
@@ -27,7 +28,8 @@ export function logRefusal(
   listener: string,
   address: string,
 ): void {
-  const isOfAddress = reason === 'connections-per-address' || reason === 'rate-per-address';
+  const isOfAddress =
+    reason === 'banned' || reason === 'connections-per-address' || reason === 'rate-per-address';
   const fields = { listener, address, reason };
   const sentence = `a connection was not let in: ${SENTENCES[reason]}`;
   // That of one address is its own doing; the rest is for whoever runs the server.

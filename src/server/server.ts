@@ -267,8 +267,9 @@ export class Server {
   }
 
   async #prepareAccess(): Promise<void> {
-    const { commits } = this.#context;
+    const { commits, guard, logger, metrics, refusalLog } = this.#context;
     const table = (name: string) => (commits === null ? null : storeTable(commits, name));
+    await guard?.open({ logger, metrics, refusalLog, table });
     const access = await this.#options.prepareAccess?.({ table });
     if (access === undefined) return;
     this.#access.replace(access);
@@ -317,8 +318,9 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, denials, logger, refusalLog, wheel } = this.#context;
+    const { commits, denials, guard, logger, refusalLog, wheel } = this.#context;
     denials.close();
+    guard?.close();
     refusalLog.close();
     try {
       if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());

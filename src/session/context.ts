@@ -20,6 +20,7 @@ import type { TopicTable } from '../protocol/topic.ts';
 import type { RetainedStore } from '../router/retained.ts';
 import type { Router } from '../router/router.ts';
 import type { Access, Authentication } from './access.ts';
+import type { ConnectGuard } from './connect-guard.ts';
 import type { Connection } from './connection.ts';
 import type { DenialLog } from './denial-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
@@ -74,6 +75,7 @@ export interface Context {
   readonly authentication: Authentication;
   readonly access: Access;
   readonly denials: DenialLog;
+  readonly guard: ConnectGuard | null;
   /** null: nothing is stored, nothing waits. */
   readonly commits: Commits | null;
   readonly encodeOnce: EncodeOnce;

@@ -1,6 +1,6 @@
 // CONNECT: is it valid, who is it, may it come in, and which session does it get. MQTT 5 §3.1.4.
 
-import type { Accepted, ConnectRequest, Decision, Refused } from '../../auth/auth.ts';
+import type { Accepted, ConnectRequest, Decision, Next, Refused } from '../../auth/auth.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import type { ConnectPacket, Properties } from '../../protocol/packet.ts';
 import { connectVersion, decodeConnect } from '../../protocol/packets/connect.ts';
@@ -12,6 +12,7 @@ import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
 import { type Entrant, enter } from '../enter.ts';
+import { countRefusal, guardObjection, takeoverObjection } from '../guarding.ts';
 import { Newcomer } from '../newcomer.ts';
 import { isPending, park } from '../parking.ts';
 import { refuseConnect } from '../refuse.ts';
@@ -77,6 +78,8 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
   const { context } = connection;
   const request = new Newcomer(connection, packet);
   connection.request = request;
+  const objection = context.guard?.objection(request) ?? null;
+  if (objection !== null) return refuse(connection, objection);
   const method = packet.properties.authenticationMethod;
   if (method !== undefined) return authenticateEnhanced(connection, packet, request, method);
   const { authenticator } = context.authentication;
@@ -93,7 +96,13 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
     generation === context.access.generation
       ? decide(connection, packet, request, result)
       : authenticate(connection, packet); // by users and rules that are gone
-  park(connection, decision, andThen, { isBounded: authenticator.endsByItself === true });
+  park(connection, decision, andThen, {
+    isBounded: authenticator.endsByItself === true,
+    // Work was done for it, though nobody waits for the answer any more.
+    orGone: (result) => {
+      if (!isAccepted(result)) countRefusal(context, request, refusalOf(result));
+    },
+  });
   return ReasonCode.Success;
 }
 
@@ -104,7 +113,9 @@ function decide(
   decision: Decision,
 ): ReasonCode {
   if (isAccepted(decision)) return welcome(connection, packet, request, decision);
-  return refuse(connection, decision === 'next' ? NOBODY_DECIDED : decision);
+  const refused = refusalOf(decision);
+  countRefusal(connection.context, request, refused);
+  return refuse(connection, refused);
 }
 
 function refuse(connection: Connection, refused: Refused): ReasonCode {
@@ -117,6 +128,10 @@ function refuse(connection: Connection, refused: Refused): ReasonCode {
     detail,
   );
   return ReasonCode.Success;
+}
+
+function refusalOf(decision: Refused | Next): Refused {
+  return decision === 'next' ? NOBODY_DECIDED : decision;
 }
 
 const NOBODY_DECIDED: Refused = {
@@ -181,7 +196,10 @@ function welcome(
   const { remoteAddress } = stream;
   const client = clientOf({ clientId, protocolVersion, remoteAddress }, accepted);
   const entrant: Entrant = { packet, request, client, accepted, properties };
-  const objection = ownerObjection(context, client) ?? expiryObjection(context, accepted);
+  const objection =
+    guardObjection(context, request, accepted) ??
+    ownerObjection(context, client) ??
+    expiryObjection(context, accepted);
   if (objection !== null) return refuse(connection, objection);
   const { generation } = context.access;
   const answer = admit(context, packet, request, client);
@@ -201,7 +219,9 @@ function admitted(
 ): ReasonCode {
   if ('reasonCode' in answer) return refuse(connection, answer);
   // Somebody else may have come with this client id while the answer was waited for.
-  const objection = ownerObjection(connection.context, entrant.client);
+  const { context } = connection;
+  const objection =
+    ownerObjection(context, entrant.client) ?? takeoverObjection(context, entrant.request);
   if (objection !== null) return refuse(connection, objection);
   enter(connection, entrant, answer);
   return ReasonCode.Success;
