@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need (Debian; Ubuntu has no package of Chromium), unless it is there: the real MQTT clients of the
-# integration tests, Mosquitto and argon2, whose password files are ours, too, a browser, the proxies that stand in front of the
+# integration tests, Mosquitto and argon2, whose password and ACL files are ours, too, a browser, the proxies that stand in front of the
 # server, and strace for the crash tests. It fails with a sentence when it cannot: a test that is left out in silence is worse
 # than one that fails. Debian may start Mosquitto, nginx and HAProxy as services when it installs them; the tests need no
 # service, and start their own.
