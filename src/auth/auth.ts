@@ -136,6 +136,8 @@ export interface Client {
   readonly groups?: readonly string[];
   readonly claims?: Claims;
   readonly permissions?: readonly Permission[];
+  /** The name in its certificate, where it showed one. */
+  readonly certificateName?: string | null;
   readonly by?: string;
   readonly ownGroups?: readonly string[];
   readonly credential?: string;

@@ -10,15 +10,21 @@ import type {
   TlsConfig,
 } from '../config/listener-config.ts';
 import type { ListenerOptions, ListenerTlsOptions } from '../transport/listener-options.ts';
+import { authenticatorKey } from './access/authenticators.ts';
 import { idOf } from './owner.ts';
 
 const DAY_MS = 86_400_000;
 
 /** Throws ConfigError for an owner of a socket that this system does not know. */
-export function listenersOf({ listeners }: Config): ListenerOptions[] {
+export function listenersOf(config: Config): ListenerOptions[] {
+  const { listeners } = config;
   const problems = listeners.flatMap(({ socket }, index) => unknownOwners(socket, index));
   if (problems.length > 0) throw new ConfigError(null, problems);
-  return listeners.map(listenerOf);
+  return listeners.map((listener) => ({
+    ...listenerOf(listener),
+    name: listener.url,
+    authenticator: authenticatorKey(config, listener),
+  }));
 }
 
 function listenerOf(listener: ListenerConfig): ListenerOptions {

@@ -1,108 +1,218 @@
-// What SIGHUP does: the configuration is read again, whole, and what can change while the server runs is changed. Whatever is
-// wrong leaves everything as it was, and is said in the log, every problem a line. Clients of listeners that stay notice nothing.
+// What a reload does, whoever asks for it: the configuration and everything that it names is read again, whole, and what can
+// change while the server runs is changed in one moment. Whatever is wrong leaves everything as it was, is said in the log,
+// every problem a line, and stays an alarm until a reload succeeds. Clients of listeners that stay notice nothing, unless they
+// may not be here any more.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { AccessError } from '../auth/access-error.ts';
+import type { Guard } from '../auth/guard/guard.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { Logger } from '../core/logger.ts';
+import type { ReloadReport, ReloadRequest } from '../server/contract.ts';
 import type { Server } from '../server/server.ts';
 import { TlsMaterialError } from '../transport/tls/findings.ts';
+import { guardSettings } from './access/guard.ts';
+import { type AccessInForce, digestOf, type NextAccess } from './access/in-force.ts';
 import { describeBindError } from './bind-error.ts';
 import { listenersOf } from './listeners.ts';
 
 /** Between two readings of a file that somebody may be writing. */
 const SETTLE_MS = 100;
+/** Readings until files that never rest are given up. */
+const SETTLE_MAX = 50;
+const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
 const AT_START = ['limits', 'queues', 'storage', 'log'] as const;
 
-export class Reload {
-  readonly #server: Server;
-  readonly #load: () => Promise<Config>;
-  readonly #logger: Logger;
+/** Of `[access]`, likewise. */
+const ACCESS_AT_START = [
+  'hashWorkers',
+  'hashQueueMax',
+  'credentialsTtlMs',
+  'credentialsMax',
+] as const;
+
+/** It could be done, but looks like a mistake. */
+class DoubtfulReload extends Error {
+  readonly doubts: readonly string[];
+
+  constructor(doubts: readonly string[]) {
+    super(doubts.join('\n'));
+    this.doubts = doubts;
+  }
+}
+
+export interface ReloadParts {
+  readonly server: Server;
+  readonly access: AccessInForce;
+  readonly guard: Guard;
   /** What the server was started with. */
-  readonly #started: Config;
-  #running: Promise<void> | null = null;
-  #isWanted = false;
+  readonly started: Config;
+  /** Reads the configuration again. */
+  readonly load: () => Promise<Config>;
+  readonly logger: Logger;
+}
 
-  constructor(server: Server, started: Config, load: () => Promise<Config>, logger: Logger) {
-    this.#server = server;
-    this.#started = started;
-    this.#load = load;
-    this.#logger = logger;
+export class Reload {
+  readonly #parts: ReloadParts;
+  /** Called when something else may be in force. */
+  onReloaded: (() => void) | null = null;
+  #running: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<ReloadReport> | null = null;
+
+  constructor(parts: ReloadParts) {
+    this.#parts = parts;
   }
 
-  /** Reloads; asked while it does so, it does so once more. Never rejects. */
-  request(): Promise<void> {
-    this.#isWanted = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
+  /** Reloads; who asks while others wait for the same gets theirs. Never rejects. */
+  request(): Promise<ReloadReport> {
+    this.#waiting ??= this.run({ force: false, dryRun: false }, () => {
+      this.#waiting = null;
     });
-    return this.#running;
+    return this.#waiting;
   }
 
-  async #run(): Promise<void> {
-    while (this.#isWanted) {
-      this.#isWanted = false;
-      try {
-        await this.#reload();
-      } catch (error) {
-        this.#complain(error);
-      }
+  /** Reloads after whatever runs already. Never rejects: what is wrong is in the report. */
+  run(request: ReloadRequest, onBegin: () => void = () => {}): Promise<ReloadReport> {
+    const report = this.#running.then(() => {
+      onBegin();
+      return this.#try(request);
+    });
+    this.#running = report;
+    return report;
+  }
+
+  async #try(request: ReloadRequest): Promise<ReloadReport> {
+    const { logger, server } = this.#parts;
+    if (!server.isRunning) {
+      const message = 'Nothing is reloaded: the server is not running yet, or not any more';
+      logger.info({}, message);
+      return { ...NOTHING, problems: [message] };
+    }
+    try {
+      const report = await this.#reload(request);
+      if (!request.dryRun) server.alarms.clear(ALARM);
+      return report;
+    } catch (error) {
+      const problems = problemsOf(error);
+      if (!request.dryRun) this.#complain(problems);
+      return { ...NOTHING, problems };
     }
   }
 
-  async #reload(): Promise<void> {
-    if (!this.#server.isRunning) {
-      this.#logger.info({}, 'Nothing is reloaded: the server is not running yet, or not any more');
-      return;
+  async #reload({ force, dryRun }: ReloadRequest): Promise<ReloadReport> {
+    const { access, guard, logger, server } = this.#parts;
+    const { config, next } = await this.#readSettled();
+    const { built, changes, doubts } = next;
+    const afterRestart = this.#afterRestart(config);
+    if (dryRun) {
+      const { ended, muted } = await server.previewAccess(built.options);
+      await built.drop();
+      return { changes, ended, muted, afterRestart, problems: doubts };
     }
-    const config = await this.#loadSettled();
-    const { added, changed, removed } = await this.#server.setListeners(listenersOf(config));
-    await this.#server.reloadCertificates();
-    this.#logger.info({ added, changed, removed }, 'The configuration was reloaded');
-    const late = AT_START.filter((part) => !isDeepStrictEqual(config[part], this.#started[part]));
-    if (late.length === 0) return;
-    this.#logger.warn(
-      { changed: late },
-      'What changed in these parts of the configuration counts only after a restart',
-    );
+    try {
+      if (doubts.length > 0 && !force) throw new DoubtfulReload(doubts);
+      const { added, changed, removed } = await server.setListeners(
+        listenersOf(config),
+        built.options,
+      );
+      logger.info({ added, changed, removed, access: changes }, 'The configuration was reloaded');
+    } catch (error) {
+      await built.drop();
+      throw error;
+    }
+    guard.setSettings(guardSettings(config.penalties));
+    await access.adopt(next);
+    this.onReloaded?.();
+    await server.reloadCertificates();
+    const { ended, muted } = await server.accessReviewed();
+    if (afterRestart.length > 0) {
+      logger.warn(
+        { changed: afterRestart },
+        'What changed in these parts of the configuration counts only after a restart',
+      );
+    }
+    return { changes, ended, muted, afterRestart, problems: [] };
   }
 
   /**
-   * Reads the configuration until it says the same twice: an editor that is still writing has emptied the file first, and half of
-   * a configuration may well be a valid one.
+   * Reads everything until it says the same twice: an editor that is still writing has emptied the file first, and half of a
+   * configuration, or of a list of users, may well be a valid one.
    */
-  async #loadSettled(): Promise<Config> {
+  async #readSettled(): Promise<{ config: Config; next: NextAccess }> {
+    const { access } = this.#parts;
     let former = await this.#tryLoad();
-    for (;;) {
+    for (let reading = 0; reading < SETTLE_MAX; reading++) {
+      const digest = await digestOf(access.files);
       await delay(SETTLE_MS);
       const config = await this.#tryLoad();
-      if (!isDeepStrictEqual(config, former)) former = config;
-      else if (config instanceof Error) throw config;
-      else return config;
+      const isSettled = isDeepStrictEqual(config, former);
+      former = config;
+      if (!isSettled) continue;
+      if (config instanceof Error) throw config;
+      const next = await access.build(config).catch((error: unknown) => error);
+      if (digest === (await digestOf(access.files))) {
+        if (!isNext(next)) throw next;
+        return { config, next };
+      }
+      if (isNext(next)) await next.built.drop();
     }
+    throw new Error(
+      'the files of the configuration do not come to rest: somebody keeps writing them',
+    );
   }
 
   /** What is wrong as a value: it may be right in a moment. */
   async #tryLoad(): Promise<Config | Error> {
     try {
-      return await this.#load();
+      return await this.#parts.load();
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
   }
 
-  #complain(error: unknown): void {
-    for (const problem of problemsOf(error)) {
-      this.#logger.error({ problem }, 'The configuration stays as it was');
+  /** Parts that changed, and count only from the next start on. */
+  #afterRestart(config: Config): string[] {
+    const { started } = this.#parts;
+    const late: string[] = AT_START.filter(
+      (part) => !isDeepStrictEqual(config[part], started[part]),
+    );
+    if (ACCESS_AT_START.some((key) => config.access[key] !== started.access[key])) {
+      late.push('access (hash_workers, hash_queue_max, credentials_ttl, credentials_max)');
     }
+    return late;
+  }
+
+  #complain(problems: readonly string[]): void {
+    const { logger, server } = this.#parts;
+    for (const problem of problems) logger.error({ problem }, 'The configuration stays as it was');
+    const message = 'a reload failed: what was in force before still is';
+    server.alarms.raise(ALARM, 'warning', message, { problems });
   }
 }
 
+const NOTHING: Omit<ReloadReport, 'problems'> = {
+  changes: [],
+  ended: 0,
+  muted: 0,
+  afterRestart: [],
+};
+
+function isNext(next: unknown): next is NextAccess {
+  return typeof next === 'object' && next !== null && 'built' in next;
+}
+
 function problemsOf(error: unknown): string[] {
-  if (error instanceof ConfigError || error instanceof TlsMaterialError)
+  if (error instanceof DoubtfulReload) return [...error.doubts];
+  if (
+    error instanceof ConfigError ||
+    error instanceof TlsMaterialError ||
+    error instanceof AccessError
+  ) {
     return error.message.split('\n');
+  }
   return [describeBindError(error) ?? (error instanceof Error ? error.message : String(error))];
 }

@@ -14,13 +14,15 @@ import type { Storage } from '../storage/storage.ts';
 export interface ChosenStorage {
   /** Undefined: nothing is kept beyond the process. */
   readonly storage: Storage | undefined;
+  /** The data folder, which this process has to itself; null where there is none. */
+  readonly folder: string | null;
   /** Tells the server what was found, and answers the commands that find the folder in use. */
   attach(server: Server, logger: Logger): void;
   /** After the server has stopped. */
   release(): Promise<void>;
 }
 
-const NOTHING = { attach: () => {}, release: () => Promise.resolve() };
+const NOTHING = { folder: null, attach: () => {}, release: () => Promise.resolve() };
 
 /** Throws StoreError, or ConfigError for a module that cannot be had. `file`: the configuration file, or null. */
 export async function chooseStorage(
@@ -57,6 +59,7 @@ async function chooseLmdb(config: StorageConfig, version: string): Promise<Chose
   });
   return {
     storage,
+    folder: prepared.folder,
     attach(server, logger) {
       if (setAside !== null) {
         server.alarms.raise('store_corrupt', 'critical', setAside.message, {

@@ -11,14 +11,15 @@ const BYTES_MAX = 65_536;
 
 export type StoredIdentity = Pick<
   Client,
-  'claims' | 'permissions' | 'by' | 'credential' | 'ownGroups'
+  'claims' | 'permissions' | 'certificateName' | 'by' | 'credential' | 'ownGroups'
 >;
 
 /** null: rules go by nothing that is not in the session itself. */
 export function encodeIdentity(identity: StoredIdentity): Uint8Array | null {
-  const { claims, permissions, by, credential, ownGroups } = identity;
-  if (claims === undefined && permissions === undefined) return null;
-  const text = JSON.stringify({ version: 1, claims, permissions, by, credential, ownGroups });
+  const { claims, permissions, certificateName, by, credential, ownGroups } = identity;
+  if (claims === undefined && permissions === undefined && !certificateName) return null;
+  const known = { claims, permissions, certificateName, by, credential, ownGroups };
+  const text = JSON.stringify({ version: 1, ...known });
   const bytes = new TextEncoder().encode(text);
   return bytes.length > BYTES_MAX ? null : bytes;
 }
@@ -26,10 +27,10 @@ export function encodeIdentity(identity: StoredIdentity): Uint8Array | null {
 /** Nothing, for what is none of these. */
 export function decodeIdentity(bytes: Uint8Array): StoredIdentity {
   try {
-    const { version, claims, permissions, by, credential, ownGroups } = JSON.parse(
-      new TextDecoder().decode(bytes),
-    );
-    return version === 1 ? { claims, permissions, by, credential, ownGroups } : {};
+    const { version, ...known } = JSON.parse(new TextDecoder().decode(bytes));
+    const { claims, permissions, certificateName, by, credential, ownGroups } = known;
+    if (version !== 1) return {};
+    return { claims, permissions, certificateName, by, credential, ownGroups };
   } catch {
     return {};
   }

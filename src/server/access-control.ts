@@ -88,6 +88,13 @@ export class AccessControl {
     return this.#review;
   }
 
+  /** Something is different about one user: its clients are looked at as after a replacement. */
+  async reviewUser(username: string): Promise<void> {
+    for (const session of [...this.#registry]) {
+      if (session.client.username === username && !session.hasEnded) await this.#reviewOne(session);
+    }
+  }
+
   /** What these options would do to those who are here; changes nothing. */
   async preview(options: AccessOptions): Promise<AccessReview> {
     const authorizer = options.authorizer ?? null;

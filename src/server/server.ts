@@ -1,6 +1,7 @@
 // The orchestrator: it builds what all share, opens the store, starts the brokers and stops everything in one order. Nothing of
 // MQTT happens here.
 
+import type { Client } from '../auth/auth.ts';
 import type { Alarms } from '../core/alarms.ts';
 import type { Drops } from '../core/drop.ts';
 import { DEFAULT_LIMITS } from '../core/limits.ts';
@@ -146,6 +147,13 @@ export class Server {
     return true;
   }
 
+  /** Who is connected. */
+  *connectedClients(): IterableIterator<Client> {
+    for (const { client, connection } of [...this.#registry]) {
+      if (connection !== null) yield client;
+    }
+  }
+
   /**
    * Makes the listeners those of `listeners`: others are opened, changed or closed, and the clients of those that stay notice
    * nothing. With `access`, who may come and do what changes in the same moment. Rejects with what is wrong, and then nothing
@@ -170,6 +178,11 @@ export class Server {
     if (!this.isRunning) return Promise.reject(new Error('the server is not running'));
     this.#access.replace(access);
     return this.#access.reviewed();
+  }
+
+  /** Something is different about one user: its clients are looked at as after a change of access. */
+  reviewUser(username: string): Promise<void> {
+    return this.#access.reviewUser(username);
   }
 
   /** What `setAccess` would do to those who are here now; nothing changes. */

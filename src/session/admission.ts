@@ -21,7 +21,7 @@ import type { Session } from './session.ts';
 
 /** Who the client is, as an authenticator says. */
 export function clientOf(
-  known: Pick<Client, 'clientId' | 'protocolVersion' | 'remoteAddress'>,
+  known: Pick<Client, 'clientId' | 'certificateName' | 'protocolVersion' | 'remoteAddress'>,
   accepted: Accepted,
 ): Client {
   return {
@@ -30,6 +30,7 @@ export function clientOf(
     groups: accepted.groups ?? NOTHING,
     claims: accepted.claims,
     permissions: accepted.permissions,
+    certificateName: known.certificateName,
     by: accepted.by,
     ownGroups: accepted.ownGroups,
     credential: accepted.credential,

@@ -47,7 +47,7 @@ const TEXT_MAX = 1_000;
 const RANGE = /[.:]/;
 
 /** What is wrong with a ban that somebody wants to make, and what would be right; null if nothing is. */
-function banProblem(request: BanRequest): string | null {
+export function banProblem(request: BanRequest): string | null {
   const { kind, pattern, reason = '', origin = '', durationMs = null } = request;
   if (!BAN_KINDS.includes(kind)) {
     return `a ban goes by one of ${BAN_KINDS.join(', ')}, not by "${String(kind)}"`;

@@ -1,5 +1,7 @@
 // `iothub start`: runs the server until a signal ends it. The first SIGINT or SIGTERM stops it gracefully, the second at once.
 
+import { AccessError } from '../../auth/access-error.ts';
+import { Guard } from '../../auth/guard/guard.ts';
 import { admitsAnonymous, authenticatorsOf } from '../../config/access-config.ts';
 import type { Config, QueueConfig } from '../../config/config.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -10,8 +12,13 @@ import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
 import { RuntimeLimitError } from '../../transport/runtime.ts';
 import { TlsMaterialError } from '../../transport/tls/findings.ts';
+import { serverControl } from '../access/control.ts';
+import { guardSettings } from '../access/guard.ts';
+import { AccessInForce } from '../access/in-force.ts';
+import { watchAccess } from '../access/watch.ts';
 import { describeBindError } from '../bind-error.ts';
 import { isContainer } from '../container.ts';
+import { openControlSocket } from '../control.ts';
 import { ExitCode } from '../exit-code.ts';
 import { type Greeted, greet } from '../greeting.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
@@ -31,15 +38,20 @@ export async function start(
   logger: Logger,
   version: string,
 ): Promise<ExitCode> {
+  const access = new AccessInForce(logger);
+  const guard = new Guard({ settings: guardSettings(config.penalties) });
   const server = new Server({
     listeners: listenersOf(config),
     limits: config.limits,
     logger,
     storage: storage.storage,
     queueRules: config.queues.map(ruleOf),
+    guard,
+    prepareAccess: (tables) => access.prepare(config, tables),
   });
+  access.attach(server);
   storage.attach(server, logger);
-  const reloading = new Reload(server, config, reload, logger);
+  const reloading = new Reload({ server, access, guard, started: config, load: reload, logger });
   const { stopRequested, isStopRequested } = listenToSignals(server, reloading, logger);
   endOnSurprise(server, logger);
   // Bun says which Node it takes after, too; undefined fields are left out.
@@ -59,7 +71,11 @@ export async function start(
       process.stderr.write(`${error.message}\n`);
       return ExitCode.Store;
     }
-    if (error instanceof TlsMaterialError || error instanceof RuntimeLimitError) {
+    if (
+      error instanceof TlsMaterialError ||
+      error instanceof RuntimeLimitError ||
+      error instanceof AccessError
+    ) {
       process.stderr.write(`${error.message}\n`);
       return ExitCode.Config;
     }
@@ -73,9 +89,33 @@ export async function start(
   const { metrics } = server;
   const connections = () => metrics.connectionsOpened - metrics.connectionsClosed;
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
+  const closeDoors = await openDoors(server, access, guard, reloading, config, storage, logger);
   await stopRequested;
   collecting.cancel();
-  return stopped(server, logger);
+  await closeDoors();
+  const exitCode = await stopped(server, logger);
+  await access.close();
+  return exitCode;
+}
+
+/** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it. */
+async function openDoors(
+  server: Server,
+  access: AccessInForce,
+  guard: Guard,
+  reloading: Reload,
+  config: Config,
+  { folder }: ChosenStorage,
+  logger: Logger,
+): Promise<() => Promise<void>> {
+  const watching = watchAccess(access, config.access.watch, reloading, logger);
+  if (folder === null) return () => watching.close();
+  const control = serverControl(server, access, guard, reloading);
+  const closeSocket = await openControlSocket(folder, control, logger);
+  return async () => {
+    await watching.close();
+    await closeSocket();
+  };
 }
 
 /** Where the server is, and who may come in there. */

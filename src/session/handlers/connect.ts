@@ -194,7 +194,9 @@ function welcome(
   const { clientId } = request;
   const { protocolVersion } = packet;
   const { remoteAddress } = stream;
-  const client = clientOf({ clientId, protocolVersion, remoteAddress }, accepted);
+  const { certificate } = request;
+  const certificateName = certificate?.username ?? certificate?.clientId;
+  const client = clientOf({ clientId, certificateName, protocolVersion, remoteAddress }, accepted);
   const entrant: Entrant = { packet, request, client, accepted, properties };
   const objection =
     guardObjection(context, request, accepted) ??

@@ -1,0 +1,99 @@
+// Access control as it is configured, built as a whole: everything is read and checked before any of it is in force, and what
+// is wrong is said all at once.
+
+import { AccessError, type AccessProblem } from '../../auth/access-error.ts';
+import type { ChainMember } from '../../auth/chain.ts';
+import type { Config } from '../../config/config.ts';
+import type { AccessOptions } from '../../server/access-control.ts';
+import { buildAuthenticator, chainsOf, isGuarded } from './authenticators.ts';
+import { buildAuthorizer } from './authorizers.ts';
+import type { Inventory } from './inventory.ts';
+import type { Part } from './parts.ts';
+import type { AccessServices } from './services.ts';
+
+export interface BuiltAccess {
+  readonly options: AccessOptions;
+  readonly files: readonly string[];
+  readonly warnings: readonly AccessProblem[];
+  readonly inventories: readonly Inventory[];
+  /** It is in force from now on. */
+  keep(): void;
+  /** It never was, or is not any more. */
+  drop(): Promise<void>;
+}
+
+/** Throws AccessError with everything that is wrong. */
+export async function buildAccess(config: Config, services: AccessServices): Promise<BuiltAccess> {
+  const { access } = config;
+  const accessRules = {
+    deniedV3: access.deniedV3,
+    sessionOwner: access.sessionOwner,
+    decisionsMax: access.decisionsMax,
+  };
+  if (!isGuarded(config)) return built({ accessRules }, [], []);
+  const problems: AccessProblem[] = [];
+  const gather = async <T>(making: readonly Promise<Part<T>>[]): Promise<Part<T>[]> => {
+    const settled = await Promise.allSettled(making);
+    return settled.flatMap((one) => {
+      if (one.status === 'fulfilled') return one.value;
+      problems.push(...problemsOf(one.reason));
+      return [];
+    });
+  };
+  const { authenticators, authorizers } = config;
+  const who = await gather(authenticators.map((one) => buildAuthenticator(one, config, services)));
+  const what = await gather(authorizers.map((one) => buildAuthorizer(one, config, services)));
+  const parts = [...who, ...what];
+  if (problems.length > 0) {
+    await dropAll(parts);
+    throw new AccessError(problems);
+  }
+  const members = new Map(who.map(({ made }): [string, ChainMember] => [made.name, made]));
+  const { all, byKey } = chainsOf(config, members, services);
+  const chains = [all, ...Object.values(byKey)];
+  const options = { authenticator: all, authenticators: byKey, accessRules };
+  if (what.length === 0) return built(options, parts, chains);
+  const { AuthorizerChain } = await import('../../auth/acl/authorizer-chain.ts');
+  const { clock, logger } = services;
+  const authorizer = new AuthorizerChain({ members: what.map(({ made }) => made), clock, logger });
+  return built({ ...options, authorizer }, parts, [...chains, authorizer]);
+}
+
+interface Closable {
+  close?(): void | PromiseLike<void>;
+}
+
+type AnyPart = Part<{ readonly authenticator: Closable } | { readonly authorizer: Closable }>;
+
+function built(
+  options: AccessOptions,
+  parts: readonly AnyPart[],
+  chains: readonly Closable[],
+): BuiltAccess {
+  return {
+    options,
+    files: [...new Set(parts.flatMap(({ files = [] }) => files))],
+    warnings: parts.flatMap(({ warnings = [] }) => warnings),
+    inventories: parts.flatMap(({ inventories = [] }) => inventories),
+    keep() {
+      for (const { onKept } of parts) onKept?.();
+    },
+    async drop() {
+      for (const chain of chains) await chain.close?.();
+      await dropAll(parts);
+    },
+  };
+}
+
+async function dropAll(parts: readonly AnyPart[]): Promise<void> {
+  for (const { made, onDropped } of parts) {
+    await ('authenticator' in made ? made.authenticator : made.authorizer).close?.();
+    onDropped?.();
+  }
+}
+
+function problemsOf(error: unknown): readonly AccessProblem[] {
+  if (error instanceof AccessError) return error.problems;
+  const message = error instanceof Error ? error.message : String(error);
+  return [{ file: null, line: null, message }];
+}

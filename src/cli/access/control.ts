@@ -1,0 +1,127 @@
+// What commands for a running server may ask of it, answered by its parts.
+
+import type { AuthorizerChain } from '../../auth/acl/authorizer-chain.ts';
+import type { Client } from '../../auth/auth.ts';
+import { type Ban, bannedAmong, banProblem } from '../../auth/guard/ban.ts';
+import type { Guard } from '../../auth/guard/guard.ts';
+import { DatabaseUserAdmin, type UserAdmin } from '../../auth/users/user-admin.ts';
+import { UserError, type UserProblem } from '../../auth/users/user-error.ts';
+import { ReasonCode } from '../../protocol/reason-code.ts';
+import type { AccessOptions } from '../../server/access-control.ts';
+import {
+  type AclAnswer,
+  type AclQuestion,
+  type BanControl,
+  ControlError,
+  type ControlledBan,
+  type ControlProblem,
+  type ServerControl,
+  type UserControl,
+} from '../../server/contract.ts';
+import type { Server } from '../../server/server.ts';
+import type { Reload } from '../reload.ts';
+import type { AccessInForce } from './in-force.ts';
+
+export function serverControl(
+  server: Server,
+  access: AccessInForce,
+  guard: Guard,
+  reload: Reload,
+): ServerControl {
+  const { users } = access.services;
+  return {
+    users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
+    bans: banControl(server, guard),
+    reload: (request) => reload.run(request),
+    explain: (question) => explain(access.options, question),
+  };
+}
+
+const USER_PROBLEMS: Readonly<Record<UserProblem, ControlProblem>> = {
+  unknown: 'unknown',
+  exists: 'exists',
+  invalid: 'invalid',
+  full: 'failed',
+  unreadable: 'failed',
+};
+
+function userControl(admin: UserAdmin): UserControl {
+  const told = async <T>(done: Promise<T>): Promise<T> => {
+    try {
+      return await done;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      throw new ControlError(USER_PROBLEMS[error.problem], error.message);
+    }
+  };
+  return {
+    list: () => told(admin.list()),
+    get: (username) => told(admin.get(username)),
+    add: (user) => told(admin.add(user)),
+    setPassword: (username, password) => told(admin.setPassword(username, password)),
+    setGroups: (username, groups) => told(admin.setGroups(username, groups)),
+    enable: (username) => told(admin.enable(username)),
+    disable: (username) => told(admin.disable(username)),
+    remove: (username) => told(admin.remove(username)),
+  };
+}
+
+function banControl(server: Server, { bans }: Guard): BanControl {
+  return {
+    list: async () => bans.list().map(shown),
+    async add({ kind, pattern, reason, durationMs, kick }) {
+      const request = { kind, pattern, reason, durationMs, origin: 'cli' };
+      const problem = banProblem(request);
+      if (problem !== null) throw new ControlError('invalid', problem);
+      const ban = await bans.add(request);
+      return { ban: shown(ban), kicked: kick ? kickBanned(server, ban) : 0 };
+    },
+    remove: (kind, pattern) => bans.remove(kind, pattern),
+  };
+}
+
+function shown({ kind, pattern, reason, origin, createdAtMs, expiresAtMs }: Ban): ControlledBan {
+  return {
+    ...{ kind, pattern, reason, origin },
+    createdAt: new Date(createdAtMs).toISOString(),
+    expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
+  };
+}
+
+function kickBanned(server: Server, ban: Ban): number {
+  let kicked = 0;
+  for (const { clientId } of bannedAmong(ban, server.connectedClients())) {
+    const options = { reasonString: 'banned' };
+    // DISCONNECT has no Banned. MQTT 5 §3.14.2.1
+    if (server.disconnectClient(clientId, ReasonCode.AdministrativeAction, options)) kicked++;
+  }
+  return kicked;
+}
+
+/** What the authorizers say, and who of them. */
+export async function explain(
+  { authorizer }: AccessOptions,
+  question: AclQuestion,
+): Promise<AclAnswer> {
+  const { username, clientId, groups, claims, action, topic, qos, retain } = question;
+  if (authorizer === undefined) return withoutAuthorizer(topic);
+  const client: Client = {
+    ...{ clientId, username, groups, claims },
+    protocolVersion: 5,
+    remoteAddress: '',
+  };
+  const chain = authorizer as AuthorizerChain;
+  const found = await chain.explain(client, { action, topic, qos, retain });
+  const { outcome, source, rule, file, line, reason } = found;
+  return { isAllowed: outcome === 'allow', source, rule, file, line, reason };
+}
+
+function withoutAuthorizer(topic: string): AclAnswer {
+  const isAllowed = !topic.startsWith('$');
+  return {
+    ...{ isAllowed, source: 'default', rule: null, file: null, line: null },
+    reason: isAllowed
+      ? 'there is no authorizer: whoever is let in may do everything but with topics that begin with $'
+      : 'topics that begin with $ need a rule, and there is no authorizer',
+  };
+}

@@ -1,0 +1,143 @@
+// The access control of a server that runs: what is in force, and what may take its place. Whatever is wrong with the new one,
+// or looks like a mistake, leaves the old one as it is.
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { AccessProblem } from '../../auth/access-error.ts';
+import type { Config } from '../../config/config.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { AccessOptions } from '../../server/access-control.ts';
+import type { StoreTables } from '../../server/options.ts';
+import type { Server } from '../../server/server.ts';
+import { type BuiltAccess, buildAccess } from './build.ts';
+import { differences, type Inventory, suspicions } from './inventory.ts';
+import { AccessServices } from './services.ts';
+
+/** Warnings that are told one by one. */
+const WARNINGS_MAX = 20;
+
+/** Something that is ready to take the place of what is in force. */
+export interface NextAccess {
+  readonly built: BuiltAccess;
+  /** What is different, a line each. */
+  readonly changes: readonly string[];
+  /** Why it should not be used without somebody's word. */
+  readonly doubts: readonly string[];
+}
+
+export class AccessInForce {
+  readonly #logger: Logger;
+  #services: AccessServices | null = null;
+  #built: BuiltAccess | null = null;
+  #server: Server | null = null;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  attach(server: Server): void {
+    this.#server = server;
+  }
+
+  /** At start, when the store is open. Throws AccessError: then the server does not start. */
+  async prepare(config: Config, tables: StoreTables): Promise<AccessOptions> {
+    const services = new AccessServices(config, this.#logger, this.#server?.alarms ?? null);
+    this.#services = services;
+    try {
+      const hasUsers = config.authenticators.some(({ kind }) => kind === 'users');
+      if (hasUsers) await services.openUsers(tables, (username) => this.#userChanged(username));
+      this.#built = await buildAccess(config, services);
+    } catch (error) {
+      await services.close();
+      throw error;
+    }
+    this.#warn(this.#built.warnings);
+    this.#built.keep();
+    return this.#built.options;
+  }
+
+  /** The files that it was read from. */
+  get files(): readonly string[] {
+    return this.#built?.files ?? [];
+  }
+
+  get services(): AccessServices {
+    if (this.#services === null) throw new Error('access control is not prepared yet');
+    return this.#services;
+  }
+
+  get options(): AccessOptions {
+    return this.#built?.options ?? {};
+  }
+
+  /** Reads and checks everything anew. Throws AccessError. */
+  async build(config: Config): Promise<NextAccess> {
+    const built = await buildAccess(config, this.services);
+    const before = this.#built?.inventories ?? [];
+    const { inventories } = built;
+    const doubts = [...suspicions(before, inventories), ...(await cutOff(before, inventories))];
+    return { built, changes: differences(before, inventories), doubts };
+  }
+
+  /** What was built is in force now; the server goes by it already. */
+  async adopt({ built }: NextAccess): Promise<void> {
+    const old = this.#built;
+    this.#built = built;
+    built.keep();
+    this.services.credentials.clear();
+    this.#warn(built.warnings);
+    await old?.drop();
+  }
+
+  async close(): Promise<void> {
+    await this.#built?.drop();
+    await this.#services?.close();
+  }
+
+  #userChanged(username: string): void {
+    this.#server?.reviewUser(username).catch((error: unknown) => {
+      this.#logger.error({ username, error: String(error) }, 'clients of a user were not reviewed');
+    });
+  }
+
+  #warn(warnings: readonly AccessProblem[]): void {
+    for (const { file, line, message } of warnings.slice(0, WARNINGS_MAX)) {
+      this.#logger.warn({ file, line }, message);
+    }
+    const rest = warnings.length - WARNINGS_MAX;
+    if (rest > 0)
+      this.#logger.warn({ count: rest }, 'there are more warnings about access control');
+  }
+}
+
+/** Of a file without a last newline the rest may still be on its way; it counts if it was like that before. */
+async function cutOff(
+  before: readonly Inventory[],
+  after: readonly Inventory[],
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const { title, file, entries } of after) {
+    const then = before.find((one) => one.title === title);
+    if (file === null || then === undefined || isSame(then.entries, entries)) continue;
+    const content = await readFile(file);
+    if (content.length === 0 || content.at(-1) === 0x0a) continue;
+    lines.push(
+      `${title}: the file does not end in a newline, so somebody may still be writing it; end its last line, or reload with --force`,
+    );
+  }
+  return lines;
+}
+
+function isSame(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([name, mark]) => b.get(name) === mark);
+}
+
+/** Tells whether any of the files has another content than before. */
+export async function digestOf(files: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    hash.update(file);
+    hash.update(await readFile(file).catch((error: NodeJS.ErrnoException) => error.code ?? ''));
+  }
+  return hash.digest('hex');
+}
