@@ -25,6 +25,7 @@ import {
   type ServerAddress,
 } from './listeners.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
+import { purgeSessions } from './purge.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
@@ -37,8 +38,6 @@ const SWEEP_VISITS_MAX = 10_000;
 
 /** A last commit and its fsync may take long on a slow disk, but not for ever. */
 const CLOSE_MAX_MS = 60_000;
-/** Sessions that are purged in one turn. */
-const PURGE_SLICE = 500;
 
 type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
 
@@ -206,22 +205,7 @@ export class Server {
    */
   async purgeSessions(offlineForMs: number, isDryRun = false): Promise<PurgedSession[]> {
     if (!this.isRunning) throw new Error('the server is not running yet, or not any more');
-    const { clock } = this.#context;
-    const purged: PurgedSession[] = [];
-    let budget = PURGE_SLICE;
-    for (const session of [...this.#registry]) {
-      const nowMs = clock.now();
-      const { clientId, connection, disconnectedAtMs, hasEnded, queuedMessages } = session;
-      if (hasEnded || connection !== null || nowMs - disconnectedAtMs < offlineForMs) continue;
-      const disconnectedAt = new Date(disconnectedAtMs + clock.wallNow() - nowMs).toISOString();
-      purged.push({ clientId, disconnectedAt, queuedMessages });
-      if (isDryRun) continue;
-      session.end();
-      if (--budget > 0) continue;
-      budget = PURGE_SLICE;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    return purged;
+    return purgeSessions(this.#context, this.#registry, offlineForMs, isDryRun);
   }
 
   /** Recounts everything from the structures themselves. */
