@@ -1,6 +1,7 @@
 // Whose queue has which bounds: the server's limits, unless a rule of the configuration fits the client (the first that does
 // counts), and within that the policy that the client itself asked for in CONNECT.
 
+import { Glob } from '../lib/glob.ts';
 import type { QueueLimits, QueuePolicy } from './limits.ts';
 
 /** CONNECT user property by which a client chooses the policy of its own queue. */
@@ -25,8 +26,8 @@ export interface QueueClient {
 }
 
 interface CompiledRule {
-  readonly clientId: RegExp | null;
-  readonly username: RegExp | null;
+  readonly clientId: Glob | null;
+  readonly username: Glob | null;
   readonly limits: QueueLimits;
 }
 
@@ -39,8 +40,8 @@ export class QueueRules {
   constructor(limits: QueueLimits, rules: readonly QueueRule[] = []) {
     this.#default = limits;
     this.#rules = rules.map((rule) => ({
-      clientId: rule.clientId === undefined ? null : globOf(rule.clientId),
-      username: rule.username === undefined ? null : globOf(rule.username),
+      clientId: rule.clientId === undefined ? null : new Glob(rule.clientId),
+      username: rule.username === undefined ? null : new Glob(rule.username),
       limits: Object.freeze({
         queueMessagesMax: rule.queueMessagesMax ?? limits.queueMessagesMax,
         queueBytesMax: rule.queueBytesMax ?? limits.queueBytesMax,
@@ -75,13 +76,8 @@ export function queuePolicyOf(name: string | undefined): QueuePolicy | null {
 }
 
 function fits(rule: CompiledRule, client: QueueClient): boolean {
-  if (rule.clientId !== null && !rule.clientId.test(client.clientId)) return false;
+  if (rule.clientId !== null && !rule.clientId.matches(client.clientId)) return false;
   return (
-    rule.username === null || (client.username !== null && rule.username.test(client.username))
+    rule.username === null || (client.username !== null && rule.username.matches(client.username))
   );
-}
-
-function globOf(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's');
 }
