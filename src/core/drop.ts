@@ -38,6 +38,8 @@ export const DropReason = {
   QueueReplaced: 16,
   /** Its subscriber may not receive it. */
   ReceiveNotAuthorized: 17,
+  /** Its publisher has used up a quota. */
+  Quota: 18,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -61,6 +63,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'store_damaged',
   'queue_replaced',
   'receive_not_authorized',
+  'quota',
 ];
 
 /** Counts what is lost, by reason, and tells whoever listens. */

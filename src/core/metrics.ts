@@ -34,6 +34,10 @@ export class Metrics {
   sessionsEnded = 0;
   sessionsExpired = 0;
   willsPublished = 0;
+  /** Times that a client was not read because it had used up a quota. */
+  quotaPauses = 0;
+  /** Messages, subscriptions and connections that were refused for a quota, and clients disconnected. */
+  quotaRefusals = 0;
   commits = 0;
   commitFailures = 0;
 }

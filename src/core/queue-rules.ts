@@ -1,8 +1,9 @@
 // Whose queue has which bounds: the server's limits, unless a rule of the configuration fits the client (the first that does
-// counts), and within that the policy that the client itself asked for in CONNECT.
+// counts), and within that the policy that the client itself asked for in CONNECT. Quotas may make the bounds smaller.
 
 import { Glob } from '../lib/glob.ts';
 import type { QueueLimits, QueuePolicy } from './limits.ts';
+import type { QueueCap } from './quota-share.ts';
 
 /** CONNECT user property by which a client chooses the policy of its own queue. */
 export const QUEUE_POLICY_PROPERTY = 'queue-policy';
@@ -31,11 +32,14 @@ interface CompiledRule {
   readonly limits: QueueLimits;
 }
 
+/** Variants of bounds that are remembered; more come only with other quotas. */
+const VARIANTS_MAX = 1_024;
+
 export class QueueRules {
   readonly #default: QueueLimits;
   readonly #rules: readonly CompiledRule[];
-  /** Bounds with another policy, made once each so that a million sessions share them. */
-  readonly #variants = new Map<QueueLimits, Map<QueuePolicy, QueueLimits>>();
+  /** Bounds with another policy or smaller ones, made once each so that a million sessions share them. */
+  readonly #variants = new Map<string, QueueLimits>();
 
   constructor(limits: QueueLimits, rules: readonly QueueRule[] = []) {
     this.#default = limits;
@@ -51,21 +55,33 @@ export class QueueRules {
     }));
   }
 
-  /** The bounds for a client; `requested` is the policy it asked for, or null. */
-  limitsFor(client: QueueClient, requested: QueuePolicy | null): QueueLimits {
+  /** The bounds for a client; `requested` is the policy it asked for, `cap` what its quotas allow at most, or null. */
+  limitsFor(
+    client: QueueClient,
+    requested: QueuePolicy | null,
+    cap: QueueCap | null = null,
+  ): QueueLimits {
     const limits = this.#rules.find((rule) => fits(rule, client))?.limits ?? this.#default;
-    if (requested === null || requested === limits.queuePolicy) return limits;
-    let variants = this.#variants.get(limits);
-    if (variants === undefined) {
-      variants = new Map();
-      this.#variants.set(limits, variants);
-    }
-    let variant = variants.get(requested);
-    if (variant === undefined) {
-      const { queueMessagesMax, queueBytesMax, queueQos0 } = limits;
-      variant = { queueMessagesMax, queueBytesMax, queuePolicy: requested, queueQos0 };
-      variants.set(requested, Object.freeze(variant));
-    }
+    const wanted = {
+      queueMessagesMax: Math.min(limits.queueMessagesMax, cap?.queueMessagesMax ?? Infinity),
+      queueBytesMax: Math.min(limits.queueBytesMax, cap?.queueBytesMax ?? Infinity),
+      queuePolicy: requested ?? limits.queuePolicy,
+      queueQos0: limits.queueQos0,
+    };
+    const isSame =
+      wanted.queuePolicy === limits.queuePolicy &&
+      wanted.queueMessagesMax === limits.queueMessagesMax &&
+      wanted.queueBytesMax === limits.queueBytesMax;
+    return isSame ? limits : this.#variantOf(wanted);
+  }
+
+  #variantOf(wanted: QueueLimits): QueueLimits {
+    const key = Object.values(wanted).join(' ');
+    const known = this.#variants.get(key);
+    if (known !== undefined) return known;
+    if (this.#variants.size >= VARIANTS_MAX) this.#variants.clear();
+    const variant = Object.freeze(wanted);
+    this.#variants.set(key, variant);
     return variant;
   }
 }

@@ -5,6 +5,7 @@
 // Whether a message may be retained at all, and to whom it is sent when, is decided elsewhere.
 
 import type { Limits } from '../core/limits.ts';
+import type { RetainedOwners } from '../core/retained-owners.ts';
 import { type Message, NO_EXPIRY } from '../protocol/message.ts';
 import { RetainedScan } from './retained-scan.ts';
 import { TopicIndex } from './topic-index.ts';
@@ -29,6 +30,8 @@ export class RetainedStore {
   limits: RetainedLimits;
   /** Set by whoever stores retained messages elsewhere; null while nobody does. */
   listener: RetainedListener | null = null;
+  /** Counts whose the messages are; null while nobody asks. */
+  #owners: RetainedOwners | null;
   readonly #messages = new Map<string, Message>();
   readonly #names = new TopicIndex();
   #bytes = 0;
@@ -38,8 +41,9 @@ export class RetainedStore {
   #sweepFrom = '';
   #sweptFullMs = Number.NEGATIVE_INFINITY;
 
-  constructor(limits: RetainedLimits) {
+  constructor(limits: RetainedLimits, owners: RetainedOwners | null = null) {
     this.limits = limits;
+    this.#owners = owners;
   }
 
   get count(): number {
@@ -49,6 +53,14 @@ export class RetainedStore {
   /** Sum of `Message.size` of all. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** From now on all messages are counted there, those included that are here already; null: nowhere any more. */
+  countIn(owners: RetainedOwners | null): void {
+    if (owners === this.#owners) return;
+    this.#owners = owners;
+    if (owners === null) return;
+    for (const message of this.#messages.values()) owners.add(message);
   }
 
   /**
@@ -79,6 +91,10 @@ export class RetainedStore {
     if (message.messageExpiryInterval !== NO_EXPIRY) this.#expiring++;
     this.#bytes = bytes;
     this.#messages.set(name, message.compact());
+    if (this.#owners !== null) {
+      if (former !== undefined) this.#owners.remove(former);
+      this.#owners.add(message);
+    }
     return 'stored';
   }
 
@@ -137,6 +153,7 @@ export class RetainedStore {
     const name = message.topic.name;
     this.#messages.delete(name);
     this.#names.remove(name);
+    if (this.#owners !== null) this.#owners.remove(message);
     this.#bytes -= message.size;
     if (message.messageExpiryInterval !== NO_EXPIRY) this.#expiring--;
   }
