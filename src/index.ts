@@ -28,6 +28,13 @@ export { DEFAULT_LIMITS, type Limits, type QueueLimits, type QueuePolicy } from 
 export type { Logger } from './core/logger.ts';
 export type { Metrics } from './core/metrics.ts';
 export type { QueueRule } from './core/queue-rules.ts';
+export {
+  type QuotaOver,
+  type QuotaProblem,
+  type QuotaRule,
+  type QuotaScope,
+  quotaProblems,
+} from './core/quota-rules.ts';
 export type { Message, Publisher } from './protocol/message.ts';
 export { ReasonCode } from './protocol/reason-code.ts';
 export type { SharedStrategyName } from './router/shared-subscription.ts';

@@ -8,6 +8,7 @@ import type { Limits } from '../core/limits.ts';
 import { guarded, SILENT } from '../core/logger.ts';
 import { Metrics } from '../core/metrics.ts';
 import { QueueRules } from '../core/queue-rules.ts';
+import { Quotas } from '../core/quotas.ts';
 import { RefusalLog } from '../core/refusal-log.ts';
 import { Tick } from '../core/tick.ts';
 import { SYSTEM_CLOCK } from '../lib/clock.ts';
@@ -39,6 +40,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     logger.error({ error: String(error) }, 'the listener of lost messages failed');
   const alarms = new Alarms(clock, logger);
   const access = new Access(options.authorizer ?? null, options.accessRules);
+  const quotas = new Quotas(wheel, logger, options.quotas);
   const { storage } = options;
   return {
     limits,
@@ -51,7 +53,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     router: new Router(drops, {
       strategy: SHARED_STRATEGIES[options.sharedStrategy ?? 'round_robin'],
     }),
-    retained: new RetainedStore(limits),
+    retained: new RetainedStore(limits, quotas.owners),
     drops,
     metrics,
     logger,
@@ -63,6 +65,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     guard: options.guard ?? null,
     alarms,
     queueRules: new QueueRules(limits, options.queueRules),
+    quotas,
     pendingWills: new PendingWills(),
     commits:
       storage === undefined

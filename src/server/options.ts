@@ -4,6 +4,7 @@ import type { Authenticator, Authorizer } from '../auth/auth.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Logger } from '../core/logger.ts';
 import type { QueueRule } from '../core/queue-rules.ts';
+import type { QuotaRule } from '../core/quota-rules.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { SharedStrategyName } from '../router/shared-subscription.ts';
@@ -47,6 +48,8 @@ export interface ServerOptions {
   readonly sharedStrategy?: SharedStrategyName;
   /** Other bounds than `limits` for the queues of some clients; the first rule that fits counts. */
   readonly queueRules?: readonly QueueRule[];
+  /** How much some clients may do; all rules that fit one apply. Default: there are no quotas. */
+  readonly quotas?: readonly QuotaRule[];
   readonly clock?: Clock;
   readonly ids?: Ids;
 }

@@ -144,7 +144,7 @@ class SessionRecovery implements Recovery {
     context.registry.restore(session);
     this.sessions++;
     session.expiryInterval = stored.sessionExpiryInterval;
-    session.setQueuePolicy(stored.queuePolicy);
+    session.applyRules(stored.queuePolicy);
     if (session.isDurable) {
       this.#sessions.set(stored.number, session);
       for (const subscription of recovered.subscriptions)

@@ -6,6 +6,7 @@ import type { Alarms } from '../core/alarms.ts';
 import type { Drops } from '../core/drop.ts';
 import { DEFAULT_LIMITS } from '../core/limits.ts';
 import type { Metrics } from '../core/metrics.ts';
+import type { QuotaRule } from '../core/quota-rules.ts';
 import type { Cancellable } from '../lib/clock.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
 import { isServerDisconnectCode } from '../protocol/reason-code-table.ts';
@@ -26,6 +27,7 @@ import {
 } from './listeners.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
 import { purgeSessions } from './purge.ts';
+import { setQuotas } from './quotas.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { shutDown } from './shutdown.ts';
@@ -194,6 +196,11 @@ export class Server {
     return this.#access.reviewed();
   }
 
+  /** Other quotas: they hold for all when it resolves. Rejects with all that is wrong with the rules, and then nothing has changed. */
+  setQuotas(rules: readonly QuotaRule[]): Promise<void> {
+    return setQuotas(this.#context, this.#registry, rules);
+  }
+
   /** Reads the certificates of all listeners again; those that are wrong stay as they were, and the log says why. */
   reloadCertificates(): Promise<void> {
     return this.#listeners.reloadCertificates();
@@ -315,9 +322,10 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, denials, guard, logger, refusalLog, wheel } = this.#context;
+    const { commits, denials, guard, logger, quotas, refusalLog, wheel } = this.#context;
     denials.close();
     guard?.close();
+    quotas.close();
     refusalLog.close();
     try {
       if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());

@@ -27,5 +27,7 @@ export const PauseReason = {
   Stopping: 16,
   /** it is about to be closed */
   Condemned: 32,
+  /** its client has used up a quota */
+  Quota: 64,
 } as const;
 export type PauseReason = (typeof PauseReason)[keyof typeof PauseReason];

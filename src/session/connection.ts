@@ -21,6 +21,8 @@ import type { EnhancedAuthentication } from './enhanced-auth.ts';
 import { IdentityExpiry } from './identity-expiry.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { Newcomer } from './newcomer.ts';
+import type { ConnectionQuota } from './quota.ts';
+import { identify } from './reauthorize.ts';
 import { refuseConnect, whyNotConnect } from './refuse.ts';
 import type { Session } from './session.ts';
 import { InboundAliases, OutboundAliases } from './topic-alias.ts';
@@ -55,6 +57,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   /** QoS 1 and 2 messages that may be in flight to the client: the smaller of its Receive Maximum and ours. */
   sendWindow = 0;
   inboundAliases: InboundAliases | null = null;
+  /** Rates that bound what its client publishes; null: none. */
+  quota: ConnectionQuota | null = null;
   readonly keepAlive: KeepAlive;
   /** When the bytes that are being handled came; monotonic milliseconds. */
   lastReceivedMs: number;
@@ -371,7 +375,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   /** A re-authentication: the same user, and what is known of it now. MQTT 5 §4.12.1 */
   identify(session: Session, client: Client, expiresAtMs: number | undefined): void {
     this.client = client;
-    session.identify(client);
+    identify(this.context, session, client);
     this.expireAt(expiresAtMs);
   }
 

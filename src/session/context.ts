@@ -8,6 +8,7 @@ import type { Limits } from '../core/limits.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { QueueRules } from '../core/queue-rules.ts';
+import type { Quotas } from '../core/quotas.ts';
 import type { RefusalLog } from '../core/refusal-log.ts';
 import type { Tick } from '../core/tick.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -70,6 +71,7 @@ export interface Context {
   readonly alarms: Alarms;
   readonly registry: SessionRegistry;
   readonly queueRules: QueueRules;
+  readonly quotas: Quotas;
   readonly pendingWills: PendingWills;
   /** Of the listener. */
   readonly authentication: Authentication;

@@ -5,9 +5,17 @@ import { DropReason } from '../core/drop.ts';
 import type { Message } from '../protocol/message.ts';
 import type { Context } from './context.ts';
 
-/** Returns how many subscribers it was handed to. The message may be borrowed. MQTT 5 §3.3.4. */
-export function distribute(context: Context, message: Message, nowMs: number): number {
-  if (message.retain) retain(context, message, nowMs);
+/**
+ * Returns how many subscribers it was handed to. The message may be borrowed. `mayKeep` is false for one that is not retained
+ * although it says so. MQTT 5 §3.3.4.
+ */
+export function distribute(
+  context: Context,
+  message: Message,
+  nowMs: number,
+  mayKeep = true,
+): number {
+  if (message.retain && mayKeep) retain(context, message, nowMs);
   return context.router.route(message, nowMs);
 }
 

@@ -15,6 +15,7 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Admitted, isOwner } from './admission.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
+import { isOverQuota } from './quota.ts';
 import { refuseConnect } from './refuse.ts';
 import { Session, sessionIdOf } from './session.ts';
 import { Will } from './will.ts';
@@ -46,6 +47,7 @@ export function enter(connection: Connection, entrant: Entrant, admitted: Admitt
     refuseConnect(connection, ReasonCode.ServerUnavailable, 'the store cannot be written');
     return;
   }
+  if (isOverQuota(connection, client)) return;
   const will = willOf(context, packet, client);
   const resumed = takeOver(context, packet, client);
   const session = resumed ?? new Session(context, client);

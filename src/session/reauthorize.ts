@@ -1,10 +1,20 @@
 // Asks again for what a session has already, since rules, groups or claims are others now: subscriptions that are not allowed
 // any more are muted, not removed, so that they work again when rules allow them again; their client cannot be told.
 
+import type { Client } from '../auth/auth.ts';
 import { askAgain, judged } from './admission.ts';
 import type { Context } from './context.ts';
 import { isPending } from './parking.ts';
 import type { Session } from './session.ts';
+
+/** The same user with other groups, claims or permissions, perhaps. */
+export function identify(context: Context, session: Session, client: Client): void {
+  session.client = client;
+  session.applyRules();
+  session.record.update();
+  session.permissionsChanged();
+  void reauthorize(context, session); // never rejects
+}
 
 /** Takes effect at once where answers are there at once; a promise where one is still to come, which never rejects. */
 export function reauthorize(context: Context, session: Session): Promise<void> | undefined {

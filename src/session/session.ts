@@ -5,6 +5,7 @@
 import type { Client } from '../auth/auth.ts';
 import { DropReason } from '../core/drop.ts';
 import type { QueueLimits, QueuePolicy } from '../core/limits.ts';
+import type { QuotaShare } from '../core/quota-share.ts';
 import type { Waiting } from '../core/tick.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import type { Message, Publisher } from '../protocol/message.ts';
@@ -21,7 +22,7 @@ import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
 import { Outbound } from './outbound.ts';
 import { Permissions } from './permissions.ts';
-import { reauthorize } from './reauthorize.ts';
+import { changeShare } from './quota.ts';
 import { RetainedDelivery } from './retained-delivery.ts';
 import { SessionRecord } from './session-record.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -48,6 +49,10 @@ export class Session implements Subscriber, TimerOwner, Waiting {
   /** monotonic milliseconds; meaningful while not connected */
   disconnectedAtMs = 0;
   hasEnded = false;
+  /** The listener of its last connection; null: it had none since the server started. */
+  listener: string | null = null;
+  /** What it has of its client's quotas; null: none is for it. */
+  quota: QuotaShare | null = null;
   /** The bounds of its queue. */
   queueLimits: QueueLimits;
   /** What its client asked for; null = nothing. */
@@ -226,25 +231,26 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     }
     this.expiryInterval = expiryInterval;
     this.#wasCutOff = false;
-    this.setQueuePolicy(queuePolicy);
+    this.listener = connection.owner.ruleName;
+    this.applyRules(queuePolicy);
     this.outbound.attach();
     this.record.update();
     this.#setWill(will); // [MQTT-3.1.2-7]
   }
 
-  /** Its client re-authenticated: the same user with other groups, claims or permissions, perhaps. */
-  identify(client: Client): void {
-    this.client = client;
-    this.setQueuePolicy(this.requestedQueuePolicy);
-    this.record.update();
-    this.permissionsChanged();
-    void reauthorize(this.#context, this); // never rejects
-  }
-
-  /** The bounds of its queue: as the rules say, and within them as its client asks. */
-  setQueuePolicy(requested: QueuePolicy | null): void {
-    this.requestedQueuePolicy = requested;
-    this.queueLimits = this.#context.queueRules.limitsFor(this.client, requested);
+  /** What the rules of now say of its client: its quotas, and the bounds of its queue, within them as the client asks. */
+  applyRules(requestedQueuePolicy = this.requestedQueuePolicy): void {
+    const { queueRules, quotas } = this.#context;
+    const { client, connection, listener, quota: former } = this;
+    if (former !== null || !quotas.isEmpty) {
+      const count = this.subscriptions.count;
+      this.quota = quotas.join({ ...client, listener }, count, connection !== null);
+      former?.leave(); // not before: what both count goes on
+      if (connection !== null) changeShare(connection, this.quota);
+    }
+    this.requestedQueuePolicy = requestedQueuePolicy;
+    const cap = this.quota === null ? null : this.quota.queueCap;
+    this.queueLimits = queueRules.limitsFor(client, requestedQueuePolicy, cap);
   }
 
   /** CONNACK is out: unfinished deliveries go again, then the queue. [MQTT-4.4.0-1] */
@@ -258,6 +264,8 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     if (this.connection !== connection) return;
     const { clock, wheel } = this.#context;
     this.connection = null;
+    connection.quota?.abandon();
+    this.quota?.disconnect();
     this.disconnectedAtMs = clock.now();
     this.outbound.detach();
     if (!publishesWill) this.#setWill(null); // [MQTT-3.14.4-3]
@@ -345,6 +353,7 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     this.inboundPacketIds = null; // a match that nobody has used since may still refer to this session
     this.record.remove();
     if (this.#will !== null) this.#publishWill();
+    this.quota?.leave();
   }
 
   /** The queue policy wants this client gone: in the next turn, since its going may fill the queues of others. */

@@ -58,7 +58,9 @@ export class Subscriptions {
     );
     subscription.access = access;
     this.#byFilter ??= new Map();
+    const countBefore = this.#byFilter.size;
     this.#byFilter.set(request.topicFilter, subscription);
+    this.#session.quota?.countSubscriptions(this.#byFilter.size - countBefore);
     this.#context.router.subscribe(subscription, innerFilter, shareName);
     this.#session.record.saveSubscription(subscription);
     return subscription;
@@ -97,6 +99,7 @@ export class Subscriptions {
     const subscription = this.#byFilter?.get(topicFilter);
     if (subscription === undefined) return false;
     this.#byFilter?.delete(topicFilter);
+    this.#session.quota?.countSubscriptions(-1);
     this.#unroute(subscription);
     this.#session.record.removeSubscription(topicFilter);
     return true;

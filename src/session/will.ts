@@ -11,6 +11,7 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from './context.ts';
 import { distribute } from './distribute.ts';
 import { verdictOf } from './parking.ts';
+import { mayRetain } from './quota.ts';
 import type { Session } from './session.ts';
 
 export class Will {
@@ -43,7 +44,7 @@ export function publishWill(context: Context, session: Session, will: Will): voi
   const { logger } = context;
   const { authorizer } = context.access;
   if (authorizer === null) {
-    send(context, will);
+    send(context, session, will);
     return;
   }
   const { message } = will;
@@ -61,7 +62,7 @@ export function publishWill(context: Context, session: Session, will: Will): voi
   inTime(context, answer)
     .then(
       (code) => {
-        if (verdictOf(code) < ReasonCode.UnspecifiedError) send(context, will);
+        if (verdictOf(code) < ReasonCode.UnspecifiedError) send(context, session, will);
         else drop();
       },
       (error: unknown) => {
@@ -107,11 +108,15 @@ function inTime(context: Context, answer: Promise<Verdict>): Promise<Verdict> {
   });
 }
 
-function send(context: Context, will: Will): void {
+/** By quotas it may not be retained, but it is always sent: others wait to hear that its client has gone. */
+function send(context: Context, session: Session, will: Will): void {
+  const { message } = will;
   const nowMs = context.clock.now();
-  will.message.receivedAtMs = nowMs;
+  message.receivedAtMs = nowMs;
   context.metrics.willsPublished++;
-  distribute(context, will.message, nowMs);
+  const mayKeep = !message.retain || mayRetain(context, session, message, nowMs);
+  if (!mayKeep) context.drops.drop(DropReason.Quota, session.clientId, message.topic.name);
+  distribute(context, message, nowMs, mayKeep);
 }
 
 /** The properties that its subscribers get, as PUBLISH carries them; expiry and delay are the server's business. */

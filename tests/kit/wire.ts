@@ -165,28 +165,31 @@ export class TestServer {
   }
 }
 
-/** CONNECT as bytes. Keep alive 0, no will, no user. */
+/** CONNECT as bytes. Keep alive 0, no will, by default no user. */
 export function connectPacket(
   version: 3 | 4 | 5,
   clientId: string,
   clean: boolean,
   properties = '',
+  username: string | null = null,
 ): Uint8Array {
   const name = version === 3 ? 'MQIsdp' : 'MQTT';
   const section = hex(properties);
   const id = new TextEncoder().encode(clientId);
+  const user = new TextEncoder().encode(username ?? '');
   const body = [
     0,
     name.length,
     ...new TextEncoder().encode(name),
     version,
-    clean ? 2 : 0,
+    (clean ? 2 : 0) | (username === null ? 0 : 0x80),
     0,
     0,
     ...(version === 5 ? [section.length, ...section] : []),
     id.length >>> 8,
     id.length & 0xff,
     ...id,
+    ...(username === null ? [] : [user.length >>> 8, user.length & 0xff, ...user]),
   ];
   if (body.length > 127) throw new Error('too long for this helper');
   return Uint8Array.of(0x10, body.length, ...body);

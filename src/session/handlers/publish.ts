@@ -2,12 +2,14 @@
 // them; everybody else goes straight through. MQTT 5 §3.3.4.
 
 import { DropReason } from '../../core/drop.ts';
+import { OVER_DISCONNECT } from '../../core/quota-share.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import type { Message } from '../../protocol/message.ts';
 import { PacketType, type QoS } from '../../protocol/packet.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import type { PublishView } from '../../protocol/publish-view.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
+import { reasonCodeName } from '../../protocol/reason-code-table.ts';
 import type { Topic } from '../../protocol/topic.ts';
 import { checkUtf8 } from '../../protocol/utf8.ts';
 import type { Subscriber } from '../../router/subscription.ts';
@@ -15,6 +17,7 @@ import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { distribute } from '../distribute.ts';
 import { isPending, park, verdictOf } from '../parking.ts';
+import { mayRetain, tellOver } from '../quota.ts';
 import { Session } from '../session.ts';
 
 /** A v3 client that cannot be refused while the store fails is closed after this long. */
@@ -22,7 +25,7 @@ const STORE_FAILING_CLOSE_MS = 5_000;
 
 export function onPublish(connection: Connection, session: Session, framer: Framer): ReasonCode {
   const { context } = connection;
-  const { access, limits, message, metrics, publishView: view } = context;
+  const { limits, message, metrics, publishView: view } = context;
   view.read(
     framer.header,
     framer.bytes,
@@ -51,12 +54,57 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
   }
   const { packetId } = view;
   const nowMs = connection.lastReceivedMs;
+  if (connection.quota === null) return authorize(connection, session, message, packetId, nowMs);
+  return admit(connection, session, message, packetId, framer.packetLength, nowMs);
+}
+
+/** By the quotas of its client it may pass, must wait, or may not. `bytes`: of its packet; 0: they are paid. */
+function admit(
+  connection: Connection,
+  session: Session,
+  message: Message,
+  packetId: number,
+  bytes: number,
+  nowMs: number,
+): ReasonCode {
+  const { context, quota } = connection;
+  const waitMs = quota === null || bytes === 0 ? 0 : quota.take(bytes, nowMs);
+  if (quota === null || waitMs === 0) {
+    return authorize(connection, session, message, packetId, nowMs);
+  }
+  if (waitMs > 0) {
+    quota.hold(message, packetId, bytes, waitMs, admit);
+    return ReasonCode.Success;
+  }
+  context.metrics.quotaRefusals++;
+  if (waitMs !== OVER_DISCONNECT) {
+    tellOver(context, session.client, session.quota, 'its messages are refused');
+    return refuse(connection, session, message, packetId, ReasonCode.QuotaExceeded);
+  }
+  tellOver(context, session.client, session.quota, 'it is disconnected');
+  // What is of QoS 1 or 2 was not acknowledged: its publisher still has it.
+  if (message.qos === 0) context.drops.drop(DropReason.Quota, session.clientId, message.topic.name);
+  connection.disconnect(ReasonCode.MessageRateTooHigh, 'more messages than its quota allows');
+  return ReasonCode.Success;
+}
+
+/** May it, by whoever decides that. */
+function authorize(
+  connection: Connection,
+  session: Session,
+  message: Message,
+  packetId: number,
+  nowMs: number,
+): ReasonCode {
+  const { context } = connection;
+  const { access } = context;
+  const { topic, qos, retain } = message;
   if (access.authorizer === null) {
     return topic.isReserved && access.isReserved(topic.name)
       ? refuse(connection, session, message, packetId, ReasonCode.NotAuthorized)
       : take(connection, session, message, packetId, nowMs);
   }
-  const decision = session.permissions.publish(topic, view.qos, view.retain, nowMs);
+  const decision = session.permissions.publish(topic, qos, retain, nowMs);
   if (!isPending(decision)) return judged(connection, session, message, packetId, nowMs, decision);
   const owned = message.own();
   const { generation } = access;
@@ -67,7 +115,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
       const code = session.permissions.answered(owned, answer, generation);
       return judged(connection, session, owned, packetId, context.clock.now(), code);
     },
-    { orGone: (answer) => publisherLeft(context, owned, verdictOf(answer)) },
+    { orGone: (answer) => publisherLeft(context, session, owned, verdictOf(answer)) },
   );
   return ReasonCode.Success;
 }
@@ -89,14 +137,21 @@ function judged(
  * The answer came when the publisher had gone. QoS 0 was received and is delivered if it may be; QoS 1 and 2 were never
  * acknowledged, so the publisher still has them.
  */
-function publisherLeft(context: Context, message: Message, code: ReasonCode): void {
+function publisherLeft(
+  context: Context,
+  session: Session,
+  message: Message,
+  code: ReasonCode,
+): void {
   if (message.qos > 0) return;
-  if (code < ReasonCode.UnspecifiedError) {
-    distributeInTime(context, message, context.clock.now());
+  const nowMs = context.clock.now();
+  const isAllowed = code < ReasonCode.UnspecifiedError;
+  if (isAllowed && (!message.retain || mayRetain(context, session, message, nowMs))) {
+    distributeInTime(context, message, nowMs);
     return;
   }
-  const clientId = message.publisher?.clientId ?? null;
-  context.drops.drop(DropReason.NotAuthorized, clientId, message.topic.name);
+  const reason = isAllowed ? DropReason.Quota : DropReason.NotAuthorized;
+  context.drops.drop(reason, session.clientId, message.topic.name);
 }
 
 /** The topic by name or by alias, which it may also set. MQTT 5 §3.3.2.3.4 */
@@ -150,6 +205,9 @@ function take(
   if (commits?.isFailing && needsStore(context, session, message)) {
     return refuseForStore(connection, message, packetId);
   }
+  if (message.retain && !mayRetain(context, session, message, nowMs)) {
+    return refuse(connection, session, message, packetId, ReasonCode.QuotaExceeded);
+  }
   const recordsBefore = commits === null ? 0 : commits.records;
   if (qos === 2) session.addInboundPacketId(packetId); // [MQTT-4.3.3-10]
   const delivered = distributeInTime(context, message, nowMs);
@@ -183,7 +241,16 @@ function repeat(connection: Connection, session: Session, packetId: number): voi
   );
 }
 
-/** It may not: v5 is told, v3 gets its acknowledgement and the message is dropped, or is disconnected. */
+/** Why a message was lost that was refused with a reason code; all others are for limits. */
+const DROP_REASONS: Readonly<Record<number, DropReason>> = {
+  [ReasonCode.NotAuthorized]: DropReason.NotAuthorized,
+  [ReasonCode.QuotaExceeded]: DropReason.Quota,
+};
+
+/**
+ * It may not: v5 is told; v3 gets its acknowledgement, or is closed where that is wished, and the message is dropped.
+ * [3.1.1 MQTT-3.3.5-2]
+ */
 function refuse(
   connection: Connection,
   session: Session,
@@ -193,11 +260,16 @@ function refuse(
 ): ReasonCode {
   const { access, denials, drops } = connection.context;
   const { qos, retain, topic } = message;
-  const isDenied = reasonCode === ReasonCode.NotAuthorized;
-  drops.drop(isDenied ? DropReason.NotAuthorized : DropReason.Limit, session.clientId, topic.name);
-  if (isDenied)
+  const reason = DROP_REASONS[reasonCode] ?? DropReason.Limit;
+  drops.drop(reason, session.clientId, topic.name);
+  if (reason === DropReason.NotAuthorized) {
     denials.denied(session.client, { action: 'publish', topic: topic.name, qos, retain });
-  if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect') return reasonCode;
+  }
+  const isHarmless = qos === 0 && reason === DropReason.Quota; // nobody waits to hear of it
+  if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect' && !isHarmless) {
+    connection.close(`a message was refused: ${reasonCodeName(reasonCode)}`);
+    return ReasonCode.Success;
+  }
   acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
   return ReasonCode.Success;
 }

@@ -16,6 +16,7 @@ import { subackReturnCodeV3 } from '../../protocol/reason-codes-v3.ts';
 import { grantOf } from '../admission.ts';
 import type { Connection } from '../connection.ts';
 import { isPending, park } from '../parking.ts';
+import { maySubscribe } from '../quota.ts';
 import { reauthorize } from '../reauthorize.ts';
 import type { Session } from '../session.ts';
 
@@ -105,7 +106,8 @@ function subscribe(
   judged: readonly Judged[],
   answers: readonly unknown[],
 ): ReasonCode {
-  const { access, denials, limits } = connection.context;
+  const { context } = connection;
+  const { access, denials, limits } = context;
   const subscriptionIdentifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0;
   const reasonCodes: number[] = [];
   const withRetained: string[] = [];
@@ -114,9 +116,9 @@ function subscribe(
     let request = judged[i].request;
     const existing = session.subscriptions.get(request.topicFilter);
     let granted = grantOf(answers[i], access.authorizer);
-    const isFull = session.subscriptions.count >= limits.subscriptionsPerClientMax;
-    if (typeof granted === 'object' && existing === undefined && isFull) {
-      granted = ReasonCode.QuotaExceeded;
+    if (typeof granted === 'object' && existing === undefined) {
+      const isFull = session.subscriptions.count >= limits.subscriptionsPerClientMax;
+      if (isFull || !maySubscribe(context, session)) granted = ReasonCode.QuotaExceeded;
     }
     if (typeof granted === 'number') {
       reasonCodes.push(refusal(connection, request, granted)); // [MQTT-3.8.4-7]
@@ -148,7 +150,7 @@ function subscribe(
   const fits = connection.writer.sendWhenDurable(
     { type: PacketType.Suback, packetId: packet.packetId, reasonCodes, properties: {} },
     session.record.commit,
-    () => session.startRetained(withRetained, connection.context.clock.now()),
+    () => session.startRetained(withRetained, context.clock.now()),
   );
   // Nobody is left to wonder whether it subscribed. [MQTT-3.8.4-1] [MQTT-3.1.2-24]
   return fits ? ReasonCode.Success : ReasonCode.PacketTooLarge;
