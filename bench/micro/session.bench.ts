@@ -3,7 +3,7 @@
 // brings them. What the clients of this benchmark do themselves is measured and taken off. `npm run bench:micro -- session`.
 
 import { encodePacket, Framer, PacketType, type QoS } from '../../src/protocol/index.ts';
-import { Server } from '../../src/server/server.ts';
+import { Server, type ServerOptions } from '../../src/server/server.ts';
 import type { Stream, StreamSink } from '../../src/transport/stream.ts';
 import { round } from './timing.ts';
 
@@ -129,8 +129,12 @@ function chunksOf(qos: QoS): Uint8Array[] {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Median of the rounds. */
-async function measure(qos: QoS, subscribers: number): Promise<number> {
-  const server = new Server();
+async function measure(
+  qos: QoS,
+  subscribers: number,
+  options: ServerOptions = {},
+): Promise<number> {
+  const server = new Server(options);
   await server.start();
   const publisher = connected(server, 'publisher');
   const receivers = Array.from({ length: subscribers }, (_, i) => connected(server, `s${i}`));
@@ -171,3 +175,30 @@ for (const qos of [0, 1, 2] as const) {
   const [alone, many] = [await measure(qos, 1), await measure(qos, 50)];
   console.log(`  QoS ${qos} ${round(alone)} | ${round(many)}`);
 }
+
+/** What is never used up. */
+const WIDE = { messagesPerSecond: 1e9, bytesPerSecond: 1e12 };
+const QUOTAS: Readonly<Record<string, ServerOptions>> = {
+  none: {},
+  'for others': { quotas: [{ clientId: 'nobody', ...WIDE }] },
+  one: { quotas: [{ clientId: '*', ...WIDE }] },
+  three: {
+    quotas: [
+      { clientId: '*', ...WIDE },
+      { clientId: '*', per: 'user', ...WIDE, over: 'refuse' },
+      { clientId: '*', per: 'rule', ...WIDE, over: 'disconnect' },
+    ],
+  },
+};
+
+/** In turns, the least of them: the others were disturbed. */
+const RUNS = 5;
+
+const least = Object.keys(QUOTAS).map(() => Number.POSITIVE_INFINITY);
+for (let run = 0; run < RUNS; run++) {
+  for (const [i, options] of Object.values(QUOTAS).entries()) {
+    least[i] = Math.min(least[i], await measure(0, 1, options));
+  }
+}
+console.log(`\nquotas, ns per message of QoS 0, 1 subscriber: ${Object.keys(QUOTAS).join(' | ')}`);
+console.log(`  ${least.map(round).join(' | ')}`);
