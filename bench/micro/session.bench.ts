@@ -3,7 +3,8 @@
 // brings them. What the clients of this benchmark do themselves is measured and taken off. `npm run bench:micro -- session`.
 
 import { encodePacket, Framer, PacketType, type QoS } from '../../src/protocol/index.ts';
-import { Server, type ServerOptions } from '../../src/server/server.ts';
+import type { ServerOptions } from '../../src/server/options.ts';
+import { Server } from '../../src/server/server.ts';
 import type { Stream, StreamSink } from '../../src/transport/stream.ts';
 import { round } from './timing.ts';
 

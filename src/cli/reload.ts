@@ -15,6 +15,7 @@ import type { Server } from '../server/server.ts';
 import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { guardSettings } from './access/guard.ts';
 import { type AccessInForce, digestOf, type NextAccess } from './access/in-force.ts';
+import { quotaRules } from './access/quotas.ts';
 import { describeBindError } from './bind-error.ts';
 import { listenersOf } from './listeners.ts';
 
@@ -125,6 +126,7 @@ export class Reload {
       throw error;
     }
     guard.setSettings(guardSettings(config.penalties));
+    await server.setQuotas(quotaRules(config));
     await access.adopt(next);
     this.onReloaded?.();
     await server.reloadCertificates();

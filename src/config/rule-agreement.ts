@@ -139,6 +139,23 @@ function quotaProblems(quota: RawTable): Disagreement[] {
     if (quota[burst] === undefined || quota[rate] !== undefined) continue;
     problems.push({ key: burst, message: `does nothing without ${rate}` });
   }
+  return [...problems, ...scopeProblems(quota)];
+}
+
+/** What can be counted only for some: nobody knows the listener or the groups of a publisher that has gone. */
+function scopeProblems(quota: RawTable): Disagreement[] {
+  const { per = 'client' } = quota;
+  const problems: Disagreement[] = [];
+  for (const key of ['retained_messages_max', 'retained_bytes_max']) {
+    if (quota[key] === undefined || per === 'client' || per === 'user') continue;
+    const message = `retained messages are counted per client or user, not per ${String(per)}: make it a table of its own`;
+    problems.push({ key, message });
+  }
+  for (const key of ['queue_messages_max', 'queue_bytes_max']) {
+    if (quota[key] === undefined || per === 'client') continue;
+    const message = `queues are bounded per client, not per ${String(per)}: make it a table of its own`;
+    problems.push({ key, message });
+  }
   return problems;
 }
 

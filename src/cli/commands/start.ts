@@ -15,6 +15,7 @@ import { TlsMaterialError } from '../../transport/tls/findings.ts';
 import { serverControl } from '../access/control.ts';
 import { guardSettings } from '../access/guard.ts';
 import { AccessInForce } from '../access/in-force.ts';
+import { quotaRules } from '../access/quotas.ts';
 import { watchAccess } from '../access/watch.ts';
 import { describeBindError } from '../bind-error.ts';
 import { isContainer } from '../container.ts';
@@ -46,6 +47,7 @@ export async function start(
     logger,
     storage: storage.storage,
     queueRules: config.queues.map(ruleOf),
+    quotas: quotaRules(config),
     guard,
     prepareAccess: (tables) => access.prepare(config, tables),
   });
