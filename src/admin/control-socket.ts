@@ -24,6 +24,8 @@ const STATUS: Readonly<Record<ControlProblem, number>> = {
 
 /** Bytes of a request. */
 const BODY_MAX = 1_048_576;
+/** Characters of a user name in a URL, each of which may take nine. */
+const NAME_MAX = 600_000;
 
 export class ControlSocket {
   readonly #app: FastifyInstance;
@@ -34,7 +36,11 @@ export class ControlSocket {
 
   /** Rejects when it cannot listen. */
   static async open({ control, logger, bind }: ControlSocketOptions): Promise<ControlSocket> {
-    const app = Fastify({ bodyLimit: BODY_MAX, forceCloseConnections: true });
+    const app = Fastify({
+      bodyLimit: BODY_MAX,
+      forceCloseConnections: true,
+      routerOptions: { maxParamLength: NAME_MAX },
+    });
     app.setErrorHandler<FastifyError>((error, _request, reply) => {
       const { code, status, message } = answerTo(error);
       if (status === 500) logger.error({ error: message }, 'a command for the server failed');

@@ -4,9 +4,11 @@
 
 import { stat } from 'node:fs/promises';
 import { CommanderError } from 'commander';
+import { AccessError } from '../auth/access-error.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { type LoadedConfig, loadConfig, type Overrides } from '../config/load.ts';
+import { SILENT } from '../core/logger.ts';
 import { StoreError } from '../storage/store-folder/store-error.ts';
 import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
@@ -34,6 +36,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { runUsers } = await import('./commands/users.ts');
     return runUsers(line, readVersion());
   }
+  if (line.command === 'acl' || line.command === 'ban' || line.command === 'reload') {
+    const { runAccess } = await import('./commands/access.ts');
+    return runAccess(line, readVersion());
+  }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
     return init(line);
@@ -46,16 +52,32 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { config: file = null, testConfig, ...overrides } = line.options;
     const loaded = await loadConfig(file, overrides, process.env);
     if (testConfig === true) {
+      await checkWhole(loaded.config);
       process.stdout.write(`ok\n${describeSources(loaded)}`);
       return ExitCode.Ok;
     }
     const reload = () => loadAgain(file, overrides);
     return await serve(loaded, reload);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof ConfigError || error instanceof AccessError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return ExitCode.Config;
   }
+}
+
+/** Also the files and modules of access control. */
+async function checkWhole(config: Config): Promise<void> {
+  const { checkAccess } = await import('./access/build.ts');
+  const { AccessServices } = await import('./access/services.ts');
+  const warnings = await checkAccess(config, new AccessServices(config, SILENT, null));
+  for (const { file, line, message } of warnings) {
+    process.stderr.write(`warning: ${placed(file, line)}${message}\n`);
+  }
+}
+
+function placed(file: string | null, line: number | null): string {
+  if (file === null) return '';
+  return line === null ? `${file}: ` : `${file}:${line}: `;
 }
 
 /** What is reloaded. A file that lost its content would be the defaults, which end the clients of all other listeners. */

@@ -5,6 +5,12 @@ import type { LogConfig } from '../config/config.ts';
 import { readListenerFlag } from '../config/listener-flag.ts';
 import { parseDuration } from '../config/quantity.ts';
 import { hostProblem } from '../config/setting.ts';
+import {
+  type AccessLine,
+  addAclCommands,
+  addBanCommands,
+  addReloadCommand,
+} from './access-lines.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
@@ -46,6 +52,7 @@ export interface PurgeLine {
 
 export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
+  | AccessLine
   | InitLine
   | PasswdLine
   | ToolLine
@@ -98,6 +105,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addPasswdCommand(program, found);
   addUsersCommands(program, found);
   addInitCommand(program, found);
+  addAclCommands(program, found);
+  addBanCommands(program, found);
+  addReloadCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -117,6 +127,9 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'passwd',
         'users',
         'init',
+        'acl',
+        'ban',
+        'reload',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')

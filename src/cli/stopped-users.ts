@@ -9,15 +9,12 @@ import {
   type UserAdmin,
 } from '../auth/users/user-admin.ts';
 import { UserDatabase, type UserInfo } from '../auth/users/user-database.ts';
-import type { UserEntry, UserTable } from '../auth/users/user-table.ts';
 import { SILENT } from '../core/logger.ts';
-import type { Storage } from '../storage/storage.ts';
-import { storeError } from '../storage/store-folder/store-error.ts';
 import { type ToolOptions, withStoppedStore } from '../storage/store-folder/tools.ts';
+import { StoppedTable } from './stopped-table.ts';
 
 /** The table of the store that the users are in. */
 const TABLE = 'users';
-const PAGE = 1_000;
 
 /** Throws StoreError, too: `in-use` while a server runs. */
 export class StoppedUsers implements UserAdmin {
@@ -65,61 +62,12 @@ export class StoppedUsers implements UserAdmin {
     return withStoppedStore(this.#store, async (storage) => {
       const hasher = new PasswordHasher(this.#hashing);
       try {
-        const table = new StoppedTable(storage, this.#store.folder);
+        const table = new StoppedTable(storage, TABLE, this.#store.folder);
         const database = await UserDatabase.load({ table, hasher, logger: SILENT });
         return await task(new DatabaseUserAdmin(database));
       } finally {
         await hasher.close();
       }
     });
-  }
-}
-
-/** Of a store that nobody else uses, and that takes one change at a time. */
-class StoppedTable implements UserTable {
-  readonly #storage: Storage;
-  readonly #folder: string;
-  #isRecovered = false;
-
-  constructor(storage: Storage, folder: string) {
-    this.#storage = storage;
-    this.#folder = folder;
-  }
-
-  async load(): Promise<readonly UserEntry[]> {
-    const entries: UserEntry[] = [];
-    for (let afterKey: string | null = null; ; ) {
-      const page = await this.#storage.list(TABLE, afterKey, PAGE);
-      entries.push(...page);
-      if (page.length < PAGE) return entries;
-      afterKey = page[page.length - 1].key;
-    }
-  }
-
-  async put(key: string, value: Uint8Array): Promise<void> {
-    await this.#recover();
-    this.#storage.put(TABLE, key, value);
-    await this.#commit();
-  }
-
-  async remove(key: string): Promise<void> {
-    await this.#recover();
-    this.#storage.remove(TABLE, key);
-    await this.#commit();
-  }
-
-  /** A store wants to have been read before anything is recorded. */
-  async #recover(): Promise<void> {
-    if (this.#isRecovered) return;
-    this.#isRecovered = true;
-    await this.#storage.recover({ onSession() {}, onQueued() {}, onRetained() {} });
-  }
-
-  async #commit(): Promise<void> {
-    try {
-      await this.#storage.commit();
-    } catch (error) {
-      throw storeError(error, `the store in ${this.#folder}`);
-    }
   }
 }

@@ -4,9 +4,13 @@
 import type { AccessQuestion, Client, Explanation } from '../auth/auth.ts';
 import type { Logger } from '../core/logger.ts';
 import { RefusalLog } from '../core/refusal-log.ts';
+import { limitKey } from '../lib/address.ts';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
 import type { Access } from './access.ts';
 import { isPending } from './parking.ts';
+
+/** Explanations at a time. */
+const EXPLAINING_MAX = 64;
 
 const SENTENCES = {
   publish: 'a client may not publish this',
@@ -17,6 +21,9 @@ const SENTENCES = {
 export class DenialLog {
   readonly #access: Access;
   readonly #log: RefusalLog;
+  /** What is being explained. */
+  readonly #explaining = new Set<string>();
+  #isClosed = false;
 
   constructor(access: Access, logger: Logger, wheel: TimerWheel) {
     this.#access = access;
@@ -31,29 +38,44 @@ export class DenialLog {
       this.#log.again(key, sentence);
       return;
     }
-    const fields = { clientId: client.clientId, username: client.username, topic };
-    this.#log.info(key, { ...fields, ...this.#explain(client, question) }, sentence);
+    const id = `${action}\n${key}`;
+    if (this.#explaining.has(id) || this.#explaining.size >= EXPLAINING_MAX) return; // it is told in a moment
+    const told = { clientId: client.clientId, username: client.username, topic };
+    const owner = limitKey(client.remoteAddress);
+    const tell = (explained: object): void =>
+      this.#log.info(key, { ...told, ...explained }, sentence, owner);
+    const explanation = this.#explain(client, question);
+    if (!isPending(explanation)) {
+      tell(explanation);
+      return;
+    }
+    this.#explaining.add(id);
+    Promise.resolve(explanation)
+      .catch(() => ({})) // it is the refusal that counts
+      .then((explained) => {
+        this.#explaining.delete(id);
+        if (!this.#isClosed) tell(explained);
+      });
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#log.close();
   }
 
-  /** Empty when there is nothing to say at once. */
-  #explain(client: Client, question: AccessQuestion): object {
-    if (this.#access.authorizer === null) return { why: 'topics that begin with $ need a rule' };
-    let answer: Explanation | PromiseLike<Explanation> | undefined;
+  #explain(client: Client, question: AccessQuestion): object | Promise<object> {
+    const { authorizer } = this.#access;
+    if (authorizer === null) return { why: 'topics that begin with $ need a rule' };
     try {
-      answer = this.#access.authorizer?.explain?.(client, question);
+      const answer = authorizer.explain?.(client, question);
+      if (answer === undefined) return {};
+      return isPending(answer) ? Promise.resolve(answer).then(fieldsOf) : fieldsOf(answer);
     } catch {
-      return {}; // it is the refusal that counts
-    }
-    if (answer === undefined) return {};
-    if (isPending(answer)) {
-      Promise.resolve(answer).catch(() => {});
       return {};
     }
-    const { source, rule, file, line, reason } = answer;
-    return { by: source, rule, at: file === null ? null : `${file}:${line ?? '?'}`, why: reason };
   }
+}
+
+function fieldsOf({ source, rule, file, line, reason }: Explanation): object {
+  return { by: source, rule, at: file === null ? null : `${file}:${line ?? '?'}`, why: reason };
 }

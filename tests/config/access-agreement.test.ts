@@ -488,6 +488,14 @@ describe('groups, quotas and penalties that are wrong', () => {
     ],
     ['[[quotas]]\nusername = "*"', 'quotas[0]: limits nothing: add one of messages_per_second,'],
     [
+      '[[quotas]]\nusername = "*"\nper = "user"\nqueue_bytes_max = 5',
+      'f.toml:4: quotas[0].queue_bytes_max: queues are bounded per client, not per user',
+    ],
+    [
+      '[[quotas]]\nusername = "*"\nper = "listener"\nretained_messages_max = 5',
+      'quotas[0].retained_messages_max: retained messages are counted per client or user, not per listener',
+    ],
+    [
       '[[quotas]]\nusername = "*"\nconnections_max = 1\nmessages_burst = 5',
       'f.toml:4: quotas[0].messages_burst: does nothing without messages_per_second',
     ],

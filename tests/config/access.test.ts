@@ -168,7 +168,7 @@ client_id = "a-*"
 username = "b"
 group = "c"
 listener = "mqtts://*"
-per = "user"
+per = "client"
 messages_per_second = 10
 messages_burst = 100
 bytes_per_second = "1KiB"
@@ -366,7 +366,7 @@ describe('access control in a file', () => {
         username: 'b',
         group: 'c',
         listener: 'mqtts://*',
-        per: 'user',
+        per: 'client',
         messagesPerSecond: 10,
         messagesBurst: 100,
         bytesPerSecond: 1_024,

@@ -6,7 +6,7 @@ import { Random } from '../../src/contracts/random.ts';
 import type { QuotaRule } from '../../src/core/quota-rules.ts';
 import { ONE_HOUR, type StoredServer, startStored } from '../kit/stored.ts';
 import { publishV5 } from '../kit/traffic.ts';
-import { connectPacket, type WireClient } from '../kit/wire.ts';
+import { connectPacket, RESERVED_OPEN, type WireClient } from '../kit/wire.ts';
 
 const CLIENTS = 6;
 const TOPICS = 'abcdefgh';
@@ -207,7 +207,7 @@ class Model {
 
 for (let seed = 1; seed <= 5; seed++) {
   test(`after 1,000 random operations all counts are those of a recount (seed ${seed})`, async () => {
-    const stored = await startStored({ quotas: RULE_SETS[0] });
+    const stored = await startStored({ ...RESERVED_OPEN, quotas: RULE_SETS[0] });
     const model = new Model(stored, new Random(seed));
     for (let n = 0; n < 1_000; n++) {
       await model.step();

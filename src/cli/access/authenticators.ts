@@ -183,7 +183,8 @@ export function chainsOf(
   return { all: chain(config.authenticators, false), byKey };
 }
 
-function groupsBy(groups: readonly GroupConfig[]): (username: string) => readonly string[] {
+/** What a user belongs to by the configuration. */
+export function groupsBy(groups: readonly GroupConfig[]): (username: string) => readonly string[] {
   const compiled = groups.map(({ name, users }) => ({
     name,
     globs: users.map((user) => new Glob(user)),

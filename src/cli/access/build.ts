@@ -59,6 +59,21 @@ export async function buildAccess(config: Config, services: AccessServices): Pro
   return built({ ...options, authorizer }, parts, [...chains, authorizer]);
 }
 
+/** Whether all of it could be built, but for what needs the store. Throws AccessError; nothing stays. */
+export async function checkAccess(
+  config: Config,
+  services: AccessServices,
+): Promise<BuiltAccess['warnings']> {
+  const authenticators = config.authenticators.filter(({ kind }) => kind !== 'users');
+  try {
+    const built = await buildAccess({ ...config, authenticators }, services);
+    await built.drop();
+    return built.warnings;
+  } finally {
+    await services.close();
+  }
+}
+
 interface Closable {
   close?(): void | PromiseLike<void>;
 }

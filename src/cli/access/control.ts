@@ -68,19 +68,26 @@ function userControl(admin: UserAdmin): UserControl {
 
 function banControl(server: Server, { bans }: Guard): BanControl {
   return {
-    list: async () => bans.list().map(shown),
+    list: async () => bans.list().map(shownBan),
     async add({ kind, pattern, reason, durationMs, kick }) {
       const request = { kind, pattern, reason, durationMs, origin: 'cli' };
       const problem = banProblem(request);
       if (problem !== null) throw new ControlError('invalid', problem);
       const ban = await bans.add(request);
-      return { ban: shown(ban), kicked: kick ? kickBanned(server, ban) : 0 };
+      return { ban: shownBan(ban), kicked: kick ? kickBanned(server, ban) : 0 };
     },
     remove: (kind, pattern) => bans.remove(kind, pattern),
   };
 }
 
-function shown({ kind, pattern, reason, origin, createdAtMs, expiresAtMs }: Ban): ControlledBan {
+export function shownBan({
+  kind,
+  pattern,
+  reason,
+  origin,
+  createdAtMs,
+  expiresAtMs,
+}: Ban): ControlledBan {
   return {
     ...{ kind, pattern, reason, origin },
     createdAt: new Date(createdAtMs).toISOString(),

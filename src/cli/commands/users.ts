@@ -16,6 +16,7 @@ import {
 } from '../ask-password.ts';
 import { escapeHarmful } from '../escape.ts';
 import { ExitCode, STORE_EXIT_CODES } from '../exit-code.ts';
+import { RunningUsers } from '../running-users.ts';
 import { StoppedUsers } from '../stopped-users.ts';
 import type { NewPasswordSource, UsersLine, UsersTask } from '../users-line.ts';
 
@@ -39,10 +40,13 @@ interface Outcome {
 /** 256 bits, which nobody guesses. */
 const MACHINE_BYTES = 32;
 
-/** Does what the line says, in the store of a server that is stopped. */
-export function runUsers(line: UsersLine, version: string): Promise<ExitCode> {
+/** Does what the line says, with the server that runs on the data folder, or in the store of one that is stopped. */
+export async function runUsers(line: UsersLine, version: string): Promise<ExitCode> {
+  const { data: folder } = line;
   const purpose = `iothub users ${line.task.action}`;
-  return users(line, new StoppedUsers({ folder: line.data, version, purpose }), process);
+  const running = await RunningUsers.find(folder);
+  const admin = running ?? new StoppedUsers({ folder, version, purpose });
+  return users(line, admin, process);
 }
 
 /** Does what the line says. What goes wrong is one sentence on stderr. */
