@@ -20,17 +20,17 @@ export function listenersOf(config: Config): ListenerOptions[] {
   const { listeners } = config;
   const problems = listeners.flatMap(({ socket }, index) => unknownOwners(socket, index));
   if (problems.length > 0) throw new ConfigError(null, problems);
-  return listeners.map((listener) => ({
-    ...listenerOf(listener),
-    name: listener.url,
-    authenticator: authenticatorKey(config, listener),
-  }));
+  return listeners.map((listener) => {
+    const authenticator = authenticatorKey(config, listener);
+    return { ...listenerOf(listener), ...(authenticator !== undefined && { authenticator }) };
+  });
 }
 
 function listenerOf(listener: ListenerConfig): ListenerOptions {
   const { protocol, host, port, path, limits, tls, websocket, socket } = listener;
   const { forwardedHeader, proxyProtocol, trustedProxies } = listener;
   return {
+    name: listener.url,
     protocol,
     host,
     port,

@@ -11,6 +11,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ReloadReport, ReloadRequest } from '../server/contract.ts';
+import type { ListenerChanges } from '../server/listeners.ts';
 import type { Server } from '../server/server.ts';
 import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { guardSettings } from './access/guard.ts';
@@ -114,13 +115,10 @@ export class Reload {
       await built.drop();
       return { changes, ended, muted, afterRestart, problems: doubts };
     }
+    let listeners: ListenerChanges;
     try {
       if (doubts.length > 0 && !force) throw new DoubtfulReload(doubts);
-      const { added, changed, removed } = await server.setListeners(
-        listenersOf(config),
-        built.options,
-      );
-      logger.info({ added, changed, removed, access: changes }, 'The configuration was reloaded');
+      listeners = await server.setListeners(listenersOf(config), built.options);
     } catch (error) {
       await built.drop();
       throw error;
@@ -130,6 +128,8 @@ export class Reload {
     await access.adopt(next);
     this.onReloaded?.();
     await server.reloadCertificates();
+    const { added, changed, removed } = listeners;
+    logger.info({ added, changed, removed, access: changes }, 'The configuration was reloaded');
     const { ended, muted } = await server.accessReviewed();
     if (afterRestart.length > 0) {
       logger.warn(

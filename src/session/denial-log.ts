@@ -50,7 +50,7 @@ export class DenialLog {
       return;
     }
     this.#explaining.add(id);
-    Promise.resolve(explanation)
+    void Promise.resolve(explanation)
       .catch(() => ({})) // it is the refusal that counts
       .then((explained) => {
         this.#explaining.delete(id);

@@ -45,6 +45,7 @@ cert = "a.pem"
 key = "a.key"
 `);
     expect(listener).toEqual({
+      name: 'mqtts://127.0.0.1:8884',
       protocol: 'mqtts',
       host: '127.0.0.1',
       port: 8884,
@@ -76,6 +77,16 @@ key = "a.key"
         expiryWarningDays: 11,
       },
     });
+  });
+
+  test('whom its clients are asked by has a name, another one where anonymous clients may come', () => {
+    const authenticators = '[[authenticators]]\ntype = "users"\n';
+    const keyOf = (more: string) =>
+      listenersOf(parseConfig(`${authenticators}[[listeners]]\n${more}`, '/etc/f.toml'))[0];
+    expect(keyOf('').authenticator).toBe('users');
+    expect(keyOf('anonymous = true').authenticator).toBe('users+anonymous');
+    expect(keyOf('authenticators = []\nanonymous = true').authenticator).toBe('+anonymous');
+    expect(listenerOf('')).not.toHaveProperty('authenticator');
   });
 
   test('with WebSocket: every key gets there', () => {
