@@ -10,7 +10,7 @@ import { ControlError, type ControlProblem, type ServerControl } from '../server
 import { withShortPath } from '../storage/store-folder/socket-path.ts';
 import { withMode } from '../transport/socket-file.ts';
 
-export const CONTROL_NAME = 'control.sock';
+const CONTROL_NAME = 'control.sock';
 
 const TIMEOUT_MS = 60_000;
 const ANSWER_BYTES_MAX = 268_435_456;

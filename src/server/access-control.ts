@@ -1,6 +1,7 @@
 // Who may come and do what, for the whole server: replaced in one moment, by whoever reloads, and then those who are here are
 // looked at again. It never opens anything by mistake: a listener whose authenticator is missing lets nobody in.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Authenticator, Authorizer, Client } from '../auth/auth.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
@@ -151,8 +152,12 @@ export class AccessControl {
       muteAll(session);
       return false;
     }
-    if (connection !== null) connection.client = client;
-    session.client = client;
+    if (!isDeepStrictEqual(client, session.client)) {
+      if (connection !== null) connection.client = client;
+      session.client = client;
+      session.applyRules();
+      session.record.update();
+    }
     session.permissionsChanged();
     await reauthorize(this.#context, session);
     return false;

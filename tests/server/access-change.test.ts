@@ -6,6 +6,7 @@ import type { Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { CONNACK, expectDisconnected, expectRefused } from '../kit/answers.ts';
 import { byName, connectAs, connectAsV3, ReceiveOnly } from '../kit/rules.ts';
+import { startStored } from '../kit/stored.ts';
 import { subscriberV5, subscribeV5 } from '../kit/traffic.ts';
 import { startServer } from '../kit/wire.ts';
 
@@ -200,4 +201,41 @@ test('a listener whose authenticator is missing lets nobody in', async () => {
   const error = await new Promise<object>((resolve) => client.on('error', resolve));
   expect(error).toMatchObject({ code: 0x88 });
   client.end(true);
+});
+
+test('whoever belongs to other groups is judged by those, by its quotas and after a restart, too', async () => {
+  const inGroup = (group: string): Authenticator => {
+    const groupsOf = (username: string | null) => [username === 'pub' ? 'writers' : group];
+    return {
+      authenticate: ({ username }) => ({
+        reasonCode: ReasonCode.Success,
+        username,
+        groups: groupsOf(username),
+      }),
+      review: (client) => ({ ...client, groups: groupsOf(client.username) }),
+    };
+  };
+  const isWriter = ({ groups }: Client) =>
+    groups?.includes('writers') === true ? ReasonCode.Success : ReasonCode.NotAuthorized;
+  const authorizer: Authorizer = {
+    authorizePublish: isWriter,
+    authorizeSubscribe: () => ReasonCode.Success,
+    authorizeReceive: isWriter,
+  };
+  const stored = await startStored({ authenticator: inGroup('readers'), authorizer });
+  const client = await stored.broker.connect(connectAs('ann', 'a', true, FOR_A_MINUTE), CONNACK);
+  await subscribeV5(client, 't', 1);
+  await client.send("32 06 0001 't' 0001 00");
+  await client.expect('40 03 0001 87');
+  const { server } = stored.broker;
+  await server.setQuotas([{ group: 'writers', subscriptionsMax: 0 }]);
+  await server.setAccess({ authenticator: inGroup('writers'), authorizer });
+  await client.send("32 06 0001 't' 0002 00");
+  await client.expect("32 06 0001 't' 0001 00", '40 02 0002');
+  await client.send("40 02 0001 82 07 0001 00 0001 'u' 00");
+  await client.expect('90 04 0001 00 97');
+  await stored.restart(); // it is a reader again when it logs in, and a writer until then
+  const publisher = await stored.broker.connect(connectAs('pub', 'p'), CONNACK);
+  await publisher.send("32 06 0001 't' 0001 00");
+  expect(stored.broker.server.stats()).toMatchObject({ queuedMessages: 1 });
 });

@@ -12,7 +12,7 @@ import { type Clock, SYSTEM_CLOCK } from '../../lib/clock.ts';
 import type { StoreTables } from '../../server/options.ts';
 
 /** The table of the store that users are in. */
-export const USERS_TABLE = 'users';
+const USERS_TABLE = 'users';
 
 export class AccessServices {
   readonly clock: Clock = SYSTEM_CLOCK;
