@@ -234,7 +234,7 @@ test('whoever belongs to other groups is judged by those, by its quotas and afte
   await client.expect("32 06 0001 't' 0001 00", '40 02 0002');
   await client.send("40 02 0001 82 07 0001 00 0001 'u' 00");
   await client.expect('90 04 0001 00 97');
-  await stored.restart(); // it is a reader again when it logs in, and a writer until then
+  await stored.crash(); // it is a reader again when it logs in, and a writer until then
   const publisher = await stored.broker.connect(connectAs('pub', 'p'), CONNACK);
   await publisher.send("32 06 0001 't' 0001 00");
   expect(stored.broker.server.stats()).toMatchObject({ queuedMessages: 1 });
