@@ -49,8 +49,8 @@ const NOBODY: Authenticator = {
 export class AccessControl {
   readonly #context: Context;
   readonly #registry: Registry;
-  /** By the name of the authenticator; listeners share them. */
-  readonly #authentications = new Map<string, Authentication>();
+  /** One of each listener that has named its authenticator. */
+  readonly #authentications = new Set<Authentication>();
   #options: AccessOptions;
   #review: Promise<AccessReview> = Promise.resolve({ ended: 0, muted: 0, sessions: 0 });
 
@@ -60,24 +60,30 @@ export class AccessControl {
     this.#options = options;
   }
 
-  /** What asks the clients of a listener who they are; it changes when access does. */
-  authenticationOf(name: string | undefined): Authentication {
-    if (name === undefined) return this.#context.authentication;
-    let found = this.#authentications.get(name);
-    if (found === undefined) {
-      found = new Authentication(authenticatorOf(this.#options, name));
-      this.#authentications.set(name, found);
-    }
-    return found;
+  /** What asks the clients of a listener who they are, those of now and all that come; it changes when access does. */
+  authenticationOf(name: string): Authentication {
+    const made = new Authentication(authenticatorOf(this.#options, name), name);
+    this.#authentications.add(made);
+    return made;
+  }
+
+  /** The listener has named another one. */
+  rename(authentication: Authentication, name: string | undefined): void {
+    authentication.name = name;
+    authentication.authenticator = authenticatorOf(this.#options, name);
+  }
+
+  /** The listener is gone; its last clients are asked by what there was. */
+  forget(authentication: Authentication): void {
+    this.#authentications.delete(authentication);
   }
 
   /** From now on it is like this. Those who are here are looked at after this turn. */
   replace(options: AccessOptions): void {
     this.#options = options;
     const { access, authentication } = this.#context;
-    authentication.authenticator = options.authenticator ?? null;
-    for (const [name, one] of this.#authentications) {
-      one.authenticator = authenticatorOf(options, name);
+    for (const one of [authentication, ...this.#authentications]) {
+      one.authenticator = authenticatorOf(options, one.name);
     }
     access.replace(options.authorizer ?? null, { ...DEFAULT_ACCESS_RULES, ...options.accessRules });
     const { generation } = access;
@@ -165,14 +171,11 @@ export class AccessControl {
 
   /** Who asks about the client of a connection; of one that is away all do, since it may come back by any door. */
   #authenticatorsFor(connection: Connection | null, options: AccessOptions): Authenticator[] {
-    const all: Authenticator[] = [];
-    const { authentication } = this.#context;
-    const its = connection?.context.authentication ?? null;
-    if (its === null || its === authentication) all.push(options.authenticator ?? ANYBODY);
-    for (const [name, one] of this.#authentications) {
-      if (its === null || its === one) all.push(authenticatorOf(options, name));
+    if (connection !== null) {
+      return [authenticatorOf(options, connection.context.authentication.name) ?? ANYBODY];
     }
-    return all;
+    const all = [this.#context.authentication, ...this.#authentications];
+    return all.map(({ name }) => authenticatorOf(options, name) ?? ANYBODY);
   }
 
   /** Who the client of a session is now; null: it would not be let in. */
@@ -201,7 +204,8 @@ const ANYBODY: Authenticator = {
   authenticate: ({ username }) => ({ reasonCode: ReasonCode.Success, username }),
 };
 
-function authenticatorOf(options: AccessOptions, name: string): Authenticator {
+function authenticatorOf(options: AccessOptions, name: string | undefined): Authenticator | null {
+  if (name === undefined) return options.authenticator ?? null;
   return options.authenticators?.[name] ?? NOBODY;
 }
 

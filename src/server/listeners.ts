@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { ReasonCode } from '../protocol/reason-code.ts';
+import type { Authentication } from '../session/access.ts';
 import type { Context } from '../session/context.ts';
 import type { AcceptLimits } from '../transport/accept-control.ts';
 import {
@@ -45,6 +46,8 @@ interface Open {
   options: ListenerOptions;
   readonly listener: ConfiguredListener;
   readonly broker: Broker;
+  /** null: its clients are asked as the server's own are. */
+  authentication: Authentication | null;
   address: ServerAddress;
 }
 
@@ -184,7 +187,8 @@ export class Listeners {
     for (const { open, options, prepared } of changes) {
       prepared.apply();
       open.options = options;
-      open.broker.change(this.#contextOf(options), acceptLimitsOf(options));
+      open.authentication = this.#authenticationFor(options, open.authentication);
+      open.broker.change(this.#contextOf(options, open.authentication), acceptLimitsOf(options));
       const { host, port } = open.address;
       open.broker.name = listenerUrl(options, { host, port });
       open.broker.ruleName = options.name ?? listenerUrl(options);
@@ -192,6 +196,7 @@ export class Listeners {
     }
     for (const open of removed) {
       this.#open.splice(this.#open.indexOf(open), 1);
+      if (open.authentication !== null) this.#access.forget(open.authentication);
       this.#leave(open.broker);
     }
     this.#open.push(...opened);
@@ -252,8 +257,9 @@ export class Listeners {
   readonly #owners = new WeakMap<ConfiguredListener, { broker: Broker | null }>();
 
   async #bind(options: ListenerOptions, listener: ConfiguredListener): Promise<Open> {
+    const authentication = this.#authenticationFor(options, null);
     const broker = new Broker(
-      this.#contextOf(options),
+      this.#contextOf(options, authentication),
       listener,
       listenerUrl(options),
       this.#admission,
@@ -268,8 +274,9 @@ export class Listeners {
       const url = listenerUrl(options, bound);
       broker.name = url;
       this.#checkOpen();
-      return { options, listener, broker, address: { url, ...bound } };
+      return { options, listener, broker, authentication, address: { url, ...bound } };
     } catch (error) {
+      if (authentication !== null) this.#access.forget(authentication);
       await broker.refuse();
       broker.dispose();
       throw error;
@@ -316,14 +323,24 @@ export class Listeners {
   }
 
   /** The same context for all who have nothing of their own, so that there is one shape and mostly one object. */
-  #contextOf({ authenticator, limits = {} }: ListenerOptions): Context {
+  #contextOf({ limits = {} }: ListenerOptions, authentication: Authentication | null): Context {
     const context = this.#context;
-    if (authenticator === undefined && Object.keys(limits).length === 0) return context;
+    if (authentication === null && Object.keys(limits).length === 0) return context;
     return {
       ...context,
-      authentication: this.#access.authenticationOf(authenticator),
+      authentication: authentication ?? context.authentication,
       limits: Object.freeze({ ...context.limits, ...limits }),
     };
+  }
+
+  /** The one that it has goes on, so that those who are connected are asked by the new name, too. */
+  #authenticationFor(
+    { authenticator }: ListenerOptions,
+    former: Authentication | null,
+  ): Authentication | null {
+    if (former !== null) this.#access.rename(former, authenticator);
+    else if (authenticator !== undefined) return this.#access.authenticationOf(authenticator);
+    return former;
   }
 
   #onExhausted(isExhausted: boolean): void {

@@ -63,8 +63,11 @@ export class Access {
 export class Authentication {
   /** null: nobody is asked. */
   authenticator: Authenticator | null;
+  /** By which it is found among those of the server; undefined: it is the server's own. */
+  name: string | undefined;
 
-  constructor(authenticator: Authenticator | null) {
+  constructor(authenticator: Authenticator | null, name?: string) {
     this.authenticator = authenticator;
+    this.name = name;
   }
 }

@@ -239,3 +239,53 @@ test('whoever belongs to other groups is judged by those, by its quotas and afte
   await publisher.send("32 06 0001 't' 0001 00");
   expect(stored.broker.server.stats()).toMatchObject({ queuedMessages: 1 });
 });
+
+test('a listener that names another authenticator asks those who are connected by that one', async () => {
+  const { connectAsync } = await import('mqtt');
+  const listener = (authenticator?: string) => ({
+    host: '127.0.0.1',
+    port: 0,
+    ...(authenticator !== undefined && { authenticator }),
+  });
+  const broker = await startServer({
+    listeners: [listener('a')],
+    authenticators: { a: users('ann', 'bob') },
+  });
+  const [{ port }] = broker.server.addresses;
+  const options = { protocolVersion: 5, reconnectPeriod: 0 } as const;
+  const url = `mqtt://127.0.0.1:${port}`;
+  const ann = await connectAsync(url, { ...options, username: 'ann', clientId: 'ann' });
+  const bob = await connectAsync(url, { ...options, username: 'bob', clientId: 'bob' });
+  const told = new Promise((resolve) => bob.on('disconnect', resolve));
+  await broker.server.setListeners([listener('b')], { authenticators: { b: users('ann') } });
+  expect(await broker.server.accessReviewed()).toMatchObject({ ended: 1, sessions: 2 });
+  expect(await told).toMatchObject({ reasonCode: 0x87 });
+  expect(ann.connected).toBe(true);
+  await expect(connectAsync(url, { ...options, username: 'bob' })).rejects.toThrow();
+  await broker.server.setListeners([listener()], {}); // nobody asks any more
+  expect(await broker.server.accessReviewed()).toMatchObject({ ended: 0 });
+  await ann.endAsync();
+});
+
+test('a re-authentication that those began who are gone is not finished by them: 0x89', async () => {
+  const answers: (() => void)[] = [];
+  const ticket: Authenticator = {
+    authenticate: () => 'next',
+    begin: () => ({
+      step: () =>
+        new Promise((resolve) => {
+          answers.push(() => resolve({ reasonCode: ReasonCode.Success, username: 'ann' }));
+        }),
+    }),
+    review: (client) => client,
+  };
+  const broker = await startServer({ authenticator: ticket });
+  const client = broker.open();
+  await client.send("10 12 0004 'MQTT' 05 02 0000 04 15 0001 'T' 0001 'c'");
+  answers[0]();
+  expect((await client.packet())[3]).toBe(0);
+  await client.send("f0 06 19 04 15 0001 'T'"); // Re-authenticate
+  await broker.server.setAccess({ authenticator: ticket });
+  answers[1]();
+  await expectDisconnected(client, 0x89);
+});

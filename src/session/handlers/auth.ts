@@ -45,6 +45,8 @@ function reAuthenticate(
   }
   const exchange = authenticator?.begin?.(previous.method, request, client.username) ?? null;
   if (exchange === null) return ReasonCode.NotAuthorized;
+  const { access } = connection.context;
+  const { generation } = access;
   const authentication = new EnhancedAuthentication(
     connection,
     previous.method,
@@ -56,6 +58,11 @@ function reAuthenticate(
         return ReasonCode.Success;
       }
       if (connection.session !== session) return ReasonCode.Success;
+      if (generation !== access.generation) {
+        const reason = 'access control was reloaded meanwhile: connect again';
+        connection.disconnect(ReasonCode.ServerBusy, reason); // users and rules that are gone let it in
+        return ReasonCode.Success;
+      }
       connection.identify(session, clientOf(client, proven), proven.expiresAtMs);
       const isSent = connection.writer.send({
         type: PacketType.Auth,
