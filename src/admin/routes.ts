@@ -35,7 +35,7 @@ export function addUserRoutes(
     if (users !== null) return users;
     throw new ControlError(
       'unavailable',
-      'this server has no users in its store: add [[authenticators]] with type = "users"',
+      'this server has no store that users could be in (storage.type)',
     );
   };
   const changed = (action: string, username: string): void =>

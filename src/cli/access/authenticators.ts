@@ -1,6 +1,7 @@
 // From [[authenticators]] to the ones that a server asks: each once, and a chain of them for every way in which listeners put
 // them together.
 
+import { AccessError } from '../../auth/access-error.ts';
 import type { Authenticator } from '../../auth/auth.ts';
 import { AuthenticatorChain, type ChainMember } from '../../auth/chain.ts';
 import {
@@ -68,7 +69,10 @@ export async function buildAuthenticator(
     }
     case 'users': {
       const { UsersAuthenticator } = await import('../../auth/users/users-authenticator.ts');
-      if (services.users === null) throw new Error('the users of the store were not read');
+      if (services.users === null) {
+        const message = `${name}: this server has no store that users could be in (storage.type)`;
+        throw new AccessError([{ file: null, line: null, message }]);
+      }
       const { users: database } = services;
       const made = new UsersAuthenticator({ name, database, hasher, cache, scram: one.scram });
       return { made: member(made) };
@@ -152,7 +156,6 @@ async function buildJwt(
 
 async function worldReadable(files: readonly string[], isStrict: boolean) {
   const { permissionWarning } = await import('../../auth/file-permissions.ts');
-  const { AccessError } = await import('../../auth/access-error.ts');
   const found = [];
   for (const file of files) {
     const message = await permissionWarning(file);

@@ -44,8 +44,8 @@ export class AccessInForce {
     const services = new AccessServices(config, this.#logger, this.#server?.alarms ?? null);
     this.#services = services;
     try {
-      const hasUsers = config.authenticators.some(({ kind }) => kind === 'users');
-      if (hasUsers) await services.openUsers(tables, (username) => this.#userChanged(username));
+      // Also where nobody asks for them yet: a reload may.
+      await services.openUsers(tables, (username) => this.#userChanged(username));
       this.#built = await buildAccess(config, services);
     } catch (error) {
       await services.close();
