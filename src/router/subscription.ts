@@ -53,6 +53,9 @@ export class Subscription {
   readonly subscriber: Subscriber;
   /** As the client wrote it, `$share/<name>/` included. */
   readonly topicFilter: string;
+  /** As its client was granted it, in SUBACK. */
+  readonly grantedQos: QoS;
+  /** What of that the rules of now allow. */
   qos: QoS;
   noLocal: boolean;
   retainAsPublished: boolean;
@@ -74,6 +77,7 @@ export class Subscription {
   ) {
     this.subscriber = subscriber;
     this.topicFilter = topicFilter;
+    this.grantedQos = qos;
     this.qos = qos;
     this.noLocal = noLocal;
     this.retainAsPublished = retainAsPublished;

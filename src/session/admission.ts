@@ -146,7 +146,7 @@ function willRefused(
 export function askAgain(
   authorizer: Authorizer | null,
   client: Client,
-  { qos, topicFilter: whole }: Subscription,
+  { grantedQos: qos, topicFilter: whole }: Subscription,
 ): SubscribeVerdict | PromiseLike<SubscribeVerdict> {
   if (authorizer === null) return ReasonCode.Success;
   const { topicFilter, shareName } = splitSharedFilter(whole);

@@ -81,7 +81,7 @@ export class SessionRecord {
   saveSubscription(subscription: Subscription): void {
     this.#begin()?.saveSubscription(this.#number, {
       topicFilter: subscription.topicFilter,
-      qos: subscription.qos,
+      qos: subscription.grantedQos,
       noLocal: subscription.noLocal,
       retainAsPublished: subscription.retainAsPublished,
       retainHandling: subscription.retainHandling,

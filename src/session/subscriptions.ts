@@ -83,14 +83,12 @@ export class Subscriptions {
 
   #judge(subscription: Subscription, access: SubscriptionAccess, qosMax: QoS): void {
     if (this.get(subscription.topicFilter) !== subscription) return;
-    const qos = subscription.qos < qosMax ? subscription.qos : qosMax;
+    const { grantedQos } = subscription;
+    const qos = grantedQos < qosMax ? grantedQos : qosMax;
     if (subscription.access === access && subscription.qos === qos) return;
     const { topicFilter, shareName } = splitSharedFilter(subscription.topicFilter);
     subscription.access = access;
-    if (qos !== subscription.qos) {
-      subscription.qos = qos;
-      this.#session.record.saveSubscription(subscription);
-    }
+    subscription.qos = qos;
     this.#context.router.subscribe(subscription, topicFilter, shareName);
   }
 

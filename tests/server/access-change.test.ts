@@ -3,6 +3,7 @@
 
 import { expect, test } from 'vitest';
 import type { Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
+import type { QoS } from '../../src/protocol/packet.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { CONNACK, expectDisconnected, expectRefused } from '../kit/answers.ts';
 import { byName, connectAs, connectAsV3, ReceiveOnly } from '../kit/rules.ts';
@@ -104,6 +105,24 @@ test('a merged subscription is told apart again when a part of it is muted', asy
   });
   await publisher.send("32 06 0001 't' 0001 00 32 06 0001 'u' 0001 00");
   await subscriber.expect("30 04 0001 't' 00"); // QoS 0, of the subscription that is left
+});
+
+test('a subscription has the QoS that the rules of now allow, up to the one that SUBACK granted [MQTT-3.8.4-8]', async () => {
+  const upTo = (qosMax: QoS): Authorizer => ({
+    authorizePublish: () => ReasonCode.Success,
+    authorizeSubscribe: () => ({ qosMax, isWhole: true }),
+  });
+  const broker = await startServer({ authorizer: upTo(1) });
+  const subscriber = await broker.v5('s');
+  await subscriber.send("82 07 0001 00 0001 't' 02");
+  await subscriber.expect('90 04 0001 00 01');
+  const publisher = await broker.v5('p');
+  await broker.server.setAccess({ authorizer: upTo(0) });
+  await publisher.send("32 06 0001 't' 0001 00");
+  await subscriber.expect("30 04 0001 't' 00");
+  await broker.server.setAccess({ authorizer: upTo(2) });
+  await publisher.send("34 06 0001 't' 0002 00");
+  await subscriber.expect("32 06 0001 't' 0001 00");
 });
 
 test('deliveries of the next message go by the new rules', async () => {
