@@ -5,7 +5,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Authenticator, Authorizer, Client } from '../auth/auth.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
-import { type AccessRules, Authentication, DEFAULT_ACCESS_RULES } from '../session/access.ts';
+import {
+  Access,
+  type AccessRules,
+  Authentication,
+  DEFAULT_ACCESS_RULES,
+} from '../session/access.ts';
 import { askAgain, grantOf } from '../session/admission.ts';
 import type { Connection } from '../session/connection.ts';
 import type { Context } from '../session/context.ts';
@@ -104,7 +109,7 @@ export class AccessControl {
 
   /** What these options would do to those who are here; changes nothing. */
   async preview(options: AccessOptions): Promise<AccessReview> {
-    const authorizer = options.authorizer ?? null;
+    const access = new Access(options.authorizer ?? null, options.accessRules);
     let ended = 0;
     let muted = 0;
     let sessions = 0;
@@ -113,8 +118,8 @@ export class AccessControl {
       if (++sessions % SLICE === 0) await nextTurn();
       const { connection } = session;
       const client = await this.#clientOf(session, this.#authenticatorsFor(connection, options));
-      if (connection !== null && !(await mayStay(authorizer, client, connection))) ended++;
-      else muted += await countMuted(authorizer, client, session);
+      if (connection !== null && !(await mayStay(access, client, connection))) ended++;
+      else muted += await countMuted(access, client, session);
     }
     return { ended, muted, sessions };
   }
@@ -140,10 +145,10 @@ export class AccessControl {
   /** True if its client had to go. */
   async #reviewOne(session: Session): Promise<boolean> {
     const { connection } = session;
-    const { authorizer } = this.#context.access;
+    const { access } = this.#context;
     const authenticators = this.#authenticatorsFor(connection, this.#options);
     const client = await this.#clientOf(session, authenticators);
-    const mayBeHere = connection === null || (await mayStay(authorizer, client, connection));
+    const mayBeHere = connection === null || (await mayStay(access, client, connection));
     if (session.hasEnded || session.connection !== connection) return false; // looked at when it came
     if (!mayBeHere) {
       const { clientId, username } = session.client;
@@ -214,7 +219,7 @@ function nextTurn(): Promise<void> {
 }
 
 async function mayStay(
-  authorizer: Authorizer | null,
+  { authorizer }: Access,
   client: Client | null,
   { request }: Connection,
 ): Promise<boolean> {
@@ -230,26 +235,26 @@ async function mayStay(
 
 /** How many subscriptions that get something now would get nothing any more. */
 async function countMuted(
-  authorizer: Authorizer | null,
+  access: Access,
   client: Client | null,
   session: Session,
 ): Promise<number> {
   let muted = 0;
   for (const subscription of [...session.subscriptions]) {
     if (subscription.access === SubscriptionAccess.Muted) continue;
-    if (client === null || !(await isGranted(authorizer, client, subscription))) muted++;
+    if (client === null || !(await isGranted(access, client, subscription))) muted++;
   }
   return muted;
 }
 
 async function isGranted(
-  authorizer: Authorizer | null,
+  access: Access,
   client: Client,
   subscription: Subscription,
 ): Promise<boolean> {
   try {
-    const answer = await askAgain(authorizer, client, subscription);
-    return typeof grantOf(answer, authorizer) === 'object';
+    const answer = await askAgain(access, client, subscription);
+    return typeof grantOf(answer, access.authorizer) === 'object';
   } catch {
     return false;
   }

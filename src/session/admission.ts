@@ -15,6 +15,7 @@ import { splitSharedFilter } from '../protocol/filter.ts';
 import { type ConnectPacket, PacketType, type QoS, type Will } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
+import type { Access } from './access.ts';
 import type { Context } from './context.ts';
 import { isPending, verdictFor, verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
@@ -98,7 +99,7 @@ export function admit(
     will === null
       ? ReasonCode.Success
       : authorizer.authorizePublish(client, will.topicName, will.qos, will.retain),
-    ...subscriptions.map((subscription) => askAgain(authorizer, client, subscription)),
+    ...subscriptions.map((subscription) => askAgain(access, client, subscription)),
   ];
   if (!answers.some(isPending)) return judge(authorizer, answers, subscriptions, packet);
   return Promise.all(answers).then((settled) => judge(authorizer, settled, subscriptions, packet));
@@ -144,13 +145,16 @@ function willRefused(
 
 /** Asks for a subscription that is there already. Throws what the authorizer throws. */
 export function askAgain(
-  authorizer: Authorizer | null,
+  access: Access,
   client: Client,
   { grantedQos: qos, topicFilter: whole }: Subscription,
 ): SubscribeVerdict | PromiseLike<SubscribeVerdict> {
-  if (authorizer === null) return ReasonCode.Success;
   const { topicFilter, shareName } = splitSharedFilter(whole);
-  return authorizer.authorizeSubscribe(client, topicFilter, qos, shareName);
+  const { authorizer } = access;
+  if (authorizer !== null) {
+    return authorizer.authorizeSubscribe(client, topicFilter, qos, shareName);
+  }
+  return access.isReserved(topicFilter) ? ReasonCode.NotAuthorized : ReasonCode.Success;
 }
 
 /** What an answer makes of a subscription. */

@@ -61,7 +61,8 @@ export class Permissions {
 
   /** The same of a message that was queued before, by a subscription that nobody remembers. */
   receiveQueued(topic: Topic, nowMs: number): boolean {
-    if (this.#context.access.authorizer === null) return true;
+    const { access } = this.#context;
+    if (access.authorizer === null) return !access.isReserved(topic.name);
     const known = this.#decisions.get(topic, RECEIVE_QUEUED, nowMs);
     if (known !== Known.No) return known === Known.Allowed;
     return this.#decide(topic, RECEIVE_QUEUED, this.#mayReceiveQueued(topic), nowMs);

@@ -31,7 +31,7 @@ export function reauthorize(context: Context, session: Session): Promise<void> |
   };
   const answers = subscriptions.map((one): unknown => {
     try {
-      return askAgain(access.authorizer, client, one);
+      return askAgain(access, client, one);
     } catch (error) {
       return failed(context, session, error);
     }

@@ -137,6 +137,7 @@ export class Session implements Subscriber, TimerOwner, Waiting {
   /** Rules or identity changed: nothing that was answered counts, and what is queued is looked at again. */
   permissionsChanged(): void {
     if (this.#context.access.authorizer !== null) this.permissions.changed(this.queuedMessages > 0);
+    else this.#permissions?.changed(this.queuedMessages > 0);
   }
 
   deliver(message: Message, subscription: Subscription, nowMs: number): void {

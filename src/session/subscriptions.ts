@@ -69,9 +69,11 @@ export class Subscriptions {
   /** Back from the store. */
   restore(stored: StoredSubscription): void {
     const { topicFilter, shareName } = splitSharedFilter(stored.topicFilter);
-    const { authorizer } = this.#context.access;
-    const access = authorizer === null ? SubscriptionAccess.Whole : SubscriptionAccess.Asked;
-    this.set(stored, topicFilter, shareName, stored.subscriptionIdentifier, access);
+    const { access } = this.#context;
+    let judged: SubscriptionAccess = SubscriptionAccess.Whole;
+    if (access.authorizer !== null) judged = SubscriptionAccess.Asked;
+    else if (access.isReserved(topicFilter)) judged = SubscriptionAccess.Muted;
+    this.set(stored, topicFilter, shareName, stored.subscriptionIdentifier, judged);
   }
 
   /** What the rules say of these now, as far as they are still the same. */

@@ -42,11 +42,8 @@ export class Will {
 /** Publishes a will that is due, if its client may still publish there. [MQTT-3.1.2-8] */
 export function publishWill(context: Context, session: Session, will: Will): void {
   const { logger } = context;
-  const { authorizer } = context.access;
-  if (authorizer === null) {
-    send(context, session, will);
-    return;
-  }
+  const { access } = context;
+  const { authorizer } = access;
   const { message } = will;
   const { name } = message.topic;
   const drop = () => {
@@ -54,6 +51,11 @@ export function publishWill(context: Context, session: Session, will: Will): voi
     context.denials.denied(session.client, { action: 'publish', topic: name, qos, retain });
     context.drops.drop(DropReason.NotAuthorized, session.clientId, name);
   };
+  if (authorizer === null) {
+    if (access.isReserved(name)) drop();
+    else send(context, session, will);
+    return;
+  }
   // Asked within a promise: whatever it throws refuses this will and disturbs nobody who is just leaving.
   const answer = new Promise<Verdict>((resolve) => {
     resolve(authorizer.authorizePublish(session.client, name, message.qos, message.retain));

@@ -2,9 +2,13 @@
 // MQTT 5 §4.7.2.
 
 import { expect, test } from 'vitest';
+import type { Authorizer } from '../../src/auth/auth.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
-import { expectRefused } from '../kit/answers.ts';
-import { startServer } from '../kit/wire.ts';
+import { CONNACK, CONNACK_PRESENT, expectRefused } from '../kit/answers.ts';
+import { subscriberV5 } from '../kit/traffic.ts';
+import { connectPacket, startServer } from '../kit/wire.ts';
+
+const FOR_A_MINUTE = '11 0000003c';
 
 test('a PUBLISH there is refused: v5 with 0x87, v3.1.1 acknowledged and dropped', async () => {
   const broker = await startServer();
@@ -46,4 +50,36 @@ test('an authorizer decides about them instead', async () => {
   await client.expect('90 04 0001 00 00');
   await client.send("32 07 0002 '$t' 0001 00");
   await client.expect("30 05 0002 '$t' 00", '40 02 0001');
+});
+
+/** Everybody may do everything. */
+const anything: Authorizer = {
+  authorizePublish: () => ReasonCode.Success,
+  authorizeSubscribe: () => ReasonCode.Success,
+};
+
+test('where the rules that opened them are gone, subscriptions there hear nothing, and nothing queued is sent', async () => {
+  const broker = await startServer({ authorizer: anything });
+  await subscriberV5(broker, 'here', '$t');
+  const away = await subscriberV5(broker, 'away', '$t', 1, FOR_A_MINUTE);
+  await away.drop();
+  const publisher = await broker.v5('p');
+  await publisher.send("32 07 0002 '$t' 0001 00");
+  await publisher.expect('40 02 0001');
+  expect(await broker.server.previewAccess({})).toMatchObject({ muted: 2 });
+  expect(await broker.server.setAccess({})).toMatchObject({ muted: 2 });
+  const again = broker.open();
+  await again.send(connectPacket(5, 'away', false, FOR_A_MINUTE));
+  await again.expect(CONNACK_PRESENT);
+});
+
+test('where the rules that opened them are gone, a will there is dropped', async () => {
+  const broker = await startServer({ authorizer: anything });
+  const client = broker.open();
+  await client.send("10 16 0004 'MQTT' 05 06 0000 00 0001 'a' 00 0002 '$t' 0001 'w'");
+  await client.expect(CONNACK);
+  await broker.server.setAccess({});
+  await client.drop();
+  expect(broker.server.metrics.willsPublished).toBe(0);
+  expect(broker.server.stats().dropped.not_authorized).toBe(1);
 });
