@@ -34,14 +34,17 @@ export class StoreUnusableError extends Error {
   }
 }
 
-/** Opens the store and takes back what is in it; nothing to do without one. `onOpen` is called once it is open. */
+/**
+ * Opens the store and takes back what is in it; nothing to do without one. `onOpen` is called once it is open. What it resolves
+ * with lets the time of the sessions go on: nobody's will may be published before it is known by which rules.
+ */
 export async function openStore(
   context: Context,
   signal: AbortSignal,
   onOpen: () => void,
-): Promise<void> {
+): Promise<() => void> {
   const { alarms, clock, commits, logger, retained, topics } = context;
-  if (commits === null) return;
+  if (commits === null) return () => {};
   const { storage } = commits;
   const host = new StoreHost(commits, alarms, logger);
   const info = await storage.open(host).catch((error: unknown) => {
@@ -58,14 +61,16 @@ export async function openStore(
   recovery.finish();
   retained.listener = commits; // not before: whatever is recorded while the store is read would be mistaken for what is read
   const { sessions, queued } = recovery;
+  const goOn = () => recovery.goOn();
   if (info.isNew) {
     logger.info({ location: info.location }, `new store: ${info.location}`);
-    return;
+    return goOn;
   }
   logger.info(
     { location: info.location, sessions, queued, retained: retained.count },
     `store: ${info.location} (sessions: ${sessions}, queued messages: ${queued}, retained: ${retained.count})`,
   );
+  return goOn;
 }
 
 /** A clock that jumped while the server was down would expire everything, or nothing. */
@@ -182,8 +187,7 @@ class SessionRecovery implements Recovery {
 
   /** The store has handed everything over. Sessions that were connected at a crash begin to expire now, and only once. */
   finish(): void {
-    for (const one of this.#restored) this.#start(one);
-    this.#restored = [];
+    for (const one of this.#restored) this.#restore(one);
     const { commits } = this.#context;
     for (const number of this.#ended) {
       commits?.storage.deleteSession(number);
@@ -203,7 +207,17 @@ class SessionRecovery implements Recovery {
     );
   }
 
-  #start({ session, stored, will: storedWill }: Restored): void {
+  goOn(): void {
+    const { commits } = this.#context;
+    const heldSeconds = ((commits?.clock.heldUntilMs ?? 0) - this.#nowMs) / 1_000;
+    for (const { session, will } of this.#restored) {
+      if (!session.hasEnded)
+        session.goOn(Math.max(will?.delayInterval ?? 0, WILL_GRACE), heldSeconds);
+    }
+    this.#restored = [];
+  }
+
+  #restore({ session, stored, will: storedWill }: Restored): void {
     const { commits } = this.#context;
     if (commits === null) return;
     const { disconnectedAtMs } = stored;
@@ -211,13 +225,7 @@ class SessionRecovery implements Recovery {
     const elapsedMs = disconnectedAtMs === null ? 0 : commits.clock.now() - disconnectedAtMs;
     const will =
       storedWill === null ? null : new Will(storedWill.message, storedWill.delayInterval);
-    session.restore(
-      Math.max(0, elapsedMs / 1_000),
-      disconnectedAtMs === null,
-      will,
-      Math.max(will?.delayInterval ?? 0, WILL_GRACE),
-      (commits.clock.heldUntilMs - this.#nowMs) / 1_000,
-    );
+    session.restore(Math.max(0, elapsedMs / 1_000), disconnectedAtMs === null, will);
     if (disconnectedAtMs === null && session.isDurable) session.record.update();
   }
 }

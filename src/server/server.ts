@@ -246,12 +246,13 @@ export class Server {
   }
 
   async #open(): Promise<void> {
-    await openStore(this.#context, this.#abort.signal, () => {
+    const goOn = await openStore(this.#context, this.#abort.signal, () => {
       this.#isStoreOpen = true;
     });
     this.#checkStart();
     await this.#prepareAccess();
     this.#checkStart();
+    goOn();
     await this.#openOwn(this.#door, 'memory');
     for (const options of this.#options.listeners ?? []) {
       if ('listen' in options) {
@@ -274,9 +275,10 @@ export class Server {
     const { commits, guard, logger, metrics, refusalLog } = this.#context;
     const table = (name: string) => (commits === null ? null : storeTable(commits, name));
     await guard?.open({ logger, metrics, refusalLog, table });
-    const access = await this.#options.prepareAccess?.({ table });
-    if (access === undefined) return;
-    this.#access.replace(access);
+    const { authorizer, prepareAccess } = this.#options;
+    const access = await prepareAccess?.({ table });
+    if (access === undefined && authorizer === undefined) return;
+    this.#access.replace(access ?? this.#options);
     await this.#access.reviewed(); // what is stored was granted by the rules of then
   }
 

@@ -300,26 +300,23 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     this.#context.wheel.arm(this.#expiryTimer, seconds * 1_000);
   }
 
-  /**
-   * Back from the store, not connected; `wasCutOff` if it was connected when the server died. It does not expire before
-   * `heldSeconds`.
-   */
-  restore(
-    elapsedSeconds: number,
-    wasCutOff: boolean,
-    will: Will | null,
-    willDelaySeconds: number,
-    heldSeconds: number,
-  ): void {
+  /** Back from the store, not connected; `wasCutOff` if it was connected when the server died. */
+  restore(elapsedSeconds: number, wasCutOff: boolean, will: Will | null): void {
     this.disconnectedAtMs = this.#context.clock.now() - elapsedSeconds * 1_000;
     this.#wasCutOff = wasCutOff;
     this.#will = will;
-    if (will !== null) {
+  }
+
+  /** The same, once nothing is in its way any more: its time goes on. It does not expire before `heldSeconds`. */
+  goOn(willDelaySeconds: number, heldSeconds: number): void {
+    const { clock, wheel } = this.#context;
+    if (this.#will !== null) {
       this.#willTimer = new Timer(this);
-      this.#context.wheel.arm(this.#willTimer, willDelaySeconds * 1_000);
+      wheel.arm(this.#willTimer, willDelaySeconds * 1_000);
     }
     // Of a session that is not durable only the will is left; it ends with that.
-    const expirySeconds = this.isDurable ? this.expiryInterval - elapsedSeconds : willDelaySeconds;
+    const awaySeconds = (clock.now() - this.disconnectedAtMs) / 1_000;
+    const expirySeconds = this.isDurable ? this.expiryInterval - awaySeconds : willDelaySeconds;
     this.#armExpiry(Math.max(0, heldSeconds, expirySeconds));
   }
 

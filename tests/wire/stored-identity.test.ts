@@ -8,6 +8,7 @@ import { CONNACK, expectRefused } from '../kit/answers.ts';
 import { byName, connectAs } from '../kit/rules.ts';
 import { ONE_HOUR, startStored } from '../kit/stored.ts';
 import { subscribeV5 } from '../kit/traffic.ts';
+import { settle } from '../kit/wire.ts';
 
 /** `ann` has a claim; the others have nothing. */
 const withClaims: Authenticator = {
@@ -99,4 +100,52 @@ test('access that is prepared from the store is there before anybody comes in', 
   await stored.restart();
   expect(seen).toEqual(['ann']);
   await stored.broker.connect(connectAs('ann', 'a'), CONNACK);
+});
+
+test('a will that became due while the server was down waits for the rules, and goes by them', async () => {
+  let isDenied = false;
+  const authorizer: Authorizer = {
+    authorizePublish: () => (isDenied ? ReasonCode.NotAuthorized : ReasonCode.Success),
+    authorizeSubscribe: () => ReasonCode.Success,
+  };
+  const stored = await startStored({
+    async prepareAccess() {
+      if (isDenied) stored.clock.advance(60_000); // it takes long to read them
+      await settle();
+      return { authorizer };
+    },
+  });
+  const client = stored.broker.open();
+  await client.send(`
+    10 22 0004 'MQTT' 05 06 0000
+    05 11 0000003c                    // session expiry, a minute
+    0001 'a'
+    05 18 000003e8 0004 'will' 0001 'w' // will delay, longer
+  `);
+  await client.expect(CONNACK);
+  await client.drop();
+  await stored.broker.server.stop();
+  stored.clock.advance(120_000);
+  isDenied = true;
+  await stored.start();
+  await stored.broker.advance(1_000);
+  expect(stored.broker.server.metrics.willsPublished).toBe(0);
+  expect(stored.broker.server.stats()).toMatchObject({
+    sessions: 0,
+    dropped: { not_authorized: 1 },
+  });
+});
+
+test('what a subscription was granted as a whole is asked for again at a start', async () => {
+  const authorizer: Authorizer = {
+    authorizePublish: () => ReasonCode.Success,
+    authorizeSubscribe: () => ({ qosMax: 2, isWhole: true }),
+    authorizeReceive: () => ReasonCode.NotAuthorized,
+  };
+  const stored = await startStored({ authorizer });
+  await subscribeV5(await stored.durable('sub', true), 't', 1);
+  await stored.restart();
+  const publisher = await stored.broker.v5('pub');
+  await publisher.send("32 06 0001 't' 0001 00");
+  expect(stored.broker.server.stats().queuedMessages).toBe(1);
 });
