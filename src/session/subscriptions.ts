@@ -83,6 +83,12 @@ export class Subscriptions {
     }
   }
 
+  /** It brings nothing any more, neither what was queued. */
+  mute(subscription: Subscription): void {
+    this.#judge(subscription, SubscriptionAccess.Muted, 2);
+    this.#session.permissionsChanged();
+  }
+
   #judge(subscription: Subscription, access: SubscriptionAccess, qosMax: QoS): void {
     if (this.get(subscription.topicFilter) !== subscription) return;
     const { grantedQos } = subscription;

@@ -75,6 +75,26 @@ test('overlapping subscriptions deliver once, by the whole one where there is on
   await subscriber.expect("30 06 0003 'a/x' 00");
 });
 
+test('a SUBSCRIBE that is refused ends what an earlier one with that filter was granted', async () => {
+  let isAllowed = true;
+  const authorizer: Authorizer = {
+    authorizePublish: () => ReasonCode.Success,
+    authorizeSubscribe: () => (isAllowed ? ReasonCode.Success : ReasonCode.NotAuthorized),
+  };
+  const broker = await startServer({ authorizer });
+  const subscriber = await subscriberV5(broker, 'sub', 't', 1);
+  const publisher = await broker.v5('pub');
+  isAllowed = false;
+  await subscriber.send("82 07 0001 00 0001 't' 01");
+  await subscriber.expect('90 04 0001 00 87');
+  await publisher.send("30 04 0001 't' 00");
+  await subscriber.expectNothing();
+  isAllowed = true;
+  await subscribeV5(subscriber, 't');
+  await publisher.send("30 04 0001 't' 00");
+  await subscriber.expect("30 04 0001 't' 00");
+});
+
 test('a grant of a lower QoS is told in SUBACK and kept to [MQTT-3.9.3-2] [MQTT-3.8.4-8]', async () => {
   const authorizer: Authorizer = {
     authorizePublish: () => ReasonCode.Success,

@@ -126,6 +126,8 @@ function subscribe(
         const { qos } = request;
         const question = { action: 'subscribe', topic: innerFilter, qos, retain: false } as const;
         denials.denied(session.client, question);
+        // Who is told that it is refused must not go on getting it by what it was granted before.
+        if (existing !== undefined) session.subscriptions.mute(existing);
       }
       continue;
     }
