@@ -140,7 +140,7 @@ export class Outbound implements QueueOwner {
       } else if (entry.message.isExpired(nowMs)) {
         queue.shift();
         this.lost(DropReason.Expired, entry.message.topic.name, entry.sequence); // [MQTT-3.3.2-5]
-      } else if (this.#session.isForbidden(entry.message, nowMs)) {
+      } else if (this.#session.permissionsSoFar?.isForbidden(entry.message, nowMs)) {
         queue.shift();
         new Redistribution(this.#context, this.#session).giveUp(entry, nowMs);
       } else if (entry.qos === 0) {

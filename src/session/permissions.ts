@@ -19,6 +19,8 @@ export class Permissions {
   readonly #decisions: Decisions;
   /** What is queued was queued by other rules, or for another identity: each is looked at before it is sent. */
   #looksAgain = false;
+  /** Muted when its client gave them up: what they have in the queue stays forbidden. */
+  #mutedBefore: Subscription[] = [];
 
   constructor(context: Context, session: Session) {
     this.#context = context;
@@ -81,16 +83,28 @@ export class Permissions {
   /** Nothing that was answered counts any more: rules, identity or subscriptions are others. */
   changed(hasQueue: boolean): void {
     this.#decisions.clear();
-    this.#looksAgain = hasQueue;
+    if (hasQueue) this.#looksAgain = true;
+    else this.queueIsEmpty();
   }
 
   queueIsEmpty(): void {
     this.#looksAgain = false;
+    this.#mutedBefore = [];
+  }
+
+  /** What was forbidden in the queue may be allowed by the new subscription. */
+  subscribed(): void {
+    if (this.#looksAgain) this.#decisions.clear();
+  }
+
+  unsubscribed(subscription: Subscription): void {
+    if (!this.#looksAgain || subscription.access !== SubscriptionAccess.Muted) return;
+    this.#mutedBefore.push(subscription);
   }
 
   #mayReceiveQueued(topic: Topic): boolean {
     let isAsked = false;
-    let isMuted = false;
+    let isMuted = this.#mutedBefore.some((subscription) => matches(subscription, topic));
     for (const subscription of this.#session.subscriptions) {
       if (!matches(subscription, topic)) continue;
       if (subscription.access === SubscriptionAccess.Whole) return true;

@@ -125,13 +125,13 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     return this.#permissions;
   }
 
-  mayReceive(topic: Topic, nowMs: number): boolean {
-    return this.permissions.receive(topic, nowMs);
+  /** The same without making them: null while nothing was asked. */
+  get permissionsSoFar(): Permissions | null {
+    return this.#permissions;
   }
 
-  /** Whether a queued message must not be sent any more. */
-  isForbidden(message: Message, nowMs: number): boolean {
-    return this.#permissions?.isForbidden(message, nowMs) === true;
+  mayReceive(topic: Topic, nowMs: number): boolean {
+    return this.permissions.receive(topic, nowMs);
   }
 
   /** Rules or identity changed: nothing that was answered counts, and what is queued is looked at again. */

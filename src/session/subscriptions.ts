@@ -63,6 +63,7 @@ export class Subscriptions {
     this.#session.quota?.countSubscriptions(this.#byFilter.size - countBefore);
     this.#context.router.subscribe(subscription, innerFilter, shareName);
     this.#session.record.saveSubscription(subscription);
+    this.#session.permissionsSoFar?.subscribed();
     return subscription;
   }
 
@@ -108,6 +109,7 @@ export class Subscriptions {
     this.#session.quota?.countSubscriptions(-1);
     this.#unroute(subscription);
     this.#session.record.removeSubscription(topicFilter);
+    this.#session.permissionsSoFar?.unsubscribed(subscription);
     return true;
   }
 

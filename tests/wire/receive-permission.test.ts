@@ -2,13 +2,13 @@
 // client was away. A subscription that is granted as a whole is not asked about.
 
 import { expect, test } from 'vitest';
-import { type Authorizer, UNDECIDED } from '../../src/auth/auth.ts';
+import { type Authorizer, type Client, UNDECIDED } from '../../src/auth/auth.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { CONNACK_PRESENT } from '../kit/answers.ts';
 import { LogBook } from '../kit/log-book.ts';
 import { ReceiveOnly } from '../kit/rules.ts';
 import { subscriberV3, subscriberV5, subscribeV5 } from '../kit/traffic.ts';
-import { connectPacket, startServer } from '../kit/wire.ts';
+import { connectPacket, startServer, type TestServer } from '../kit/wire.ts';
 
 const FOR_A_MINUTE = '11 0000003c';
 
@@ -73,6 +73,64 @@ test('overlapping subscriptions deliver once, by the whole one where there is on
   const publisher = await broker.v5('pub');
   await publisher.send("30 06 0003 'a/x' 00 30 06 0003 'b/x' 00");
   await subscriber.expect("30 06 0003 'a/x' 00");
+});
+
+/** As an endpoint decides: whoever may subscribe gets everything that matches. */
+class BySubscription implements Authorizer {
+  denied = '';
+
+  authorizePublish() {
+    return ReasonCode.Success;
+  }
+
+  authorizeSubscribe(_client: Client, topicFilter: string) {
+    return topicFilter === this.denied ? ReasonCode.NotAuthorized : ReasonCode.Success;
+  }
+}
+
+/** Has `no`, twice `yes` and again `no` in its queue, and comes back with room for one when `no` is forbidden. */
+async function withForbiddenQueue(broker: TestServer, authorizer: BySubscription) {
+  const before = await subscriberV5(broker, 'sub', 'no', 1, FOR_A_MINUTE);
+  await subscribeV5(before, 'yes', 1);
+  await before.drop();
+  const publisher = await broker.v5('pub');
+  await publisher.send(`
+    32 07 0002 'no' 0001 00
+    32 08 0003 'yes' 0002 00
+    32 08 0003 'yes' 0003 00
+    32 07 0002 'no' 0004 00`);
+  authorizer.denied = 'no';
+  const subscriber = broker.open();
+  await subscriber.send(connectPacket(5, 'sub', false, `${FOR_A_MINUTE} 21 0001`)); // Receive Maximum 1
+  await subscriber.expect(CONNACK_PRESENT, "32 08 0003 'yes' 0001 00");
+  return { publisher, subscriber };
+}
+
+test('what a muted subscription has in the queue stays forbidden when its client gives it up', async () => {
+  const authorizer = new BySubscription();
+  const broker = await startServer({ authorizer });
+  const { subscriber } = await withForbiddenQueue(broker, authorizer);
+  await subscriber.send("a2 07 0001 00 0002 'no'");
+  await subscriber.expect('b0 04 0001 00 00');
+  await subscriber.send('40 02 0001');
+  await subscriber.expect("32 08 0003 'yes' 0002 00");
+  await subscriber.send('40 02 0002');
+  await subscriber.expectNothing();
+  expect(broker.server.stats().dropped.receive_not_authorized).toBe(2);
+});
+
+test('what was forbidden in the queue is not when another subscription allows it', async () => {
+  const authorizer = new BySubscription();
+  const broker = await startServer({ authorizer });
+  const { publisher, subscriber } = await withForbiddenQueue(broker, authorizer);
+  await subscribeV5(subscriber, '+', 1);
+  await publisher.send("32 08 0002 'no' 0005 00 'm'");
+  await subscriber.send('40 02 0001');
+  await subscriber.expect("32 08 0003 'yes' 0002 00");
+  await subscriber.send('40 02 0002');
+  await subscriber.expect("32 07 0002 'no' 0003 00");
+  await subscriber.send('40 02 0003');
+  await subscriber.expect("32 08 0002 'no' 0004 00 'm'");
 });
 
 test('a SUBSCRIBE that is refused ends what an earlier one with that filter was granted', async () => {
