@@ -7,6 +7,7 @@ import {
   type AuthorizerConfig,
   authenticatorsOf,
   type HttpConfig,
+  isGuarded,
 } from './access-config.ts';
 import { AUTHENTICATOR_TYPES, AUTHORIZER_TYPES, kindOf, type TypeKeys } from './access-settings.ts';
 import type { Config } from './config.ts';
@@ -178,18 +179,29 @@ function storeProblems({ authenticators, storage }: Config): ConfigProblem[] {
 export function admissionDisagreements(config: Config, listener: ListenerConfig): Disagreement[] {
   const problems = unknownNames(config, listener);
   if (problems.length > 0) return problems;
-  const { anonymous, tls } = listener;
   const asked = authenticatorsOf(config, listener);
-  if (anonymous === false && asked.length === 0 && tls?.clientCertificate !== 'required') {
-    const message =
-      'nobody could connect: false needs an authenticator ([[authenticators]]), or client_certificate = "required" in [listeners.tls]';
-    return [{ key: 'anonymous', message }];
-  }
+  if (asked.length === 0) return unaskedProblems(config, listener);
+  const { anonymous } = listener;
   const isCertificateOnly = asked.length > 0 && asked.every(({ kind }) => kind === 'certificate');
   if (anonymous === true || !isCertificateOnly || seesNames(listener)) return [];
   const message =
     'nobody could connect: certificates are asked who a client is, and none of them is here: it needs client_certificate and identity in [listeners.tls], or proxy_certificate_name';
   return [{ key: listener.authenticators === null ? '' : 'authenticators', message }];
+}
+
+/** Of a listener that asks nobody: only anonymous clients come in there, or anybody if nothing at all is asked. */
+function unaskedProblems(config: Config, listener: ListenerConfig): Disagreement[] {
+  const { anonymous, authenticators, tls } = listener;
+  const isCertified = tls?.clientCertificate === 'required';
+  if (anonymous === false && !isCertified) {
+    const message =
+      'nobody could connect: false needs an authenticator ([[authenticators]]), or client_certificate = "required" in [listeners.tls]';
+    return [{ key: 'anonymous', message }];
+  }
+  if (!isGuarded(config) || (anonymous !== false && !seesNames(listener))) return [];
+  const message =
+    'who shows a certificate could not connect: nobody is asked here whether its name counts; add [[authenticators]] with type = "certificate"';
+  return [{ key: authenticators === null ? '' : 'authenticators', message }];
 }
 
 /** Whether clients may come with the name of a certificate. */

@@ -319,6 +319,14 @@ export const DEFAULT_QUOTA: QuotaConfig = {
   queueBytesMax: null,
 };
 
+/** Whether anybody is asked anything: else everybody may come and do everything, as on a server without a configuration. */
+export function isGuarded({
+  authenticators,
+  authorizers,
+}: Pick<Config, 'authenticators' | 'authorizers'>): boolean {
+  return authenticators.length > 0 || authorizers.length > 0;
+}
+
 /** Whom a listener asks who a client is, in their order. */
 export function authenticatorsOf(
   { authenticators }: Pick<Config, 'authenticators'>,

@@ -15,6 +15,7 @@ const HTTP = '[[authenticators]]\ntype = "http"\n';
 const RULE = '[[rules]]\neffect = "allow"\n';
 const PASSWORDS = '[[authenticators]]\ntype = "password-file"\nfile = "p"\n';
 const CERTIFICATE = '[[authenticators]]\ntype = "certificate"\n';
+const CONNECTS = '[[rules]]\neffect = "allow"\nactions = ["connect"]\n';
 const TLS = 'url = "mqtts://127.0.0.1"\n[listeners.tls]\ncert = "c"\nkey = "k"\nca = "a"\n';
 
 /** The only thing that is wrong. */
@@ -287,6 +288,22 @@ describe('a listener', () => {
     [
       `${CERTIFICATE}[[listeners]]\n${TLS}client_certificate = "required"`,
       'nobody could connect: certificates are asked',
+    ],
+    [
+      `[[listeners]]\nanonymous = false\n${TLS}client_certificate = "required"\nidentity = "cn"\n${CONNECTS}`,
+      'f.toml:1: listeners[0]: who shows a certificate could not connect: nobody is asked here whether its name counts; add [[authenticators]] with type = "certificate"',
+    ],
+    [
+      `[[listeners]]\nanonymous = true\n${TLS}client_certificate = "optional"\nidentity = "cn"\n${CONNECTS}`,
+      'listeners[0]: who shows a certificate could not connect',
+    ],
+    [
+      `${PASSWORDS}[[listeners]]\nauthenticators = []\n${TLS}client_certificate = "required"\nidentity = "cn"`,
+      'f.toml:5: listeners[0].authenticators: who shows a certificate could not connect',
+    ],
+    [
+      `[[listeners]]\nanonymous = false\n${TLS}client_certificate = "required"\n${CONNECTS}`,
+      'listeners[0]: who shows a certificate could not connect',
     ],
   ])('with %j lets in nobody, which one sentence says', (toml, sentence) => {
     expect(problemOf(toml)).toContain(sentence);

@@ -9,6 +9,7 @@ import {
   admitsAnonymous,
   authenticatorsOf,
   type GroupConfig,
+  isGuarded,
   type JwtConfig,
 } from '../../config/access-config.ts';
 import type { Config } from '../../config/config.ts';
@@ -22,11 +23,6 @@ import type { AccessServices } from './services.ts';
 const JWT_TIMEOUT_MS = 10_000;
 /** Of those that answer at once, or end by themselves. */
 const TIMEOUT_MS = 10_000;
-
-/** Whether anybody is asked anything: else everybody may come and do everything, as on a server without a configuration. */
-export function isGuarded({ authenticators, authorizers }: Config): boolean {
-  return authenticators.length > 0 || authorizers.length > 0;
-}
 
 /** The name of the chain that a listener's clients are asked by; undefined where nobody is asked. */
 export function authenticatorKey(config: Config, listener: ListenerConfig): string | undefined {

@@ -3,9 +3,10 @@
 
 import { AccessError, type AccessProblem } from '../../auth/access-error.ts';
 import type { ChainMember } from '../../auth/chain.ts';
+import { isGuarded } from '../../config/access-config.ts';
 import type { Config } from '../../config/config.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
-import { buildAuthenticator, chainsOf, isGuarded } from './authenticators.ts';
+import { buildAuthenticator, chainsOf } from './authenticators.ts';
 import { buildAuthorizer } from './authorizers.ts';
 import type { Inventory } from './inventory.ts';
 import type { Part } from './parts.ts';
