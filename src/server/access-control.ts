@@ -33,7 +33,7 @@ export interface AccessOptions {
 export interface AccessReview {
   /** Clients that are disconnected. */
   readonly ended: number;
-  /** Subscriptions that get nothing any more, those of clients that are away included. */
+  /** Subscriptions that get nothing any more and did before, those of clients that are away included. */
   readonly muted: number;
   /** Sessions that were looked at. */
   readonly sessions: number;
@@ -132,8 +132,9 @@ export class AccessControl {
       if (generation !== this.#context.access.generation) break; // the next review looks at everybody
       if (session.hasEnded) continue;
       if (++sessions % SLICE === 0) await nextTurn();
+      const before = mutedIn(session);
       if (await this.#reviewOne(session)) ended++;
-      else muted += mutedIn(session);
+      else muted += [...mutedIn(session)].filter((one) => !before.has(one)).length;
     }
     const review = { ended, muted, sessions };
     if (ended + muted > 0) {
@@ -271,7 +272,7 @@ function muteAll(session: Session): void {
   session.permissionsChanged();
 }
 
-function mutedIn(session: Session): number {
-  const all = [...session.subscriptions];
-  return all.filter(({ access }) => access === SubscriptionAccess.Muted).length;
+function mutedIn({ subscriptions }: Session): ReadonlySet<Subscription> {
+  const all = [...subscriptions];
+  return new Set(all.filter(({ access }) => access === SubscriptionAccess.Muted));
 }
