@@ -155,6 +155,11 @@ export class Server {
     }
   }
 
+  /** Whose the session of this client id is, connected or not; null: there is none. */
+  clientOf(clientId: string): Client | null {
+    return this.#registry.get(clientId)?.client ?? null;
+  }
+
   /**
    * Makes the listeners those of `listeners`: others are opened, changed or closed, and the clients of those that stay notice
    * nothing. With `access`, who may come and do what changes in the same moment. Rejects with what is wrong, and then nothing

@@ -23,6 +23,7 @@ export interface ConnectOptions {
   readonly cleanStart?: boolean;
   readonly keepAlive?: number;
   readonly will?: ConnectPacket['will'];
+  readonly username?: string;
   readonly properties?: Properties;
 }
 
@@ -78,7 +79,7 @@ export class PacketClient implements StreamSink {
       keepAlive: options.keepAlive ?? 0,
       clientId,
       will: options.will ?? null,
-      username: null,
+      username: options.username ?? null,
       password: null,
       properties: options.properties ?? {},
     });

@@ -6,7 +6,7 @@ import type { ChainMember } from '../../auth/chain.ts';
 import { isGuarded } from '../../config/access-config.ts';
 import type { Config } from '../../config/config.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
-import { buildAuthenticator, chainsOf } from './authenticators.ts';
+import { buildAuthenticator, chainsOf, groupsBy } from './authenticators.ts';
 import { buildAuthorizer } from './authorizers.ts';
 import type { Inventory } from './inventory.ts';
 import type { Part } from './parts.ts';
@@ -17,6 +17,8 @@ export interface BuiltAccess {
   readonly files: readonly string[];
   readonly warnings: readonly AccessProblem[];
   readonly inventories: readonly Inventory[];
+  /** What a user belongs to by the configuration, and by the users of the store where they are asked. */
+  groupsOf(username: string): readonly string[];
   /** It is in force from now on. */
   keep(): void;
   /** It never was, or is not any more. */
@@ -31,7 +33,8 @@ export async function buildAccess(config: Config, services: AccessServices): Pro
     sessionOwner: access.sessionOwner,
     decisionsMax: access.decisionsMax,
   };
-  if (!isGuarded(config)) return built({ accessRules }, [], []);
+  const groupsOf = allGroupsOf(config, services);
+  if (!isGuarded(config)) return built({ accessRules }, groupsOf, [], []);
   const problems: AccessProblem[] = [];
   const gather = async <T>(making: readonly Promise<Part<T>>[]): Promise<Part<T>[]> => {
     const settled = await Promise.allSettled(making);
@@ -53,11 +56,20 @@ export async function buildAccess(config: Config, services: AccessServices): Pro
   const { all, byKey } = chainsOf(config, members, services);
   const chains = [all, ...Object.values(byKey)];
   const options = { authenticator: all, authenticators: byKey, accessRules };
-  if (what.length === 0) return built(options, parts, chains);
+  if (what.length === 0) return built(options, groupsOf, parts, chains);
   const { AuthorizerChain } = await import('../../auth/acl/authorizer-chain.ts');
   const { clock, logger } = services;
   const authorizer = new AuthorizerChain({ members: what.map(({ made }) => made), clock, logger });
-  return built({ ...options, authorizer }, parts, [...chains, authorizer]);
+  return built({ ...options, authorizer }, groupsOf, parts, [...chains, authorizer]);
+}
+
+function allGroupsOf(
+  { authenticators, groups }: Config,
+  { users }: AccessServices,
+): BuiltAccess['groupsOf'] {
+  const configured = groupsBy(groups);
+  if (users === null || !authenticators.some(({ kind }) => kind === 'users')) return configured;
+  return (username) => [...(users.find(username)?.groups ?? []), ...configured(username)];
 }
 
 /** Whether all of it could be built, but for what needs the store. Throws AccessError; nothing stays. */
@@ -83,11 +95,13 @@ type AnyPart = Part<{ readonly authenticator: Closable } | { readonly authorizer
 
 function built(
   options: AccessOptions,
+  groupsOf: BuiltAccess['groupsOf'],
   parts: readonly AnyPart[],
   chains: readonly Closable[],
 ): BuiltAccess {
   return {
     options,
+    groupsOf,
     files: [...new Set(parts.flatMap(({ files = [] }) => files))],
     warnings: parts.flatMap(({ warnings = [] }) => warnings),
     inventories: parts.flatMap(({ inventories = [] }) => inventories),

@@ -6,6 +6,8 @@ import { type Ban, bannedAmong, banProblem } from '../../auth/guard/ban.ts';
 import type { Guard } from '../../auth/guard/guard.ts';
 import { DatabaseUserAdmin, type UserAdmin } from '../../auth/users/user-admin.ts';
 import { UserError, type UserProblem } from '../../auth/users/user-error.ts';
+import { checkTopicName, parseTopicFilter } from '../../protocol/filter.ts';
+import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
 import {
@@ -33,7 +35,7 @@ export function serverControl(
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
     reload: (request) => reload.run(request),
-    explain: (question) => explain(access.options, question),
+    explain: (question) => explain(access.options, question, knownOf(question, server, access)),
   };
 }
 
@@ -105,23 +107,53 @@ function kickBanned(server: Server, ban: Ban): number {
   return kicked;
 }
 
-/** What the authorizers say, and who of them. */
+/** What the server knows of the client in a question: by its session, else by its user. */
+function knownOf(
+  { clientId, username }: AclQuestion,
+  server: Server,
+  access: AccessInForce,
+): Partial<Client> {
+  const client = server.clientOf(clientId);
+  if (client !== null && client.username === username) return client;
+  return username === null ? {} : { groups: access.groupsOf(username) };
+}
+
+/** What the authorizers say, and who of them. Throws ControlError for what is no topic. */
 export async function explain(
   { authorizer }: AccessOptions,
   question: AclQuestion,
+  known: Partial<Client>,
 ): Promise<AclAnswer> {
-  const { username, clientId, groups, claims, action, topic, qos, retain } = question;
+  const { username, clientId, groups, claims, action, qos, retain } = question;
+  const topic = topicOf(question);
   if (authorizer === undefined) return withoutAuthorizer(topic);
   const client: Client = {
-    ...{ clientId, username, groups, claims },
     protocolVersion: 5,
     remoteAddress: '',
+    ...known,
+    ...{ clientId, username },
+    groups: [...new Set([...(known.groups ?? []), ...groups])],
+    claims: { ...known.claims, ...claims },
   };
   const chain = authorizer as AuthorizerChain;
   const found = await chain.explain(client, { action, topic, qos, retain });
   const { outcome, source, rule, file, line, reason } = found;
   return { isAllowed: outcome === 'allow', source, rule, file, line, reason };
 }
+
+/** The topic name, or the filter as authorizers are asked about it, without `$share`. */
+function topicOf({ action, topic }: AclQuestion): string {
+  try {
+    if (action === 'subscribe') return parseTopicFilter(topic, NO_LIMITS).topicFilter;
+    checkTopicName(topic, NO_LIMITS);
+    return topic;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new ControlError('invalid', `${JSON.stringify(topic)}: ${error.message}`);
+  }
+}
+
+const NO_LIMITS = { topicLengthMax: 65_535, topicLevelsMax: 65_535 };
 
 function withoutAuthorizer(topic: string): AclAnswer {
   const isAllowed = !topic.startsWith('$');

@@ -70,6 +70,11 @@ export class AccessInForce {
     return this.#built?.options ?? {};
   }
 
+  /** What a user belongs to, whoever knows that. */
+  groupsOf(username: string): readonly string[] {
+    return this.#built?.groupsOf(username) ?? [];
+  }
+
   /** Reads and checks everything anew. Throws AccessError. */
   async build(config: Config): Promise<NextAccess> {
     const built = await buildAccess(config, this.services);

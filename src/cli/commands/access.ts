@@ -8,7 +8,6 @@ import { SILENT } from '../../core/logger.ts';
 import type { AclAnswer, AclQuestion, ControlledBan, ReloadReport } from '../../server/contract.ts';
 import { ControlError } from '../../server/contract.ts';
 import { StoreError } from '../../storage/store-folder/store-error.ts';
-import { groupsBy } from '../access/authenticators.ts';
 import { buildAccess } from '../access/build.ts';
 import { explain } from '../access/control.ts';
 import { AccessServices } from '../access/services.ts';
@@ -42,7 +41,8 @@ export async function runAccess(line: AccessLine, version: string): Promise<Exit
     }
     if (!(error instanceof ControlError)) throw error;
     say(error);
-    return ExitCode.Runtime;
+    const isWrongLine = line.command === 'acl' && error.problem === 'invalid';
+    return isWrongLine ? ExitCode.Usage : ExitCode.Runtime;
   }
 }
 
@@ -80,9 +80,9 @@ async function askFiles(file: string | null, question: AclQuestion): Promise<Acl
   const services = new AccessServices(config, SILENT, null);
   const built = await buildAccess(config, services);
   const { username } = question;
-  const groups = username === null ? [] : groupsBy(config.groups)(username);
+  const groups = username === null ? [] : built.groupsOf(username);
   try {
-    return await explain(built.options, { ...question, groups: [...question.groups, ...groups] });
+    return await explain(built.options, question, { groups });
   } finally {
     await built.drop();
     await services.close();
