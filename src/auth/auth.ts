@@ -211,6 +211,8 @@ export interface Authorizer {
   /** May this be delivered? Answers at once. Absent: whoever may subscribe gets everything that matches. */
   authorizeReceive?(client: Client, topicName: string): Verdict;
   explain?(client: Client, question: AccessQuestion): Explanation | PromiseLike<Explanation>;
+  /** The same about `authorizeConnect`. */
+  explainConnect?(client: Client, request: ConnectRequest): Explanation | PromiseLike<Explanation>;
   /** It is not used any more: ends what it started. */
   close?(): void | PromiseLike<void>;
 }

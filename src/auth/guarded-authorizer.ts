@@ -4,14 +4,7 @@
 import type { QoS } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { explanationOf, subscribeVerdictOf, verdictOf } from './answer.ts';
-import type {
-  AccessQuestion,
-  Authorizer,
-  Client,
-  Explanation,
-  SubscribeVerdict,
-  Verdict,
-} from './auth.ts';
+import type { Authorizer, Client, Explanation, SubscribeVerdict, Verdict } from './auth.ts';
 import { closeGuarded, type FailureLog, failureText } from './failure-log.ts';
 import { isPending, type Wait } from './waiting.ts';
 
@@ -31,6 +24,7 @@ export class GuardedAuthorizer implements Authorizer {
   readonly authorizeConnect?: Authorizer['authorizeConnect'];
   readonly authorizeReceive?: Authorizer['authorizeReceive'];
   readonly explain?: Authorizer['explain'];
+  readonly explainConnect?: Authorizer['explainConnect'];
   readonly #authorizer: Authorizer;
   readonly #wait: Wait;
   readonly #log: FailureLog;
@@ -51,7 +45,12 @@ export class GuardedAuthorizer implements Authorizer {
       this.authorizeReceive = (client, topicName) => this.#receive(client, topicName);
     }
     if (authorizer.explain !== undefined) {
-      this.explain = (client, question) => this.#explain(client, question);
+      this.explain = (client, question) =>
+        this.#explain(() => authorizer.explain?.(client, question));
+    }
+    if (authorizer.explainConnect !== undefined) {
+      this.explainConnect = (client, request) =>
+        this.#explain(() => authorizer.explainConnect?.(client, request));
     }
   }
 
@@ -119,17 +118,15 @@ export class GuardedAuthorizer implements Authorizer {
     }
   }
 
-  async #explain(client: Client, question: AccessQuestion): Promise<Explanation> {
+  async #explain(explain: () => unknown): Promise<Explanation> {
     try {
-      return explanationOf(await this.#wait(this.#explanation(client, question)));
+      // Within a promise, so that what it throws is a rejection.
+      const explanation = new Promise<unknown>((resolve) => resolve(explain()));
+      return explanationOf(await this.#wait(explanation));
     } catch (error) {
       const reason = `its explain failed: ${failureText(error)}`;
       return { outcome: 'deny', source: this.name, rule: null, file: null, line: null, reason };
     }
-  }
-
-  async #explanation(client: Client, question: AccessQuestion): Promise<unknown> {
-    return this.#authorizer.explain?.(client, question);
   }
 
   #failed(client: Client, error: unknown): typeof ReasonCode.ServerUnavailable {

@@ -57,7 +57,7 @@ const AUTHORIZER: Shape = {
   create: 'createAuthorizer',
   kind: 'an authorizer',
   required: ['authorizePublish', 'authorizeSubscribe'],
-  optional: ['authorizeConnect', 'authorizeReceive', 'explain', 'close'],
+  optional: ['authorizeConnect', 'authorizeReceive', 'explain', 'explainConnect', 'close'],
 };
 
 /** Throws AccessError. */

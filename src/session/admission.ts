@@ -89,7 +89,7 @@ export function admit(
   const { will } = packet;
   if (authorizer === null) {
     return will !== null && access.isReserved(will.topicName)
-      ? willRefused(will)
+      ? willRefused(context, client, will)
       : NOTHING_TO_JUDGE;
   }
   const existing = resumable(context, packet, client);
@@ -101,8 +101,15 @@ export function admit(
       : authorizer.authorizePublish(client, will.topicName, will.qos, will.retain),
     ...subscriptions.map((subscription) => askAgain(access, client, subscription)),
   ];
-  if (!answers.some(isPending)) return judge(authorizer, answers, subscriptions, packet);
-  return Promise.all(answers).then((settled) => judge(authorizer, settled, subscriptions, packet));
+  const judgeBy = (settled: readonly unknown[]): Admitted | Refused => {
+    const refused = refusalIn(context, packet, request, client, settled);
+    if (refused !== null) return refused;
+    return {
+      subscriptions: subscriptions.map((one, i) => judged(one, settled[i + 2], authorizer)),
+    };
+  };
+  if (!answers.some(isPending)) return judgeBy(answers);
+  return Promise.all(answers).then(judgeBy);
 }
 
 const NOTHING_TO_JUDGE: Admitted = { subscriptions: [] };
@@ -114,32 +121,34 @@ function resumable(context: Context, packet: ConnectPacket, client: Client): Ses
   return existing.isDurable ? existing : null;
 }
 
-function judge(
-  authorizer: Authorizer,
-  answers: readonly unknown[],
-  subscriptions: readonly Subscription[],
+/** By the first two answers, about connecting and the will. */
+function refusalIn(
+  context: Context,
   { will }: ConnectPacket,
-): Admitted | Refused {
-  const mayConnect = verdictOf(answers[0]);
+  request: ConnectRequest,
+  client: Client,
+  [connect, publish]: readonly unknown[],
+): Refused | null {
+  const mayConnect = verdictOf(connect);
   if (mayConnect >= ReasonCode.UnspecifiedError) {
+    if (mayConnect === ReasonCode.NotAuthorized) context.denials.connectDenied(client, request);
     return { reasonCode: mayConnect, reasonString: 'this client may not connect' };
   }
-  const mayWill = verdictOf(answers[1]);
-  if (mayWill >= ReasonCode.UnspecifiedError) {
-    return willRefused(will, mayWill);
-  }
-  return {
-    subscriptions: subscriptions.map((subscription, i) =>
-      judged(subscription, answers[i + 2], authorizer),
-    ),
-  };
+  const mayPublish = verdictOf(publish);
+  if (will === null || mayPublish < ReasonCode.UnspecifiedError) return null;
+  return willRefused(context, client, will, mayPublish);
 }
 
 function willRefused(
-  will: Will | null,
+  { denials }: Context,
+  client: Client,
+  { topicName: topic, qos, retain }: Will,
   reasonCode: ReasonCode = ReasonCode.NotAuthorized,
 ): Refused {
-  const detail = `the topic of the will is ${will?.topicName}`;
+  if (reasonCode === ReasonCode.NotAuthorized) {
+    denials.denied(client, { action: 'publish', topic, qos, retain });
+  }
+  const detail = `the topic of the will is ${topic}`;
   return { reasonCode, reasonString: 'the will may not be published', detail };
 }
 

@@ -1,7 +1,7 @@
 // What clients may not do, in the log: once in a while for each client and topic, with the rule that decided and where it is
 // written. The authorizer is asked to explain only what becomes a line.
 
-import type { AccessQuestion, Client, Explanation } from '../auth/auth.ts';
+import type { AccessQuestion, Client, ConnectRequest, Explanation } from '../auth/auth.ts';
 import type { Logger } from '../core/logger.ts';
 import { RefusalLog } from '../core/refusal-log.ts';
 import { limitKey } from '../lib/address.ts';
@@ -13,6 +13,7 @@ import { isPending } from './parking.ts';
 const EXPLAINING_MAX = 64;
 
 const SENTENCES = {
+  connect: 'a client may not connect',
   publish: 'a client may not publish this',
   subscribe: 'a client may not subscribe to this',
   receive: 'a client may not receive this',
@@ -32,19 +33,44 @@ export class DenialLog {
 
   denied(client: Client, question: AccessQuestion): void {
     const { action, topic } = question;
-    const sentence = SENTENCES[action];
-    const key = `${client.clientId}\n${topic}`;
+    this.#tell(client, SENTENCES[action], { topic }, topic, () =>
+      this.#access.authorizer?.explain?.(client, question),
+    );
+  }
+
+  /** The client is who it says, and may not connect. */
+  connectDenied(client: Client, request: ConnectRequest): void {
+    const { listener } = request;
+    const key = `${client.username ?? ''}\n${listener}`;
+    this.#tell(client, SENTENCES.connect, { listener }, key, () =>
+      this.#access.authorizer?.explainConnect?.(client, request),
+    );
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#log.close();
+  }
+
+  #tell(
+    { clientId, username, remoteAddress }: Client,
+    sentence: string,
+    fields: object,
+    what: string,
+    explain: () => Explanation | PromiseLike<Explanation> | undefined,
+  ): void {
+    const key = `${clientId}\n${what}`;
     if (this.#log.isKnown(key, sentence)) {
       this.#log.again(key, sentence);
       return;
     }
-    const id = `${action}\n${key}`;
+    const id = `${sentence}\n${key}`;
     if (this.#explaining.has(id) || this.#explaining.size >= EXPLAINING_MAX) return; // it is told in a moment
-    const told = { clientId: client.clientId, username: client.username, topic };
-    const owner = limitKey(client.remoteAddress);
+    const told = { clientId, username, ...fields };
+    const owner = limitKey(remoteAddress);
     const tell = (explained: object): void =>
       this.#log.info(key, { ...told, ...explained }, sentence, owner);
-    const explanation = this.#explain(client, question);
+    const explanation = this.#explain(explain);
     if (!isPending(explanation)) {
       tell(explanation);
       return;
@@ -58,16 +84,12 @@ export class DenialLog {
       });
   }
 
-  close(): void {
-    this.#isClosed = true;
-    this.#log.close();
-  }
-
-  #explain(client: Client, question: AccessQuestion): object | Promise<object> {
-    const { authorizer } = this.#access;
-    if (authorizer === null) return { why: 'topics that begin with $ need a rule' };
+  #explain(
+    explain: () => Explanation | PromiseLike<Explanation> | undefined,
+  ): object | Promise<object> {
+    if (this.#access.authorizer === null) return { why: 'topics that begin with $ need a rule' };
     try {
-      const answer = authorizer.explain?.(client, question);
+      const answer = explain();
       if (answer === undefined) return {};
       return isPending(answer) ? Promise.resolve(answer).then(fieldsOf) : fieldsOf(answer);
     } catch {

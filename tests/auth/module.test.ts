@@ -181,6 +181,7 @@ describe('an authorizer', () => {
     authorizeSubscribe: async () => ({ qosMax: 1, isWhole: false }),
     authorizeReceive: () => -1,
     explain: () => ({ outcome: 'deny', source: 's', rule: 'r', file: 'f', line: 1, reason: 'x' }),
+    explainConnect: async () => ({ outcome: 'allow', source: 's', rule: 'r', file: 'f', line: 2, reason: 'x' }),
   }`;
   const QUESTION = { action: 'publish', topic: 'a', qos: 0, retain: false } as const;
 
@@ -200,13 +201,14 @@ describe('an authorizer', () => {
     });
     expect(authorizer.authorizeReceive?.(client, 'a')).toBe(UNDECIDED);
     expect(await authorizer.explain?.(client, QUESTION)).toMatchObject({ source: 's', line: 1 });
+    expect(await authorizer.explainConnect?.(client, REQUEST)).toMatchObject({ line: 2 });
   });
 
   test('has what it has, and not more', async () => {
     const { authorizer } = await load('{ authorizePublish() {}, authorizeSubscribe() {} }');
-    const { authorizeConnect, authorizeReceive, explain, rememberMs } = authorizer;
-    expect([authorizeConnect, authorizeReceive, explain, rememberMs]).toEqual(
-      new Array(4).fill(undefined),
+    const { authorizeConnect, authorizeReceive, explain, explainConnect, rememberMs } = authorizer;
+    expect([authorizeConnect, authorizeReceive, explain, explainConnect, rememberMs]).toEqual(
+      new Array(5).fill(undefined),
     );
   });
 
@@ -267,7 +269,7 @@ describe('an authorizer', () => {
   test('that hangs refuses in time; of a delivery it must say it at once', async () => {
     const hang = '() => new Promise(() => {})';
     const { authorizer, clock, book } = await load(
-      `{ authorizePublish: ${hang}, authorizeSubscribe: ${hang}, authorizeReceive: ${hang}, explain: ${hang} }`,
+      `{ authorizePublish: ${hang}, authorizeSubscribe: ${hang}, authorizeReceive: ${hang}, explain: ${hang}, explainConnect: ${hang} }`,
     );
     const client = clientOf();
     expect(authorizer.authorizeReceive?.(client, 'a')).toBe(ReasonCode.ServerUnavailable);
@@ -276,13 +278,12 @@ describe('an authorizer', () => {
       authorizer.authorizePublish(client, 'a', 0, false),
       authorizer.authorizeSubscribe(client, 'a', 0, null),
       authorizer.explain?.(client, QUESTION),
+      authorizer.explainConnect?.(client, REQUEST),
     ]);
     clock.advance(700);
-    expect(await verdicts).toMatchObject([
-      ReasonCode.ServerUnavailable,
-      ReasonCode.ServerUnavailable,
-      { outcome: 'deny', source: 'mine', reason: expect.stringContaining('within 700 ms') },
-    ]);
+    const late = { outcome: 'deny', source: 'mine', reason: expect.stringContaining('within 700') };
+    const { ServerUnavailable } = ReasonCode;
+    expect(await verdicts).toMatchObject([ServerUnavailable, ServerUnavailable, late, late]);
   });
 
   test.each([

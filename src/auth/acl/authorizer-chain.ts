@@ -29,7 +29,6 @@ import { explainMember, explainNobody } from './chain-explanation.ts';
 export interface ChainedAuthorizer extends Authorizer {
   /** Whether `authorizeReceive` may refuse something that matches the filter; absent: nobody knows. */
   mayDeny?(client: Client, topicFilter: string): boolean;
-  explainConnect?(client: Client, request: ConnectRequest): Explanation;
 }
 
 export interface AuthorizerMember {
