@@ -99,7 +99,7 @@ export const GROUP_SETTINGS: Settings<GroupConfig> = {
 export const ACCESS_SETTINGS: Settings<AccessConfig> = {
   suback: choice(
     ['filter', 'mosquitto'],
-    'Whether a SUBSCRIBE that could never receive anything is refused, or every one is granted as Mosquitto does. Deliveries are checked in both.',
+    'Whether a SUBSCRIBE that could never receive anything is refused, or every one is granted as Mosquitto does. Deliveries are checked in both; what an endpoint or a module refuses that is not asked about deliveries is refused in both.',
   ),
   deniedV3: choice(
     ['acknowledge', 'disconnect'],

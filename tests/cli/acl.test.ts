@@ -83,6 +83,12 @@ describe('the rules that are written', () => {
     expect(await configured.ask('--as', 'bob', 'subscribe', filter)).toEqual(DENIED);
   });
 
+  test('grant every SUBSCRIBE where that is wished', async () => {
+    const granting = new Configured(`${USERS}${RULES}[access]\nsuback = "mosquitto"\n`);
+    expect(await granting.ask('--as', 'bob', 'subscribe', 'x/#')).toEqual(ALLOWED);
+    expect(await granting.ask('--as', 'bob', 'receive', 'x/a')).toEqual(DENIED);
+  });
+
   test.each([
     ['publish', 'ops/#'],
     ['subscribe', 'ops/#/a'],

@@ -43,6 +43,8 @@ export interface AuthorizerChainOptions {
   readonly members: readonly AuthorizerMember[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** `mosquitto` grants also a SUBSCRIBE of which every delivery will be refused; `filter`, the default, does not. */
+  readonly suback?: 'filter' | 'mosquitto';
 }
 
 type Ask = (authorizer: ChainedAuthorizer) => unknown;
@@ -65,11 +67,13 @@ export class AuthorizerChain implements Authorizer {
   readonly #members: readonly AuthorizerMember[];
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #grantsAll: boolean;
   /** Made when the first one fails. */
   #failures: { readonly wheel: TimerWheel; readonly log: RefusalLog } | null = null;
 
-  constructor({ members, clock, logger }: AuthorizerChainOptions) {
+  constructor({ members, clock, logger, suback = 'filter' }: AuthorizerChainOptions) {
     this.#members = members;
+    this.#grantsAll = suback === 'mosquitto';
     this.#clock = clock;
     this.#logger = logger;
     const authorizers = members.map(({ authorizer }) => authorizer);
@@ -120,13 +124,15 @@ export class AuthorizerChain implements Authorizer {
         () => this.#inTime(member, askFor(authorizer, client, question)),
       );
       if (explanation.outcome === 'undecided') continue;
-      if (explanation.outcome === 'deny' || action !== 'subscribe') return explanation;
+      if (action !== 'subscribe') return explanation;
+      if (explanation.outcome === 'deny') return this.#asGranted(client, question, explanation);
       const veto = this.#vetoOn(at, client, topic);
       if (veto === null) return explanation;
       const reason = `"${veto}" denies some of what matches the filter, and "${member.name}", which allows it, does not look at deliveries`;
       return { ...explanation, outcome: 'deny', reason };
     }
-    return explainNobody(this.#members);
+    const nobody = explainNobody(this.#members);
+    return action === 'subscribe' ? this.#asGranted(client, question, nobody) : nobody;
   }
 
   /** Whether a client may connect, and why: by the first member that decides. */
@@ -227,7 +233,10 @@ export class AuthorizerChain implements Authorizer {
 
   /** What a SUBSCRIBE gets that a member decided on: whole only if no other one has a say in its deliveries. */
   #granted(client: Client, topicFilter: string, { at, answer }: Decided): SubscribeVerdict {
-    if (typeof answer === 'number' && answer >= ReasonCode.UnspecifiedError) return answer;
+    if (typeof answer === 'number' && answer >= ReasonCode.UnspecifiedError) {
+      const isGranted = answer === ReasonCode.NotAuthorized && this.#grantsAnyway(at);
+      return isGranted ? { qosMax: 2, isWhole: false } : answer;
+    }
     const { qosMax, isWhole }: Grant =
       typeof answer === 'number' ? { qosMax: 2, isWhole: false } : answer;
     if (this.#vetoOn(at, client, topicFilter) !== null) return ReasonCode.NotAuthorized;
@@ -235,6 +244,25 @@ export class AuthorizerChain implements Authorizer {
       return { qosMax, isWhole: true };
     const isAlone = this.#vetoes(at, client, topicFilter).length === 0;
     return { qosMax, isWhole: isWhole && isAlone };
+  }
+
+  /** Whether a SUBSCRIBE that the member refuses is granted all the same: each of its deliveries will be refused. */
+  #grantsAnyway(at: number): boolean {
+    const decider: Authorizer = this.#members[at]?.authorizer ?? this;
+    return this.#grantsAll && decider.authorizeReceive !== undefined;
+  }
+
+  /** The explanation of a SUBSCRIBE that is refused, unless it is granted all the same. */
+  async #asGranted(
+    client: Client,
+    { topic, qos }: AccessQuestion,
+    refused: Explanation,
+  ): Promise<Explanation> {
+    if (!this.#grantsAll) return refused;
+    const verdict = await this.authorizeSubscribe(client, topic, qos, null);
+    if (typeof verdict === 'number') return refused;
+    const reason = `every SUBSCRIBE is granted, as Mosquitto does, but no delivery will be: ${refused.reason}`;
+    return { ...refused, outcome: 'allow', reason };
   }
 
   /** The name of a member before `at` whose denials would be overruled by the grant of that one; null: there is none. */

@@ -59,7 +59,9 @@ export async function buildAccess(config: Config, services: AccessServices): Pro
   if (what.length === 0) return built(options, groupsOf, parts, chains);
   const { AuthorizerChain } = await import('../../auth/acl/authorizer-chain.ts');
   const { clock, logger } = services;
-  const authorizer = new AuthorizerChain({ members: what.map(({ made }) => made), clock, logger });
+  const { suback } = access;
+  const asked = what.map(({ made }) => made);
+  const authorizer = new AuthorizerChain({ members: asked, clock, logger, suback });
   return built({ ...options, authorizer }, groupsOf, parts, [...chains, authorizer]);
 }
 

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   AuthorizerChain,
+  type AuthorizerChainOptions,
   type AuthorizerMember,
   type ChainedAuthorizer,
 } from '../../../src/auth/acl/authorizer-chain.ts';
@@ -60,12 +61,19 @@ class CountingClock extends FakeClock {
 }
 
 function make(...authorizers: readonly Authorizer[]) {
+  return makeWith({}, ...authorizers);
+}
+
+function makeWith(
+  options: Pick<AuthorizerChainOptions, 'suback'>,
+  ...authorizers: readonly Authorizer[]
+) {
   const clock = new CountingClock();
   const book = new LogBook();
   const members: AuthorizerMember[] = authorizers.map((authorizer, i) => ({
     ...{ name: `m${i}`, authorizer, timeoutMs: 5_000 },
   }));
-  return { clock, book, chain: new AuthorizerChain({ members, clock, logger: book }) };
+  return { clock, book, chain: new AuthorizerChain({ ...options, members, clock, logger: book }) };
 }
 
 const publish = ({ chain }: ReturnType<typeof make>) => chain.authorizePublish(bob, 'a', 0, false);
@@ -351,6 +359,37 @@ describe('explain', () => {
     expect(await make(always(0)).chain.explainConnect(bob, request)).toMatchObject({
       outcome: 'allow',
     });
+  });
+});
+
+describe('a SUBSCRIBE that would be refused, and is granted as Mosquitto does,', () => {
+  const granting = (...authorizers: ChainedAuthorizer[]) =>
+    makeWith({ suback: 'mosquitto' }, ...authorizers).chain;
+  const question = { action: 'subscribe', topic: 'a/#', qos: 0, retain: false } as const;
+
+  test.each([
+    ['by a denial', rulesAuthorizer(['deny', '#'])],
+    ['as no rule allows it', rulesAuthorizer(['allow', 'b'])],
+  ])('%s: each delivery is asked about', async (_, rules) => {
+    const chain = granting(rules);
+    expect(chain.authorizeSubscribe(bob, 'a/#', 2, null)).toEqual(PARTLY);
+    expect(chain.authorizeReceive?.(bob, 'a/b')).toBe(DENIED);
+    expect(await chain.explain(bob, question)).toMatchObject({
+      outcome: 'allow',
+      reason: expect.stringMatching(
+        /^every SUBSCRIBE is granted, as Mosquitto does, but no delivery/,
+      ),
+    });
+  });
+
+  test('is not granted by one that does not look at deliveries, nor by one that fails', async () => {
+    const chain = granting(always(DENIED), rulesAuthorizer(['allow', '#']));
+    expect(chain.authorizeSubscribe(bob, 'a/#', 2, null)).toBe(DENIED);
+    expect(await chain.explain(bob, question)).toMatchObject({ outcome: 'deny' });
+    expect(granting(always(UNDECIDED)).authorizeSubscribe(bob, 'a/#', 2, null)).toBe(DENIED);
+    const failing = granting(looking(UNAVAILABLE));
+    expect(failing.authorizeSubscribe(bob, 'a/#', 0, null)).toBe(UNAVAILABLE);
+    expect(await failing.explain(bob, question)).toMatchObject({ outcome: 'deny' });
   });
 });
 
