@@ -28,6 +28,11 @@ export interface AuthenticatorPlace {
   /** It lets in who shows nothing, as nobody. */
   readonly letsAnonymousIn?: boolean;
   readonly enhanced?: EnhancedClient;
+  /**
+   * The first of `good` loses the right to come in: the user is removed, has another password, …; the others keep it. Returns
+   * the authenticator that is asked from then on, which may be the same. For one that has `review`; absent: nobody loses it.
+   */
+  withdraw?(authenticator: Authenticator): Authenticator | Promise<Authenticator>;
   /** After the authenticator was closed. */
   dispose?(): void | Promise<void>;
 }

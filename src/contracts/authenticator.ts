@@ -15,6 +15,7 @@ import { bytesOf, HOSTILE_NAMES, HOSTILE_PASSWORDS, requestOf } from './access-v
 import type { AuthenticatorPlace } from './authenticator-place.ts';
 import { enhancedCases } from './enhanced-cases.ts';
 import { CannotRun } from './place.ts';
+import { reviewCases } from './review-cases.ts';
 
 /** How many ask at a time. */
 const CROWD = 40;
@@ -182,6 +183,7 @@ export const authenticatorContract: readonly AccessCase<AuthenticatorPlace>[] = 
   ...ordinaryCases,
   ...hostileCases,
   ...enhancedCases,
+  ...reviewCases,
   ...endCases,
 ];
 

@@ -2,12 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { stepOf } from '../auth/answer.ts';
-import type { AuthExchange, Authenticator, AuthStep } from '../auth/auth.ts';
+import type { AuthExchange, Authenticator, AuthStep, Proven } from '../auth/auth.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type AccessCase, accessCase } from './access-case.ts';
 import { HOSTILE_NAMES, HOSTILE_PASSWORDS, requestOf } from './access-values.ts';
 import type { AuthenticatorPlace, EnhancedClient } from './authenticator-place.ts';
 import { CannotRun } from './place.ts';
+import { clientFrom, staysAsItIs } from './review-cases.ts';
 
 /** More rounds than any method has. */
 const ROUNDS_MAX = 20;
@@ -64,6 +65,19 @@ export const enhancedCases: readonly AccessCase<AuthenticatorPlace>[] = [
     assert.equal(usernameOf(again), enhanced.username);
     const client = enhanced.client();
     await provesNobody(beginOrNull(subject, enhanced, 'somebody else'), client);
+  }),
+
+  enhancedCase('who was proven may stay while nothing changes', async (subject, enhanced) => {
+    if (subject.review === undefined) throw new CannotRun('it does not review');
+    // As it was given: who let a client in is said by chains alone.
+    let last: AuthStep | null = null;
+    const exchange = begin(subject, enhanced, null);
+    const step = async (data: Uint8Array | null): Promise<AuthStep> => {
+      last = await exchange.step(data);
+      return last;
+    };
+    await prove({ step }, enhanced);
+    await staysAsItIs(subject, clientFrom(requestOf(enhanced.request), last as unknown as Proven));
   }),
 ];
 

@@ -28,9 +28,16 @@ const GOOD = [
   { request: login('bob', 'hunter22'), username: 'bob' },
 ];
 
-function authenticatorPlace(authenticator: Authenticator): AuthenticatorPlace {
+/** Ann is removed from the list, if it is one that can be told so. */
+function authenticatorPlace(
+  authenticator: Authenticator & { remove?(username: string): void },
+): AuthenticatorPlace {
   return {
     authenticator: () => authenticator,
+    withdraw: () => {
+      authenticator.remove?.('ann');
+      return authenticator;
+    },
     good: GOOD,
     bad: [login('ann', 'hunter22'), login('eve', 'opensesame')],
     enhanced: ListAuthenticator.enhanced,
@@ -83,6 +90,20 @@ function beginning(change: (begin: Begin) => Begin): () => Authenticator {
     const list = new ListAuthenticator(GOOD, true);
     const begin = change((...given) => list.begin(...given));
     return { authenticate: (request) => list.authenticate(request), begin };
+  };
+}
+
+type Review = (client: Client) => Client | null | Promise<Client | null>;
+
+function reviewing(change: (review: Review) => Review): () => Authenticator {
+  return () => {
+    const list = new ListAuthenticator(GOOD, true);
+    return {
+      authenticate: (request) => list.authenticate(request),
+      begin: (...given) => list.begin(...given),
+      review: change(async (client) => list.review(client)),
+      remove: (username: string) => list.remove(username),
+    } as Authenticator;
   };
 }
 
@@ -278,6 +299,55 @@ describe('of an authenticator', () => {
       'makes somebody else of a client',
       beginning((begin) => (method, request) => begin(method, request, null)),
       'doing it again keeps the identity, or is refused',
+    ],
+    [
+      'lets nobody stay',
+      reviewing(() => () => null),
+      'who was let in may stay while nothing changes',
+    ],
+    [
+      'lets nobody stay who was proven',
+      reviewing(() => () => null),
+      'who was proven may stay while nothing changes',
+    ],
+    [
+      'gives other groups for no reason',
+      reviewing((review) => async (client) => {
+        const reviewed = await review(client);
+        return reviewed && { ...reviewed, groups: ['others'] };
+      }),
+      'who was let in may stay while nothing changes',
+    ],
+    [
+      'lets everybody stay',
+      reviewing(() => (client) => client),
+      'who would not be let in any more may not stay',
+    ],
+    [
+      'lets nobody stay after a change',
+      reviewing((review) => {
+        let reviews = 0;
+        return async (client) => (reviews++ > 0 ? null : review(client));
+      }),
+      'who would not be let in any more may not stay',
+    ],
+    [
+      'makes somebody else of who stays',
+      reviewing(() => (client) => ({ ...client, username: 'root' })),
+      'hostile clients are reviewed, and stay who they are',
+    ],
+    [
+      'reviews with what is neither a client nor null',
+      reviewing(() => () => undefined as never),
+      'hostile clients are reviewed, and stay who they are',
+    ],
+    [
+      'throws at hostile names in a review',
+      reviewing((review) => (client) => {
+        if ((client.username ?? '').includes('\n')) throw new Error('a line break');
+        return review(client);
+      }),
+      'hostile clients are reviewed, and stay who they are',
     ],
     [
       'cannot be closed twice',

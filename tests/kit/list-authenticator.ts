@@ -5,6 +5,7 @@ import type {
   AuthExchange,
   Authenticator,
   AuthStep,
+  Client,
   ConnectRequest,
   Decision,
 } from '../../src/auth/auth.ts';
@@ -24,7 +25,7 @@ export class ListAuthenticator implements Authenticator {
       Buffer.from(challenge === null ? 'ann' : `opensesame${Buffer.from(challenge)}`),
   };
 
-  readonly #passwords: ReadonlyMap<string, string>;
+  readonly #passwords: Map<string, string>;
   readonly #isAsync: boolean;
   #number = 0;
 
@@ -41,6 +42,16 @@ export class ListAuthenticator implements Authenticator {
       if (this.#passwords.get(username) !== textOf(password)) return REFUSED;
       return { reasonCode: ReasonCode.Success, username };
     });
+  }
+
+  /** Whoever is on the list is who he was. */
+  review(client: Client): Client | null | Promise<Client | null> {
+    return this.#say(() => (this.#passwords.has(client.username ?? '') ? client : null));
+  }
+
+  /** Nobody of this name is let in any more. */
+  remove(username: string): void {
+    this.#passwords.delete(username);
   }
 
   begin(method: string, _request: ConnectRequest, username: string | null): AuthExchange | null {
