@@ -51,7 +51,7 @@ const AUTHENTICATOR: Shape = {
   create: 'createAuthenticator',
   kind: 'an authenticator',
   required: ['authenticate'],
-  optional: ['begin', 'close'],
+  optional: ['begin', 'review', 'close'],
 };
 const AUTHORIZER: Shape = {
   create: 'createAuthorizer',

@@ -95,6 +95,7 @@ describe('an authenticator', () => {
     [makes('{ authenticate: true }'), 'it has no method authenticate'],
     [makes('{ authenticate() {}, begin: [] }'), 'returned one whose begin is a list: a method, or'],
     [makes('{ authenticate() {}, close: null }'), 'returned one whose close is null'],
+    [makes('{ authenticate() {}, review: {} }'), 'returned one whose review is an object'],
   ])('that is none is one sentence: %s', async (text, sentence) => {
     const error = await loadAuthenticatorModule(moduleOf(text).given).catch((thrown) => thrown);
     expect(error.name).toBe('AccessError');
