@@ -120,11 +120,11 @@ export class AuthenticatorChain implements Authenticator {
     const { by } = client;
     if (by === '') return this.#anonymous === ANONYMOUS ? client : null;
     const member = this.#members.find(({ name }) => name === by);
-    const reviewed = await member?.review(client);
+    // It is asked about the groups that it said itself; the configured ones are those of now.
+    const own = { ...client, groups: client.ownGroups ?? [] };
+    const reviewed = await member?.review(own);
     if (reviewed === undefined || reviewed === null) return null;
-    // The configured groups are those of now.
-    const isOther = reviewed !== client;
-    const ownGroups = (isOther ? reviewed.groups : client.ownGroups) ?? [];
+    const ownGroups = reviewed.groups ?? [];
     return { ...reviewed, ownGroups, groups: this.#allGroups(client.username, ownGroups) };
   }
 

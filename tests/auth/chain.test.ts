@@ -444,6 +444,21 @@ describe('a review of who is here', () => {
     });
   });
 
+  test('does not take groups of the configuration for those that its member said', async () => {
+    let asked: Client | null = null;
+    const copying: Authenticator = {
+      authenticate: () => ACCEPTED,
+      review(client) {
+        asked = client;
+        return { ...client };
+      },
+    };
+    const client = { ...here, by: 'm', groups: ['own', 'then'], ownGroups: ['own'] };
+    const reviewed = await chainOf([copying], { groupsOf: () => ['now'] }).chain.review(client);
+    expect(asked).toMatchObject({ groups: ['own'] });
+    expect(reviewed).toMatchObject({ groups: ['own', 'now'], ownGroups: ['own'] });
+  });
+
   test('ends whom its member cannot review: a throw, another user, nothing', async () => {
     const throwing: Authenticator = {
       authenticate: () => ACCEPTED,
