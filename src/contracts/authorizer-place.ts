@@ -29,6 +29,11 @@ export interface AuthorizerPlace {
    * wildcard must not get the topics of others by that.
    */
   readonly topicOfUser?: (username: string) => string;
+  /**
+   * Some of its grants come from somebody who is never asked about deliveries, as in a chain: what was granted as a whole is
+   * delivered, whatever `authorizeReceive` would say of it.
+   */
+  readonly grantsForOthers?: boolean;
   /** After the authorizer was closed. */
   dispose?(): void | Promise<void>;
 }

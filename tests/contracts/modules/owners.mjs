@@ -9,7 +9,8 @@ export async function createAuthorizer({ root }) {
   const verdictOf = ({ username }, topic) => {
     if (!topic.startsWith(`${root}/`)) return UNDECIDED;
     if (username === null || username === '' || /[+#/\0]/.test(username)) return NOT_AUTHORIZED;
-    return topic.startsWith(`${root}/${username}/`) ? SUCCESS : NOT_AUTHORIZED;
+    const branch = `${root}/${username}`;
+    return topic === branch || topic.startsWith(`${branch}/`) ? SUCCESS : NOT_AUTHORIZED;
   };
   return {
     authorizePublish: async (client, topicName) => verdictOf(client, topicName),
