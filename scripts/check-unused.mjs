@@ -13,6 +13,7 @@ const ROOT = path.resolve(
 /** What package.json exports, and what is run by itself. */
 const ENTRIES = new Set([
   'src/index.ts',
+  'src/auth/index.ts',
   'src/protocol/index.ts',
   'src/storage/lmdb/index.ts',
   'src/contracts/index.ts',

@@ -4,8 +4,8 @@
 //
 // Members may be in the chains of several listeners: whoever made them closes them.
 
-import type { Logger } from '../core/logger.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Logger, SILENT } from '../core/logger.ts';
+import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type {
   Accepted,
@@ -25,8 +25,8 @@ export interface ChainMember {
   /** Its name in the configuration. */
   readonly name: string;
   readonly authenticator: Authenticator;
-  /** How long it may take to answer; one that ends by itself may take longer. */
-  readonly timeoutMs: number;
+  /** How long it may take to answer, default 10 s; one that ends by itself may take longer. */
+  readonly timeoutMs?: number;
   /** It is asked about clients without any credentials, too, before the rule about anonymous ones. */
   readonly seesAnonymous?: boolean;
 }
@@ -35,11 +35,14 @@ export interface AuthenticatorChainOptions {
   readonly members: readonly ChainMember[];
   /** Whether clients without credentials are let in, as nobody. */
   readonly anonymous: boolean;
-  readonly clock: Clock;
-  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** Default: says nothing. */
+  readonly logger?: Logger;
   /** What users belong to by the configuration, besides what their authenticator says. */
   readonly groupsOf?: (username: string) => readonly string[];
 }
+
+const TIMEOUT_MS = 10_000;
 
 /** What a stranger is told; the same for a name that nobody knows and for a wrong password. */
 const WRONG_CREDENTIALS = 'the user name or the password is wrong';
@@ -81,10 +84,11 @@ export class AuthenticatorChain implements Authenticator {
   readonly #clock: Clock;
   readonly #log: FailureLog;
 
-  constructor({ members, anonymous, clock, logger, groupsOf }: AuthenticatorChainOptions) {
+  constructor(options: AuthenticatorChainOptions) {
+    const { members, anonymous, groupsOf, clock = SYSTEM_CLOCK, logger = SILENT } = options;
     this.#log = new FailureLog(logger, clock);
     const guarded = members.map(
-      ({ name, authenticator, timeoutMs }) =>
+      ({ name, authenticator, timeoutMs = TIMEOUT_MS }) =>
         new GuardedAuthenticator({
           name,
           authenticator,

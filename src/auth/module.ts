@@ -5,8 +5,8 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { guarded, type Logger } from '../core/logger.ts';
-import type { Clock } from '../lib/clock.ts';
+import { guarded, type Logger, SILENT } from '../core/logger.ts';
+import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts';
 import { AccessError } from './access-error.ts';
 import { shown } from './answer.ts';
 import type { Authenticator, Authorizer } from './auth.ts';
@@ -17,20 +17,22 @@ import { type Wait, within } from './waiting.ts';
 
 /** How long a module may take until it is there. */
 const LOAD_TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 5_000;
 
 export interface ModuleOptions {
   /** Its name in the configuration. */
   readonly name: string;
   /** A path, which begins with a dot or is absolute, or the name of a package. */
   readonly type: string;
-  /** The folder that paths and packages are seen from. */
-  readonly base: string;
+  /** The folder that paths and packages are seen from; default: the working directory. */
+  readonly base?: string;
   /** What the module gets, as it is in the configuration. */
-  readonly options: Readonly<Record<string, unknown>>;
-  /** Milliseconds that it may take to answer. */
-  readonly timeoutMs: number;
-  readonly logger: Logger;
-  readonly clock: Clock;
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Milliseconds that it may take to answer; default 5,000. */
+  readonly timeoutMs?: number;
+  /** Default: says nothing. */
+  readonly logger?: Logger;
+  readonly clock?: Clock;
 }
 
 /** What a module gets beside its options. */
@@ -62,38 +64,46 @@ const AUTHORIZER: Shape = {
 
 /** Throws AccessError. */
 export async function loadAuthenticatorModule(options: ModuleOptions): Promise<Authenticator> {
-  const made = await create(options, AUTHENTICATOR);
-  const { name } = options;
+  const given = givenBy(options);
+  const made = await create(given, AUTHENTICATOR);
+  const { name } = given;
   const authenticator = made as unknown as Authenticator;
-  return new GuardedAuthenticator({ name, authenticator, ...guardOf(options) });
+  return new GuardedAuthenticator({ name, authenticator, ...guardOf(given) });
 }
 
 /** Throws AccessError. */
 export async function loadAuthorizerModule(options: ModuleOptions): Promise<Authorizer> {
-  const made = await create(options, AUTHORIZER);
+  const given = givenBy(options);
+  const made = await create(given, AUTHORIZER);
   const { rememberMs } = made;
   if (rememberMs !== undefined && !(typeof rememberMs === 'number' && rememberMs >= 0)) {
     throw problem(
-      options,
+      given,
       `${AUTHORIZER.create} returned one whose rememberMs is ${shown(rememberMs)}: milliseconds from 0 are expected`,
     );
   }
-  const { name } = options;
+  const { name } = given;
   const authorizer = made as unknown as Authorizer;
-  return new GuardedAuthorizer({ name, authorizer, ...guardOf(options) });
+  return new GuardedAuthorizer({ name, authorizer, ...guardOf(given) });
 }
 
-function guardOf({ logger, clock, timeoutMs }: ModuleOptions): { wait: Wait; log: FailureLog } {
+/** With the defaults. */
+type Given = Required<ModuleOptions>;
+
+function givenBy(options: ModuleOptions): Given {
+  const { base = process.cwd(), timeoutMs = TIMEOUT_MS, logger = SILENT } = options;
+  const { name, type, options: own = {}, clock = SYSTEM_CLOCK } = options;
+  return { name, type, base, options: own, timeoutMs, logger, clock };
+}
+
+function guardOf({ logger, clock, timeoutMs }: Given): { wait: Wait; log: FailureLog } {
   return {
     wait: (answer) => within(answer, timeoutMs, clock),
     log: new FailureLog(logger, clock),
   };
 }
 
-async function create(
-  options: ModuleOptions,
-  shape: Shape,
-): Promise<Readonly<Record<string, unknown>>> {
+async function create(options: Given, shape: Shape): Promise<Readonly<Record<string, unknown>>> {
   const { name, logger, clock } = options;
   const { [shape.create]: make } = await load(options);
   if (typeof make !== 'function') {
@@ -134,7 +144,7 @@ async function create(
 
 type Exports = Readonly<Record<string, unknown>>;
 
-async function load(options: ModuleOptions): Promise<Exports> {
+async function load(options: Given): Promise<Exports> {
   try {
     const loading: Promise<Exports> = import(locate(options));
     const loaded = await within(loading, LOAD_TIMEOUT_MS, options.clock);
@@ -147,14 +157,14 @@ async function load(options: ModuleOptions): Promise<Exports> {
   }
 }
 
-function locate({ type, base }: ModuleOptions): string {
+function locate({ type, base }: Given): string {
   if (type.startsWith('.') || path.isAbsolute(type)) {
     return pathToFileURL(path.resolve(base, type)).href;
   }
   return pathToFileURL(createRequire(path.join(base, 'package.json')).resolve(type)).href;
 }
 
-function problem({ name, type }: ModuleOptions, message: string): AccessError {
+function problem({ name, type }: Given, message: string): AccessError {
   const text = `${name}: the module "${type}" ${message}`;
   return new AccessError([{ file: null, line: null, message: text }]);
 }

@@ -6,9 +6,9 @@
 // before it, which had no opinion on that SUBSCRIBE, would refuse some of the deliveries, nobody could tell later which ones
 // it was overruled on: then the SUBSCRIBE is refused.
 
-import type { Logger } from '../../core/logger.ts';
+import { type Logger, SILENT } from '../../core/logger.ts';
 import { RefusalLog } from '../../core/refusal-log.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { type Clock, SYSTEM_CLOCK } from '../../lib/clock.ts';
 import { TimerWheel } from '../../lib/timer-wheel.ts';
 import type { QoS } from '../../protocol/packet.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
@@ -35,17 +35,20 @@ export interface AuthorizerMember {
   /** Its name in the configuration. */
   readonly name: string;
   readonly authorizer: ChainedAuthorizer;
-  /** What it may take to answer. */
-  readonly timeoutMs: number;
+  /** What it may take to answer; default 10 s. */
+  readonly timeoutMs?: number;
 }
 
 export interface AuthorizerChainOptions {
   readonly members: readonly AuthorizerMember[];
-  readonly clock: Clock;
-  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** Default: says nothing. */
+  readonly logger?: Logger;
   /** `mosquitto` grants also a SUBSCRIBE of which every delivery will be refused; `filter`, the default, does not. */
   readonly suback?: 'filter' | 'mosquitto';
 }
+
+const TIMEOUT_MS = 10_000;
 
 type Ask = (authorizer: ChainedAuthorizer) => unknown;
 
@@ -71,7 +74,8 @@ export class AuthorizerChain implements Authorizer {
   /** Made when the first one fails. */
   #failures: { readonly wheel: TimerWheel; readonly log: RefusalLog } | null = null;
 
-  constructor({ members, clock, logger, suback = 'filter' }: AuthorizerChainOptions) {
+  constructor(options: AuthorizerChainOptions) {
+    const { members, clock = SYSTEM_CLOCK, logger = SILENT, suback = 'filter' } = options;
     this.#members = members;
     this.#grantsAll = suback === 'mosquitto';
     this.#clock = clock;
@@ -287,7 +291,7 @@ export class AuthorizerChain implements Authorizer {
 
   /** The answer, or a rejection when it takes longer than its member may take. */
   #inTime(member: AuthorizerMember, answer: unknown): Promise<unknown> {
-    const { timeoutMs } = member;
+    const { timeoutMs = TIMEOUT_MS } = member;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.every(timeoutMs, () => {
         timer.cancel();

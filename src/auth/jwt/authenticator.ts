@@ -4,7 +4,7 @@
 // A token whose signature is not proven good is refused with 0x86, whatever it says; one that is genuine but not for this
 // client, server or time with 0x87. A token's text is in no error, log line or detail.
 
-import type { Clock } from '../../lib/clock.ts';
+import { type Clock, SYSTEM_CLOCK } from '../../lib/clock.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import { AccessError, type AccessProblem } from '../access-error.ts';
 import type {
@@ -35,7 +35,7 @@ export interface JwtAuthenticatorOptions {
   /** In the configuration. */
   readonly name: string;
   readonly keys: JwtKeys;
-  readonly clock: Clock;
+  readonly clock?: Clock;
   readonly issuer: string | null;
   readonly audience: readonly string[];
   /** Default: exp, iss and aud are required. */
@@ -83,7 +83,7 @@ export class JwtAuthenticator implements Authenticator {
   constructor(options: JwtAuthenticatorOptions) {
     this.name = options.name;
     this.#keys = options.keys;
-    this.#clock = options.clock;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#rules = rulesOf(options);
     this.#leewayMs = options.leewayMs ?? LEEWAY_MS;
     this.#tokenBytesMax = options.tokenBytesMax ?? TOKEN_BYTES_MAX;

@@ -3,6 +3,7 @@
 // by which a token would bring its own, are not read.
 
 import { SILENT } from '../../core/logger.ts';
+import { SYSTEM_CLOCK } from '../../lib/clock.ts';
 import type { JwtAlgorithm } from './algorithms.ts';
 import type { JwtKey } from './key.ts';
 import { type LoadedKeys, type LoadJwtKeysOptions, readKeys } from './load-keys.ts';
@@ -59,7 +60,7 @@ export class JwtKeys {
             timeoutMs: options.fetchTimeoutMs ?? FETCH_TIMEOUT_MS,
             bytesMax: KEY_SET_BYTES_MAX,
           },
-          clock: options.clock,
+          clock: options.clock ?? SYSTEM_CLOCK,
           onChange: (set) => this.#onChange(set),
           onReport: (set) => this.#report(set),
         }),

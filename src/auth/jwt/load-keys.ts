@@ -40,7 +40,8 @@ export interface LoadJwtKeysOptions {
   /** The authenticator's. */
   readonly name: string;
   readonly keys: readonly JwtKeyOptions[];
-  readonly clock: Clock;
+  readonly clock?: Clock;
+  /** Default: says nothing. */
   readonly logger?: Logger;
   /** Default: `logger` is told. */
   readonly onReport?: (report: KeySetReport) => void;

@@ -3,18 +3,20 @@
 // was checked against: another hash for that user is another entry, and nothing in memory helps to guess a password.
 
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Clock } from '../../lib/clock.ts';
+import { type Clock, SYSTEM_CLOCK } from '../../lib/clock.ts';
 import { formatPasswordHash, type PasswordHash } from './password-hash.ts';
 
 export interface CredentialCacheOptions {
-  readonly clock: Clock;
-  /** Milliseconds from the check on; 0 = nothing is kept. */
-  readonly ttlMs: number;
-  /** Beyond it the oldest goes; 0 = nothing is kept. */
-  readonly entriesMax: number;
+  readonly clock?: Clock;
+  /** Milliseconds from the check on; default ten minutes, 0 = nothing is kept. */
+  readonly ttlMs?: number;
+  /** Beyond it the oldest goes; default 10,000, 0 = nothing is kept. */
+  readonly entriesMax?: number;
 }
 
 const KEY_BYTES = 32;
+const TTL_MS = 600_000;
+const ENTRIES_MAX = 10_000;
 
 export class CredentialCache {
   readonly #clock: Clock;
@@ -24,10 +26,10 @@ export class CredentialCache {
   /** Until when, by digest; the oldest first, since all live equally long. */
   readonly #untilMs = new Map<string, number>();
 
-  constructor({ clock, ttlMs, entriesMax }: CredentialCacheOptions) {
-    this.#clock = clock;
-    this.#ttlMs = ttlMs;
-    this.#entriesMax = entriesMax;
+  constructor(options: CredentialCacheOptions = {}) {
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#ttlMs = options.ttlMs ?? TTL_MS;
+    this.#entriesMax = options.entriesMax ?? ENTRIES_MAX;
   }
 
   get size(): number {

@@ -3,7 +3,7 @@
 // together. A record that cannot be read is a user who cannot log in: it is told by name, and hinders nobody else.
 
 import { randomBytes } from 'node:crypto';
-import type { Logger } from '../../core/logger.ts';
+import { type Logger, SILENT } from '../../core/logger.ts';
 import { type Clock, SYSTEM_CLOCK } from '../../lib/clock.ts';
 import type { PasswordHasher } from '../passwords/hasher.ts';
 import { passwordProblem } from '../passwords/password-hash.ts';
@@ -23,7 +23,8 @@ import type { UserTable } from './user-table.ts';
 export interface UserDatabaseOptions {
   readonly table: UserTable;
   readonly hasher: PasswordHasher;
-  readonly logger: Logger;
+  /** Default: says nothing. */
+  readonly logger?: Logger;
   readonly clock?: Clock;
   /** More are not added; default 100,000. What is stored is served, whatever it says. */
   readonly usersMax?: number;
@@ -197,7 +198,7 @@ export class UserDatabase {
   }
 
   #tellUnreadable(): void {
-    const { logger } = this.#options;
+    const { logger = SILENT } = this.#options;
     let rest = NAMED_MAX;
     for (const [username, problem] of this.#unreadable) {
       if (rest-- === 0) break;
