@@ -24,6 +24,7 @@ export interface ConnectOptions {
   readonly keepAlive?: number;
   readonly will?: ConnectPacket['will'];
   readonly username?: string;
+  readonly password?: string;
   readonly properties?: Properties;
 }
 
@@ -80,7 +81,7 @@ export class PacketClient implements StreamSink {
       clientId,
       will: options.will ?? null,
       username: options.username ?? null,
-      password: null,
+      password: options.password === undefined ? null : new TextEncoder().encode(options.password),
       properties: options.properties ?? {},
     });
   }
