@@ -178,7 +178,7 @@ export class Server {
   /**
    * Replaces who may come and do what, at once for everything that is asked from now on. Then those who are connected are
    * looked at again, in slices: whoever may not be any more is disconnected, subscriptions that are not allowed are muted.
-   * Resolves when that is done; what was asked before is answered by the rules of then.
+   * Resolves when that is done; what waits for an answer of the former ones is asked again.
    */
   setAccess(access: AccessOptions): Promise<AccessReview> {
     if (!this.isRunning) return Promise.reject(new Error('the server is not running'));

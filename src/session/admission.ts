@@ -17,7 +17,7 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import type { Access } from './access.ts';
 import type { Context } from './context.ts';
-import { isPending, verdictFor, verdictOf } from './parking.ts';
+import { askAll, isPending, verdictFor, verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
 
 /** Who the client is, as an authenticator says. */
@@ -94,13 +94,14 @@ export function admit(
   }
   const existing = resumable(context, packet, client);
   const subscriptions = existing === null ? [] : [...existing.subscriptions];
-  const answers: unknown[] = [
-    authorizer.authorizeConnect?.(client, request) ?? ReasonCode.Success,
-    will === null
-      ? ReasonCode.Success
-      : authorizer.authorizePublish(client, will.topicName, will.qos, will.retain),
-    ...subscriptions.map((subscription) => askAgain(access, client, subscription)),
-  ];
+  const answers = askAll<unknown>([
+    () => authorizer.authorizeConnect?.(client, request) ?? ReasonCode.Success,
+    () =>
+      will === null
+        ? ReasonCode.Success
+        : authorizer.authorizePublish(client, will.topicName, will.qos, will.retain),
+    ...subscriptions.map((one) => () => askAgain(access, client, one)),
+  ]);
   const judgeBy = (settled: readonly unknown[]): Admitted | Refused => {
     const refused = refusalIn(context, packet, request, client, settled);
     if (refused !== null) return refused;

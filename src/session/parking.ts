@@ -20,6 +20,22 @@ export function isPending<T>(answer: T | PromiseLike<T>): answer is PromiseLike<
   );
 }
 
+/** Asks all these questions. When one throws nobody waits for the answers to those before it any more. */
+export function askAll<T>(
+  questions: readonly (() => T | PromiseLike<T>)[],
+): (T | PromiseLike<T>)[] {
+  const answers: (T | PromiseLike<T>)[] = [];
+  try {
+    for (const ask of questions) answers.push(ask());
+  } catch (error) {
+    for (const answer of answers) {
+      if (isPending(answer)) Promise.resolve(answer).catch(() => {}); // it would end the process
+    }
+    throw error;
+  }
+  return answers;
+}
+
 /**
  * What an authorizer answered, as a reason code: what is none counts as a refusal, since plain JavaScript may answer
  * anything, and access is never given by mistake.

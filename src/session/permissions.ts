@@ -1,7 +1,7 @@
 // What one session may do, by the rules of this moment: the authorizer is asked, and its answers remembered. An answer that
 // is none, or an exception, refuses.
 
-import type { Verdict } from '../auth/auth.ts';
+import type { Client, Verdict } from '../auth/auth.ts';
 import { matchesFilter, splitSharedFilter } from '../protocol/filter.ts';
 import type { Message } from '../protocol/message.ts';
 import { PacketType, type QoS } from '../protocol/packet.ts';
@@ -12,6 +12,12 @@ import type { Context } from './context.ts';
 import { Decisions, Known, publishSlot, RECEIVE, RECEIVE_QUEUED, type Slot } from './decisions.ts';
 import { isPending, verdictFor, verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
+
+/** By which rules, and about whom, a question was asked. */
+interface Basis {
+  readonly generation: number;
+  readonly client: Client;
+}
 
 export class Permissions {
   readonly #context: Context;
@@ -46,12 +52,21 @@ export class Permissions {
     return this.#remember(topic, slot, verdictFor(PacketType.Puback, answer), nowMs);
   }
 
-  /** An answer that `publish` had to wait for; `generation` is that of the rules which were asked. */
-  answered(message: Message, answer: unknown, generation: number): ReasonCode {
+  /** An answer that `publish` had to wait for, by rules that are still current. */
+  answered(message: Message, answer: unknown, nowMs: number): ReasonCode {
     const code = verdictFor(PacketType.Puback, answer);
-    if (generation !== this.#context.access.generation) return code;
     const slot = publishSlot(message.qos, message.retain);
-    return this.#remember(message.topic, slot, code, this.#context.clock.now());
+    return this.#remember(message.topic, slot, code, nowMs);
+  }
+
+  /** What a question that is asked now goes by. */
+  basis(): Basis {
+    return { generation: this.#context.access.generation, client: this.#session.client };
+  }
+
+  /** Whether an answer to it counts: not if the rules are others meanwhile, or the client is. */
+  isCurrent({ generation, client }: Basis): boolean {
+    return generation === this.#context.access.generation && client === this.#session.client;
   }
 
   /** May it get messages of this topic, through a subscription that is asked about each? */

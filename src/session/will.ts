@@ -60,14 +60,21 @@ export function publishWill(context: Context, session: Session, will: Will): voi
   const answer = new Promise<Verdict>((resolve) => {
     resolve(authorizer.authorizePublish(session.client, name, message.qos, message.retain));
   });
+  const { generation } = access;
   context.pendingWills.add();
   inTime(context, answer)
     .then(
       (code) => {
-        if (verdictOf(code) < ReasonCode.UnspecifiedError) send(context, session, will);
+        if (generation !== access.generation)
+          publishWill(context, session, will); // rules that are gone said that
+        else if (verdictOf(code) < ReasonCode.UnspecifiedError) send(context, session, will);
         else drop();
       },
       (error: unknown) => {
+        if (generation !== access.generation) {
+          publishWill(context, session, will);
+          return;
+        }
         drop();
         logger.error(
           { clientId: session.clientId, error: String(error) },

@@ -9,9 +9,10 @@ import { CONNACK, expectDisconnected, expectRefused } from '../kit/answers.ts';
 import { byName, connectAs, connectAsV3, ReceiveOnly } from '../kit/rules.ts';
 import { startStored } from '../kit/stored.ts';
 import { subscriberV5, subscribeV5 } from '../kit/traffic.ts';
-import { startServer } from '../kit/wire.ts';
+import { settle, startServer } from '../kit/wire.ts';
 
 const FOR_A_MINUTE = '11 0000003c';
+const ACCEPTED = { reasonCode: ReasonCode.Success } as const;
 
 /** Lets in these users, and knows them again. */
 function users(...names: string[]): Authenticator {
@@ -167,26 +168,95 @@ test('who is just being authenticated is asked again by the new authenticator', 
   await expectRefused(client, 0x86);
 });
 
-test('a SUBSCRIBE that was judged by rules which are gone is judged again', async () => {
-  let answer: () => void = () => {};
-  const slow: Authorizer = {
-    authorizePublish: () => ReasonCode.Success,
-    authorizeSubscribe: () =>
-      new Promise((resolve) => {
-        answer = () => resolve(ReasonCode.Success);
-      }),
-  };
+/** Asks elsewhere: answers when the test says so, and refuses what still waits when it is closed. */
+class Asking implements Authorizer {
+  readonly #waiting: { client: Client; settle: (code: ReasonCode) => void }[] = [];
+  readonly #decide: (client: Client) => ReasonCode;
+
+  constructor(decide: (client: Client) => ReasonCode = () => ReasonCode.Success) {
+    this.#decide = decide;
+  }
+
+  authorizePublish(client: Client): Promise<ReasonCode> {
+    return new Promise((settle) => this.#waiting.push({ client, settle }));
+  }
+
+  authorizeSubscribe(client: Client): Promise<ReasonCode> {
+    return this.authorizePublish(client);
+  }
+
+  async answer(): Promise<void> {
+    for (const { client, settle } of this.#waiting.splice(0)) settle(this.#decide(client));
+    await settle();
+  }
+
+  async close(): Promise<void> {
+    for (const { settle } of this.#waiting.splice(0)) settle(ReasonCode.ServerUnavailable);
+    await settle();
+  }
+}
+
+test('a SUBSCRIBE that waits for rules which are gone is judged by the new ones', async () => {
+  const slow = new Asking();
   const broker = await startServer({ authorizer: slow });
   const subscriber = await broker.v5('s');
-  await subscriber.send("82 07 0001 00 0001 't' 00");
+  await subscriber.send("82 0b 0001 00 0001 't' 00 0001 'u' 00");
+  await broker.server.setAccess({ authorizer: allow('u') });
+  await slow.answer();
+  await subscriber.expect('90 05 0001 00 87 00');
+});
+
+test('a PUBLISH that waits for rules which are gone is judged by the new ones, also when the old ones end', async () => {
+  const slow = new Asking();
+  const broker = await startServer({ authorizer: slow });
+  const three = await broker.v3('p3');
+  const five = await broker.v5('p5');
+  await three.send("32 05 0001 't' 0001");
+  await five.send("32 06 0001 'u' 0001 00");
+  await broker.server.setAccess({ authorizer: allow('t') });
+  const subscriber = await subscriberV5(broker, 's', 't');
+  await slow.close();
+  await three.expect('40 02 0001');
+  await subscriber.expect("30 04 0001 't' 00");
+  await five.expect('40 03 0001 87');
+});
+
+test('a will that waits for rules which are gone is judged by the new ones', async () => {
+  const broker = await startServer();
+  const subscriber = await subscriberV5(broker, 's', 't');
+  const client = broker.open();
+  await client.send("10 15 0004 'MQTT' 05 06 0000 00 0001 'a' 00 0001 't' 0001 'w'");
+  await client.expect(CONNACK);
+  const slow = new Asking();
   await broker.server.setAccess({
-    authorizer: { ...allow('u'), authorizePublish: () => ReasonCode.Success },
+    authorizer: { ...allow('t'), authorizePublish: (one) => slow.authorizePublish(one) },
   });
-  answer();
-  await subscriber.expect('90 04 0001 00 00');
-  const publisher = await broker.v5('p');
-  await publisher.send("30 04 0001 't' 00");
-  await subscriber.expectNothing();
+  await client.drop();
+  await broker.server.setAccess({ authorizer: allow('t') });
+  await slow.close();
+  await subscriber.expect("30 05 0001 't' 00 'w'");
+});
+
+test('what waits for an answer when its user changes is judged as that user is now', async () => {
+  let group = 'writers';
+  const authenticator: Authenticator = {
+    authenticate: ({ username }) => ({ ...ACCEPTED, username, groups: [group], by: 'users' }),
+    review: (client) => ({ ...client, groups: [group] }),
+  };
+  const slow = new Asking(({ groups }) =>
+    groups?.includes('writers') === true ? ReasonCode.Success : ReasonCode.NotAuthorized,
+  );
+  const broker = await startServer({ authenticator, authorizer: slow });
+  const publisher = await broker.connect(connectAs('ann', 'p'), CONNACK);
+  const subscriber = await broker.connect(connectAs('ann', 's'), CONNACK);
+  await publisher.send("32 06 0001 't' 0001 00");
+  await subscriber.send("82 07 0001 00 0001 't' 00");
+  group = 'readers';
+  await broker.server.reviewUser('ann');
+  await slow.answer();
+  await slow.answer();
+  await publisher.expect('40 03 0001 87');
+  await subscriber.expect('90 04 0001 00 87');
 });
 
 test('a thousand clients are ended in slices, and those who may stay are served meanwhile', async () => {

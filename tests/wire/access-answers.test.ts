@@ -8,7 +8,7 @@ import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { TestMethod } from '../kit/test-method.ts';
 import { subscriberV5 } from '../kit/traffic.ts';
-import { connectPacket, startServer } from '../kit/wire.ts';
+import { connectPacket, settle, startServer } from '../kit/wire.ts';
 
 const CONNECT_V3 = "10 0d 0004 'MQTT' 04 02 0000 0001 'a'";
 
@@ -128,4 +128,33 @@ test('a will whose authorizer thinks is published by a stop', async () => {
   const second = await startServer({ storage, clock });
   const back = await second.v5('sub', false, '11 00000e10');
   await back.expect("32 07 0001 't' 0001 00 'w'");
+});
+
+// A rejection that nobody looks at would end the process; here it fails the run.
+test('a promise of an authorizer that throws at the next question harms nobody when it is rejected', async () => {
+  let reject: () => void = () => {};
+  const later = (): Promise<ReasonCode> =>
+    new Promise((_, rejected) => {
+      reject = () => rejected(new Error('later'));
+    });
+  const throwing = (): never => {
+    throw new Error('at once');
+  };
+  const broker = await startServer({
+    authorizer: {
+      authorizeConnect: ({ clientId }) => (clientId === 'w' ? later() : ReasonCode.Success),
+      authorizePublish: throwing,
+      authorizeSubscribe: (_client, topicFilter) => (topicFilter === 'a' ? later() : throwing()),
+    },
+  });
+  const subscriber = await broker.v5('s');
+  await subscriber.send("82 0b 0001 00 0001 'a' 00 0001 'b' 00");
+  await subscriber.packets();
+  reject();
+  const client = broker.open();
+  await client.send("10 15 0004 'MQTT' 05 06 0000 00 0001 'w' 00 0001 't' 0001 'w'");
+  await client.packets();
+  reject();
+  await settle();
+  expect([subscriber.isClosed, client.isClosed]).toEqual([true, true]);
 });

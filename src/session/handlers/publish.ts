@@ -107,13 +107,18 @@ function authorize(
   const decision = session.permissions.publish(topic, qos, retain, nowMs);
   if (!isPending(decision)) return judged(connection, session, message, packetId, nowMs, decision);
   const owned = message.own();
-  const { generation } = access;
+  const { permissions } = session;
+  const basis = permissions.basis();
   park(
     connection,
     decision,
     (answer) => {
-      const code = session.permissions.answered(owned, answer, generation);
-      return judged(connection, session, owned, packetId, context.clock.now(), code);
+      const laterMs = context.clock.now();
+      if (!permissions.isCurrent(basis)) {
+        return authorize(connection, session, owned, packetId, laterMs);
+      }
+      const code = permissions.answered(owned, answer, laterMs);
+      return judged(connection, session, owned, packetId, laterMs, code);
     },
     { orGone: (answer) => publisherLeft(context, session, owned, verdictOf(answer)) },
   );

@@ -15,18 +15,18 @@ import { ReasonCode } from '../../protocol/reason-code.ts';
 import { subackReturnCodeV3 } from '../../protocol/reason-codes-v3.ts';
 import { grantOf } from '../admission.ts';
 import type { Connection } from '../connection.ts';
-import { isPending, park } from '../parking.ts';
+import { askAll, isPending, park } from '../parking.ts';
 import { maySubscribe } from '../quota.ts';
-import { reauthorize } from '../reauthorize.ts';
 import type { Session } from '../session.ts';
 
-/** One filter on its way to a reason code. */
-interface Judged {
+/** A filter that is valid, or why it is refused. */
+interface Parsed {
   readonly request: SubscriptionRequest;
   /** without `$share/<name>/` */
   readonly innerFilter: string;
   readonly shareName: string | null;
-  readonly verdict: SubscribeVerdict | PromiseLike<SubscribeVerdict>;
+  /** A code that refuses it, whoever is asked; null: there is none. */
+  readonly objection: ReasonCode | null;
 }
 
 export function onSubscribe(connection: Connection, session: Session, framer: Framer): ReasonCode {
@@ -39,45 +39,46 @@ export function onSubscribe(connection: Connection, session: Session, framer: Fr
   ) {
     return ReasonCode.SubscriptionIdentifiersNotSupported;
   }
-  const judged: Judged[] = [];
-  let mustWait = false;
-  for (const request of packet.subscriptions) {
-    const one = judge(connection, session, request);
-    if (isPending(one.verdict)) mustWait = true;
-    judged.push(one);
-  }
-  if (!mustWait) {
-    const answers = judged.map((one) => one.verdict);
-    return subscribe(connection, session, packet, judged, answers);
-  }
-  const { access } = connection.context;
-  const { generation } = access;
-  park(connection, Promise.all(judged.map((one) => one.verdict)), (verdicts) => {
-    const reasonCode = subscribe(connection, session, packet, judged, verdicts);
-    if (generation !== access.generation) void reauthorize(connection.context, session); // rules that are gone said that
-    return reasonCode;
-  });
+  const parsed = packet.subscriptions.map((request) => parse(connection, request));
+  return authorize(connection, session, packet, parsed);
+}
+
+/** Asks about all filters; an authorizer that must think parks the connection. */
+function authorize(
+  connection: Connection,
+  session: Session,
+  packet: SubscribePacket,
+  parsed: readonly Parsed[],
+): ReasonCode {
+  const answers = askAll(parsed.map((one) => () => judge(connection, session, one)));
+  if (!answers.some(isPending)) return subscribe(connection, session, packet, parsed, answers);
+  const { permissions } = session;
+  const basis = permissions.basis();
+  park(connection, Promise.all(answers), (verdicts) =>
+    permissions.isCurrent(basis)
+      ? subscribe(connection, session, packet, parsed, verdicts)
+      : authorize(connection, session, packet, parsed),
+  );
   return ReasonCode.Success;
 }
 
-/** Success, or why not; a promise if the authorizer must think. Throws ProtocolError for what ends the connection. */
-function judge(connection: Connection, session: Session, request: SubscriptionRequest): Judged {
-  const { access, limits } = connection.context;
-  const { authorizer } = access;
+/** Throws ProtocolError for what ends the connection. */
+function parse(connection: Connection, request: SubscriptionRequest): Parsed {
+  const { limits } = connection.context;
   checkNotEmpty(request.topicFilter);
   let innerFilter = request.topicFilter;
   let shareName: string | null = null;
-  let verdict: SubscribeVerdict | PromiseLike<SubscribeVerdict> = ReasonCode.Success;
+  let objection: ReasonCode | null = null;
   try {
     const parsed = parseTopicFilter(request.topicFilter, limits);
     innerFilter = parsed.topicFilter;
     shareName = parsed.shareName;
     if (parsed.hasWildcard && !limits.wildcardSubscriptionAvailable) {
-      verdict = ReasonCode.WildcardSubscriptionsNotSupported;
+      objection = ReasonCode.WildcardSubscriptionsNotSupported;
     }
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    return { request, innerFilter, shareName, verdict: error.reasonCode };
+    return { request, innerFilter, shareName, objection: error.reasonCode };
   }
   if (shareName !== null) {
     if (request.noLocal && connection.version === 5) {
@@ -87,23 +88,29 @@ function judge(connection: Connection, session: Session, request: SubscriptionRe
         'No Local is set on a shared subscription',
       );
     }
-    if (!limits.sharedSubscriptionAvailable) verdict = ReasonCode.SharedSubscriptionsNotSupported;
+    if (!limits.sharedSubscriptionAvailable) objection = ReasonCode.SharedSubscriptionsNotSupported;
   }
-  if (verdict === ReasonCode.Success) {
-    if (authorizer !== null) {
-      verdict = authorizer.authorizeSubscribe(session.client, innerFilter, request.qos, shareName);
-    } else if (access.isReserved(innerFilter)) {
-      verdict = ReasonCode.NotAuthorized;
-    }
+  return { request, innerFilter, shareName, objection };
+}
+
+/** Success, or why not; a promise if the authorizer must think. */
+function judge(
+  { context: { access } }: Connection,
+  { client }: Session,
+  { request, innerFilter, shareName, objection }: Parsed,
+): SubscribeVerdict | PromiseLike<SubscribeVerdict> {
+  if (objection !== null) return objection;
+  if (access.authorizer !== null) {
+    return access.authorizer.authorizeSubscribe(client, innerFilter, request.qos, shareName);
   }
-  return { request, innerFilter, shareName, verdict };
+  return access.isReserved(innerFilter) ? ReasonCode.NotAuthorized : ReasonCode.Success;
 }
 
 function subscribe(
   connection: Connection,
   session: Session,
   packet: SubscribePacket,
-  judged: readonly Judged[],
+  parsed: readonly Parsed[],
   answers: readonly unknown[],
 ): ReasonCode {
   const { context } = connection;
@@ -111,9 +118,9 @@ function subscribe(
   const subscriptionIdentifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0;
   const reasonCodes: number[] = [];
   const withRetained: string[] = [];
-  for (let i = 0; i < judged.length; i++) {
-    const { innerFilter, shareName } = judged[i];
-    let request = judged[i].request;
+  for (let i = 0; i < parsed.length; i++) {
+    const { innerFilter, shareName } = parsed[i];
+    let request = parsed[i].request;
     const existing = session.subscriptions.get(request.topicFilter);
     let granted = grantOf(answers[i], access.authorizer);
     if (typeof granted === 'object' && existing === undefined) {
