@@ -122,6 +122,18 @@ function resumable(context: Context, packet: ConnectPacket, client: Client): Ses
   return existing.isDurable ? existing : null;
 }
 
+/** Whether the answers are about all subscriptions of the session, as they are now. */
+export function coversAll(
+  context: Context,
+  { packet, client }: { readonly packet: ConnectPacket; readonly client: Client },
+  { subscriptions }: Admitted,
+): boolean {
+  const existing = resumable(context, packet, client);
+  if (context.access.authorizer === null || existing === null) return true;
+  const judgedOnes = new Set(subscriptions.map(({ subscription }) => subscription));
+  return [...existing.subscriptions].every((one) => judgedOnes.has(one));
+}
+
 /** By the first two answers, about connecting and the will. */
 function refusalIn(
   context: Context,

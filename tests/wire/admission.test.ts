@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest';
 import type { Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
-import { CONNACK, expectDisconnected, expectRefused } from '../kit/answers.ts';
+import { CONNACK, CONNACK_PRESENT, expectDisconnected, expectRefused } from '../kit/answers.ts';
 import { byName, connectAs, connectAsV3 } from '../kit/rules.ts';
 import { subscribeV5 } from '../kit/traffic.ts';
 import { settle, startServer } from '../kit/wire.ts';
@@ -77,6 +77,45 @@ test('while it waits for an answer, somebody else may have come with its client 
   answers[0](ReasonCode.Success);
   await expectRefused(ann, 0x85);
   await bob.expectOpen();
+});
+
+test('while it waits for an answer, its session may have got more subscriptions: those are asked about, too', async () => {
+  const answers: (() => void)[] = [];
+  const bySite: Authenticator = {
+    authenticate: ({ username, userProperties }) => ({
+      reasonCode: ReasonCode.Success,
+      username,
+      groups: userProperties.length > 0 ? ['secret'] : [],
+    }),
+  };
+  const maySee = ({ groups }: Client) => groups?.includes('secret') === true;
+  const broker = await startServer({
+    authenticator: bySite,
+    authorizer: authorizer({
+      authorizeConnect: (client) =>
+        maySee(client)
+          ? ReasonCode.Success
+          : new Promise<ReasonCode>((resolve) => answers.push(() => resolve(ReasonCode.Success))),
+      authorizeSubscribe: (client, topicFilter) =>
+        topicFilter === 't' && !maySee(client) ? ReasonCode.NotAuthorized : ReasonCode.Success,
+    }),
+  });
+  const secret = '26 0001 6b 0001 76'; // User Property
+  const forAMinute = '11 0000003c';
+  const before = await broker.connect(
+    connectAs('ann', 'c', true, `${forAMinute} ${secret}`),
+    CONNACK,
+  );
+  const after = broker.open();
+  await after.send(connectAs('ann', 'c', false, forAMinute));
+  await subscribeV5(before, 't');
+  answers[0]();
+  await after.expectNothing();
+  answers[1]();
+  await after.expect(CONNACK_PRESENT);
+  const publisher = await broker.connect(connectAs('pub', 'p', true, secret), CONNACK);
+  await publisher.send("30 04 0001 't' 00");
+  await after.expectNothing();
 });
 
 test('a will that may not be published refuses the CONNECT, v5 with 0x87, v3.1.1 with 0x05', async () => {

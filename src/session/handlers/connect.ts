@@ -6,7 +6,7 @@ import type { ConnectPacket, Properties } from '../../protocol/packet.ts';
 import { connectVersion, decodeConnect } from '../../protocol/packets/connect.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
-import { type Admitted, admit, clientOf, ownerObjection } from '../admission.ts';
+import { type Admitted, admit, clientOf, coversAll, ownerObjection } from '../admission.ts';
 import type { Connection } from '../connection.ts';
 import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
@@ -202,7 +202,12 @@ function welcome(
     guardObjection(context, request, accepted) ??
     ownerObjection(context, client) ??
     expiryObjection(context, accepted);
-  if (objection !== null) return refuse(connection, objection);
+  return objection === null ? seekAdmission(connection, entrant) : refuse(connection, objection);
+}
+
+function seekAdmission(connection: Connection, entrant: Entrant): ReasonCode {
+  const { context } = connection;
+  const { packet, request, client } = entrant;
   const { generation } = context.access;
   const answer = admit(context, packet, request, client);
   if (!isPending(answer)) return admitted(connection, entrant, answer);
@@ -220,8 +225,10 @@ function admitted(
   answer: Admitted | Refused,
 ): ReasonCode {
   if ('reasonCode' in answer) return refuse(connection, answer);
-  // Somebody else may have come with this client id while the answer was waited for.
   const { context } = connection;
+  // While the answer was waited for its session may have got more subscriptions, which were granted to whoever had it then.
+  if (!coversAll(context, entrant, answer)) return seekAdmission(connection, entrant);
+  // And somebody else may have come with this client id.
   const objection =
     ownerObjection(context, entrant.client) ?? takeoverObjection(context, entrant.request);
   if (objection !== null) return refuse(connection, objection);
