@@ -56,8 +56,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       process.stdout.write(`ok\n${describeSources(loaded)}`);
       return ExitCode.Ok;
     }
-    const reload = () => loadAgain(file, overrides);
-    return await serve(loaded, reload);
+    return await serve(loaded, () => loadAgain(file, overrides));
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof AccessError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -96,7 +95,7 @@ function describeSources({ file, variables }: LoadedConfig): string {
 /** Runs the server on the store that the configuration names. */
 async function serve(
   { config, file }: LoadedConfig,
-  reload: () => Promise<Config>,
+  load: () => Promise<Config>,
 ): Promise<ExitCode> {
   const version = readVersion();
   let storage: ChosenStorage;
@@ -108,7 +107,7 @@ async function serve(
     return error.problem === 'in-use' ? ExitCode.InUse : ExitCode.Store;
   }
   try {
-    return await start(config, reload, storage, createLogger(config.log), version);
+    return await start(config, { file, load }, storage, createLogger(config.log), version);
   } finally {
     await storage.release();
   }

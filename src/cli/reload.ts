@@ -10,20 +10,29 @@ import type { Guard } from '../auth/guard/guard.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { Logger } from '../core/logger.ts';
+import { SYSTEM_CLOCK } from '../lib/clock.ts';
 import type { ReloadReport, ReloadRequest } from '../server/contract.ts';
 import type { ListenerChanges } from '../server/listeners.ts';
 import type { Server } from '../server/server.ts';
 import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { guardSettings } from './access/guard.ts';
-import { type AccessInForce, digestOf, type NextAccess } from './access/in-force.ts';
+import type { AccessInForce, NextAccess } from './access/in-force.ts';
 import { quotaRules } from './access/quotas.ts';
+import { accessFiles, isSame, type Look, lookAt } from './access/rest.ts';
 import { describeBindError } from './bind-error.ts';
 import { listenersOf } from './listeners.ts';
 
-/** Between two readings of a file that somebody may be writing. */
-const SETTLE_MS = 100;
-/** Readings until files that never rest are given up. */
-const SETTLE_MAX = 50;
+/** How long files must be at rest before they are read. */
+export interface RestTimes {
+  /** Between two looks at them. */
+  readonly lookMs: number;
+  /** So long those must be as they are that were written lately: whoever writes one in pieces pauses. */
+  readonly restMs: number;
+  /** Those that do not come to rest until then are given up. */
+  readonly patienceMs: number;
+}
+
+const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 };
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
@@ -47,15 +56,29 @@ class DoubtfulReload extends Error {
   }
 }
 
+/** Where the configuration comes from. */
+export interface ConfigSource {
+  /** null: there is none. */
+  readonly file: string | null;
+  /** Reads it again. */
+  readonly load: () => Promise<Config>;
+}
+
+/** The configuration as somebody found it, and the files that it and access control are in. */
+interface Reading extends Look {
+  readonly config: Config | Error;
+}
+
 export interface ReloadParts {
   readonly server: Server;
   readonly access: AccessInForce;
   readonly guard: Guard;
   /** What the server was started with. */
   readonly started: Config;
-  /** Reads the configuration again. */
-  readonly load: () => Promise<Config>;
+  readonly source: ConfigSource;
   readonly logger: Logger;
+  /** Default: what is good for people and their editors. */
+  readonly times?: RestTimes;
 }
 
 export class Reload {
@@ -141,36 +164,48 @@ export class Reload {
   }
 
   /**
-   * Reads everything until it says the same twice: an editor that is still writing has emptied the file first, and half of a
+   * Reads everything once it is at rest: an editor that is still writing has emptied the file first, and half of a
    * configuration, or of a list of users, may well be a valid one.
    */
   async #readSettled(): Promise<{ config: Config; next: NextAccess }> {
-    const { access } = this.#parts;
-    let former = await this.#tryLoad();
-    for (let reading = 0; reading < SETTLE_MAX; reading++) {
-      const digest = await digestOf(access.files);
-      await delay(SETTLE_MS);
-      const config = await this.#tryLoad();
-      const isSettled = isDeepStrictEqual(config, former);
-      former = config;
-      if (!isSettled) continue;
-      if (config instanceof Error) throw config;
-      const next = await access.build(config).catch((error: unknown) => error);
-      if (digest === (await digestOf(access.files))) {
-        if (!isNext(next)) throw next;
-        return { config, next };
+    const { access, times = REST_TIMES } = this.#parts;
+    const beganMs = SYSTEM_CLOCK.now();
+    let former: Reading | null = null;
+    let sinceMs = beganMs;
+    for (;;) {
+      const reading = await this.#read();
+      const { config, signatures, isFresh } = reading;
+      const nowMs = SYSTEM_CLOCK.now();
+      if (former === null || !isDeepStrictEqual(former.config, config)) sinceMs = nowMs;
+      else if (!isSame(former.signatures, signatures)) sinceMs = nowMs;
+      former = reading;
+      if (nowMs - sinceMs >= (isFresh ? times.restMs : times.lookMs)) {
+        if (config instanceof Error) throw config;
+        const next = await access.build(config).catch((error: unknown) => error);
+        const after = await lookAt([...signatures.keys()]);
+        if (isSame(signatures, after.signatures)) {
+          if (!isNext(next)) throw next;
+          return { config, next };
+        }
+        if (isNext(next)) await next.built.drop();
       }
-      if (isNext(next)) await next.built.drop();
+      if (nowMs - beganMs > times.patienceMs) throw new Error(NEVER_AT_REST);
+      await delay(times.lookMs);
     }
-    throw new Error(
-      'the files of the configuration do not come to rest: somebody keeps writing them',
-    );
+  }
+
+  async #read(): Promise<Reading> {
+    const { access, source } = this.#parts;
+    const before = source.file === null ? [] : [source.file];
+    const config = await this.#tryLoad();
+    const files = config instanceof Error ? [...access.read.keys()] : accessFiles(config);
+    return { config, ...(await lookAt([...before, ...files])) };
   }
 
   /** What is wrong as a value: it may be right in a moment. */
   async #tryLoad(): Promise<Config | Error> {
     try {
-      return await this.#parts.load();
+      return await this.#parts.source.load();
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
@@ -195,6 +230,9 @@ export class Reload {
     server.alarms.raise(ALARM, 'warning', message, { problems });
   }
 }
+
+const NEVER_AT_REST =
+  'the files of the configuration do not come to rest: somebody keeps writing them';
 
 const NOTHING: Omit<ReloadReport, 'problems'> = {
   changes: [],

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type DisconnectPacket, PacketType } from '../../src/protocol/index.ts';
 import { temporaryFolder } from '../kit/folder.ts';
+import { freePort } from '../kit/free-port.ts';
 import { Load, LoadClient } from '../kit/load.ts';
 import { CA, dial, dialSecure, expectServed, SecureClient, shown } from '../kit/secure-server.ts';
 import { KubernetesVolume, RenamedFiles, type SwappedFolder } from '../kit/swapped-folder.ts';
@@ -57,15 +58,6 @@ class Configured {
 
 function listener(url: string, more = ''): string {
   return `[[listeners]]\nurl = "${url}"\n${more}\n`;
-}
-
-async function freePort(): Promise<number> {
-  const other = net.createServer().listen(0, '127.0.0.1');
-  await once(other, 'listening');
-  const { port } = other.address() as net.AddressInfo;
-  other.close();
-  await once(other, 'close');
-  return port;
 }
 
 async function knock(port: number): Promise<void> {

@@ -58,7 +58,6 @@ export async function buildAuthenticator(
       const { users, warnings } = made.passwords;
       return {
         made: member(made),
-        files: [file],
         warnings,
         inventories: [await usersIn(file, users)],
       };
@@ -83,7 +82,7 @@ export async function buildAuthenticator(
       const { HttpAuthenticator } = await import('../../auth/http/authenticator.ts');
       const made = await HttpAuthenticator.load(httpOptions(name, one, services), one.ca);
       const { seesAnonymous } = one;
-      return { made: member(made, { seesAnonymous }), files: one.ca === null ? [] : [one.ca] };
+      return { made: member(made, { seesAnonymous }) };
     }
     case 'module': {
       const { loadAuthenticatorModule } = await import('../../auth/module.ts');
@@ -143,7 +142,6 @@ async function buildJwt(
   );
   return {
     made: { name, authenticator: made, timeoutMs: JWT_TIMEOUT_MS },
-    files: [...keys.files, ...jwt.keys.flatMap(({ secretFile }) => secretFile ?? [])],
     warnings,
     onKept: () => jwtKeys.set(name, keys),
     onDropped: () => keys.close(),

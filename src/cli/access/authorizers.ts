@@ -30,7 +30,7 @@ export async function buildAuthorizer(
       );
       const inventories = [{ title: `rules of ${file}`, file, entries: lines }];
       const member = { name, authorizer: made, timeoutMs: TIMEOUT_MS };
-      return { made: member, files: [file], warnings, inventories };
+      return { made: member, warnings, inventories };
     }
     case 'rules': {
       const { RulesAuthorizer } = await import('../../auth/acl/rules.ts');
@@ -47,14 +47,14 @@ export async function buildAuthorizer(
     case 'http': {
       const { HttpAuthorizer } = await import('../../auth/http/authorizer.ts');
       const authorizer = await HttpAuthorizer.load(httpOptions(name, one, services), one.ca);
-      const { ca, timeoutMs, queueMax } = one;
+      const { timeoutMs, queueMax } = one;
       // It ends its waiting by itself: a question may wait once in the queue and once for its answer.
       const made = {
         name,
         authorizer,
         timeoutMs: queueMax > 0 ? 2 * timeoutMs + 1_000 : timeoutMs,
       };
-      return { made, files: ca === null ? [] : [ca] };
+      return { made };
     }
     case 'module': {
       const { loadAuthorizerModule } = await import('../../auth/module.ts');

@@ -14,7 +14,6 @@ import type { AccessServices } from './services.ts';
 
 export interface BuiltAccess {
   readonly options: AccessOptions;
-  readonly files: readonly string[];
   readonly warnings: readonly AccessProblem[];
   readonly inventories: readonly Inventory[];
   /** What a user belongs to by the configuration, and by the users of the store where they are asked. */
@@ -104,7 +103,6 @@ function built(
   return {
     options,
     groupsOf,
-    files: [...new Set(parts.flatMap(({ files = [] }) => files))],
     warnings: parts.flatMap(({ warnings = [] }) => warnings),
     inventories: parts.flatMap(({ inventories = [] }) => inventories),
     keep() {

@@ -1,7 +1,6 @@
 // The access control of a server that runs: what is in force, and what may take its place. Whatever is wrong with the new one,
 // or looks like a mistake, leaves the old one as it is.
 
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AccessProblem } from '../../auth/access-error.ts';
 import type { Config } from '../../config/config.ts';
@@ -11,14 +10,20 @@ import type { StoreTables } from '../../server/options.ts';
 import type { Server } from '../../server/server.ts';
 import { type BuiltAccess, buildAccess } from './build.ts';
 import { differences, type Inventory, suspicions } from './inventory.ts';
+import { accessFiles, isSame, lookAt } from './rest.ts';
 import { AccessServices } from './services.ts';
 
 /** Warnings that are told one by one. */
 const WARNINGS_MAX = 20;
 
+/** Of files, by their names: see rest.ts. */
+type Signatures = ReadonlyMap<string, string>;
+
 /** Something that is ready to take the place of what is in force. */
 export interface NextAccess {
   readonly built: BuiltAccess;
+  /** The files that it was read from, as they were just before. */
+  readonly read: Signatures;
   /** What is different, a line each. */
   readonly changes: readonly string[];
   /** Why it should not be used without somebody's word. */
@@ -29,6 +34,7 @@ export class AccessInForce {
   readonly #logger: Logger;
   #services: AccessServices | null = null;
   #built: BuiltAccess | null = null;
+  #read: Signatures = new Map();
   #server: Server | null = null;
 
   constructor(logger: Logger) {
@@ -46,6 +52,7 @@ export class AccessInForce {
     try {
       // Also where nobody asks for them yet: a reload may.
       await services.openUsers(tables, (username) => this.#userChanged(username));
+      this.#read = await signaturesFor(config);
       this.#built = await buildAccess(config, services);
     } catch (error) {
       await services.close();
@@ -56,9 +63,9 @@ export class AccessInForce {
     return this.#built.options;
   }
 
-  /** The files that it was read from. */
-  get files(): readonly string[] {
-    return this.#built?.files ?? [];
+  /** The files that it was read from, as they were then. */
+  get read(): Signatures {
+    return this.#read;
   }
 
   get services(): AccessServices {
@@ -77,17 +84,19 @@ export class AccessInForce {
 
   /** Reads and checks everything anew. Throws AccessError. */
   async build(config: Config): Promise<NextAccess> {
+    const read = await signaturesFor(config);
     const built = await buildAccess(config, this.services);
     const before = this.#built?.inventories ?? [];
     const { inventories } = built;
     const doubts = [...suspicions(before, inventories), ...(await cutOff(before, inventories))];
-    return { built, changes: differences(before, inventories), doubts };
+    return { built, read, changes: differences(before, inventories), doubts };
   }
 
   /** What was built is in force now; the server goes by it already. */
-  async adopt({ built }: NextAccess): Promise<void> {
+  async adopt({ built, read }: NextAccess): Promise<void> {
     const old = this.#built;
     this.#built = built;
+    this.#read = read;
     built.keep();
     this.services.credentials.clear();
     this.#warn(built.warnings);
@@ -133,16 +142,6 @@ async function cutOff(
   return lines;
 }
 
-function isSame(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
-  return a.size === b.size && [...a].every(([name, mark]) => b.get(name) === mark);
-}
-
-/** Tells whether any of the files has another content than before. */
-export async function digestOf(files: readonly string[]): Promise<string> {
-  const hash = createHash('sha256');
-  for (const file of files) {
-    hash.update(file);
-    hash.update(await readFile(file).catch((error: NodeJS.ErrnoException) => error.code ?? ''));
-  }
-  return hash.digest('hex');
+async function signaturesFor(config: Config): Promise<Signatures> {
+  return (await lookAt(accessFiles(config))).signatures;
 }

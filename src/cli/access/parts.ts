@@ -1,4 +1,4 @@
-// What a part of access control comes with when it is built: files to watch, warnings, what it consists of.
+// What a part of access control comes with when it is built: warnings, what it consists of.
 
 import path from 'node:path';
 import type { AccessProblem } from '../../auth/access-error.ts';
@@ -9,8 +9,6 @@ import type { AccessServices } from './services.ts';
 
 export interface Part<T> {
   readonly made: T;
-  /** It was read from these. */
-  readonly files?: readonly string[];
   readonly warnings?: readonly AccessProblem[];
   readonly inventories?: readonly Inventory[];
   /** It is in force from now on. */

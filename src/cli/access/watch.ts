@@ -6,6 +6,7 @@ import { SYSTEM_CLOCK } from '../../lib/clock.ts';
 import { FileWatcher } from '../../transport/tls/watch.ts';
 import type { Reload } from '../reload.ts';
 import type { AccessInForce } from './in-force.ts';
+import { isSame, lookAt } from './rest.ts';
 
 export interface Watching {
   close(): Promise<void>;
@@ -24,17 +25,17 @@ export function watchAccess(
   const watch = async (): Promise<void> => {
     watcher?.close();
     watcher = null;
-    if (isClosed || access.files.length === 0) return;
-    watcher = new FileWatcher({
-      files: access.files,
-      clock: SYSTEM_CLOCK,
-      logger,
-      onChange() {
-        logger.info({}, 'A file of access control has changed');
-        void reloading.request();
-      },
-    });
+    const { read } = access;
+    if (isClosed || read.size === 0) return;
+    const files = [...read.keys()];
+    const onChange = (): void => {
+      logger.info({}, 'A file of access control has changed');
+      void reloading.request();
+    };
+    watcher = new FileWatcher({ files, clock: SYSTEM_CLOCK, logger, onChange });
     await watcher.start();
+    // Written after it was read, and before anybody watched.
+    if (!isClosed && !isSame((await lookAt(files)).signatures, read)) onChange();
   };
   reloading.onReloaded = () => void watch();
   const started = watch();

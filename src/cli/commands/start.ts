@@ -25,16 +25,16 @@ import { type Greeted, greet } from '../greeting.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
 import { listenersOf } from '../listeners.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
-import { Reload } from '../reload.ts';
+import { type ConfigSource, Reload } from '../reload.ts';
 import type { ChosenStorage } from '../storage.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
 const LINGER_MS = 1_000;
 
-/** Runs the server; settles when it has stopped, with the exit code. `reload` reads the configuration again. */
+/** Runs the server; settles when it has stopped, with the exit code. `source` is where a reload finds the configuration. */
 export async function start(
   config: Config,
-  reload: () => Promise<Config>,
+  source: ConfigSource,
   storage: ChosenStorage,
   logger: Logger,
   version: string,
@@ -53,7 +53,7 @@ export async function start(
   });
   access.attach(server);
   storage.attach(server, logger);
-  const reloading = new Reload({ server, access, guard, started: config, load: reload, logger });
+  const reloading = new Reload({ server, access, guard, started: config, source, logger });
   const { stopRequested, isStopRequested } = listenToSignals(server, reloading, logger);
   endOnSurprise(server, logger);
   // Bun says which Node it takes after, too; undefined fields are left out.

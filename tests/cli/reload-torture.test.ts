@@ -1,0 +1,240 @@
+// Password files, ACL files and configurations, good ones and broken ones, take each other's place under load, written in every
+// way in which files are written, while reloads are asked for in every way, too, all at the same time. Clients see to it that no
+// decision is made by a half of something, or by nothing: see torture/crowd.ts.
+//
+// `IOTHUB_SEED=123` repeats what is written, and `IOTHUB_TORTURE_STEPS=100` goes on for longer.
+
+import { mkdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { askServer } from '../../src/cli/control.ts';
+import { temporaryFolder } from '../kit/folder.ts';
+import { freePort } from '../kit/free-port.ts';
+import { RunningServer } from './command.ts';
+import { Crowd, only } from './torture/crowd.ts';
+import { pick, randomOf } from './torture/random.ts';
+import {
+  canHave,
+  contentOf,
+  FLAWS,
+  type Flaw,
+  flawed,
+  PARTS,
+  type Part,
+  type Place,
+} from './torture/rule-sets.ts';
+
+const SEED = Number(process.env.IOTHUB_SEED ?? Math.floor(Math.random() * 1e9));
+const STEPS = Number(process.env.IOTHUB_TORTURE_STEPS ?? 6);
+
+const WAYS = ['by a rename', 'in place', 'in pieces'] as const;
+type Way = (typeof WAYS)[number];
+const TRIGGERS = ['watch', 'signal', 'socket', 'all'] as const;
+type Trigger = (typeof TRIGGERS)[number];
+
+/** Between two pieces of a file: less than a second, more than a reload may take a file to be whole. */
+const PAUSE_MAX_MS = 500;
+
+class Torture {
+  readonly #folder = temporaryFolder();
+  readonly #data = temporaryFolder();
+  readonly #random = randomOf(SEED);
+  readonly #place: Place;
+  readonly #files: Readonly<Record<Part, string>>;
+  readonly #server: RunningServer;
+  /** What was done, for whoever must find out why it failed. */
+  readonly steps: string[] = [`seed ${SEED}`];
+  readonly #inForce: Record<Part, string>;
+  readonly #asked: Promise<unknown>[] = [];
+  #versions = 0;
+  #crowd: Crowd | null = null;
+
+  constructor(ports: { readonly port: number; readonly otherPort: number }) {
+    const named = (name: string): string => path.join(this.#folder, name);
+    this.#files = {
+      passwords: named('passwords'),
+      acl: named('acl'),
+      config: named('iothub.toml'),
+    };
+    this.#place = { ...this.#files, ...ports };
+    this.#inForce = { passwords: '0', acl: '0', config: '0' };
+    for (const part of PARTS) {
+      writeFileSync(this.#files[part], contentOf(part, '0', this.#place), { mode: 0o600 });
+    }
+    const data = ['--data', this.#data];
+    this.#server = new RunningServer(
+      { isPlaced: true },
+      ...data,
+      ...['--config', this.#files.config],
+    );
+    onTestFinished(() => this.#server.kill());
+  }
+
+  get crowd(): Crowd {
+    if (this.#crowd === null) throw new Error('it has not begun');
+    return this.#crowd;
+  }
+
+  async begin(): Promise<void> {
+    for (let listener = 0; listener < 2; listener++) await this.#server.port();
+    void this.#readOn();
+    this.#crowd = new Crowd(this.#place.port, only(this.#inForce), this.#random);
+    await this.crowd.decides(100);
+  }
+
+  /** One file gets a new version, perhaps after some that are none. */
+  async step(): Promise<void> {
+    const part = pick(this.#random, PARTS);
+    if (this.#random() < 0.5) await this.#break(part);
+    await this.#replace(part);
+    expect(this.crowd.violations, this.steps.join('\n')).toEqual([]);
+  }
+
+  /** It is stopped while it reloads. */
+  async end(): Promise<void> {
+    await this.crowd.end();
+    await Promise.all(this.#asked);
+    this.#trigger('all');
+    this.#server.child.kill('SIGTERM');
+    expect(await this.#server.exit).toBe(0);
+    expect(this.#count(/The configuration was reloaded/)).toBeGreaterThanOrEqual(STEPS);
+  }
+
+  async #break(part: Part): Promise<void> {
+    const random = this.#random;
+    const flaw = pick(
+      random,
+      FLAWS.filter((one) => canHave(part, one)),
+    );
+    const version = `${++this.#versions}`;
+    this.crowd.knows(part, version);
+    const content = flawed(part, flaw, contentOf(part, version, this.#place), random);
+    const refusals = this.#count(/The configuration stays as it was/);
+    const { way, trigger } = this.#choose(part, `is ${flaw}`);
+    await this.#write(part, content, way, flaw);
+    this.#trigger(trigger);
+    const isRefused = () => this.#count(/The configuration stays as it was/) > refusals;
+    await this.#until(() => isRefused() && this.#isAlarmUp);
+    await this.crowd.decides(20);
+  }
+
+  async #replace(part: Part): Promise<void> {
+    const version = `${++this.#versions}`;
+    const { crowd } = this;
+    const former = this.#inForce[part];
+    crowd.versions = { ...crowd.versions, [part]: [former, version] };
+    crowd.knows(part, version);
+    const { way, trigger } = this.#choose(part, `becomes version ${version}`);
+    await this.#write(part, contentOf(part, version, this.#place), way);
+    this.#trigger(trigger);
+    while (!(await crowd.isInForce(part, version))) this.#checkTime();
+    this.#inForce[part] = version;
+    crowd.versions = only(this.#inForce);
+    await this.#until(() => !this.#isAlarmUp);
+    await crowd.decides(50);
+  }
+
+  #choose(part: Part, what: string): { way: Way; trigger: Trigger } {
+    const way = pick(this.#random, WAYS);
+    // The configuration itself is not watched.
+    const trigger = pick(this.#random, part === 'config' ? TRIGGERS.slice(1) : TRIGGERS);
+    this.steps.push(`${part} ${what}, ${way}, by ${trigger}`);
+    return { way, trigger };
+  }
+
+  async #write(part: Part, content: string, way: Way, flaw: Flaw | null = null): Promise<void> {
+    const file = this.#files[part];
+    if (flaw === 'missing' || flaw === 'folder') {
+      rmSync(file, { force: true, recursive: true });
+      if (flaw === 'folder') mkdirSync(file);
+      return;
+    }
+    // A folder is in the way of everything else.
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) rmdirSync(file);
+    switch (way) {
+      case 'by a rename':
+        writeFileSync(`${file}.new`, content, { mode: 0o600 });
+        renameSync(`${file}.new`, file);
+        break;
+      case 'in place':
+        writeFileSync(file, content, { mode: 0o600 });
+        break;
+      case 'in pieces':
+        await this.#writeInPieces(file, content);
+    }
+  }
+
+  /** Whole lines at a time, which may be a file by themselves; and somebody asks for a reload in between. */
+  async #writeInPieces(file: string, content: string): Promise<void> {
+    const lines = content.split('\n');
+    const count = 2 + Math.floor(this.#random() * 3);
+    const size = Math.ceil(lines.length / count);
+    writeFileSync(file, '', { mode: 0o600 });
+    for (let at = 0; at < lines.length; at += size) {
+      if (at > 0) await this.#pause();
+      const isLast = at + size >= lines.length;
+      const piece = lines.slice(at, at + size).join('\n');
+      writeFileSync(file, isLast ? piece : `${piece}\n`, { flag: 'a' });
+      if (!isLast && this.#random() < 0.7) this.#trigger(pick(this.#random, TRIGGERS));
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const endMs = performance.now() + PAUSE_MAX_MS * this.#random();
+    while (performance.now() < endMs) await this.crowd.decides(1);
+  }
+
+  #trigger(trigger: Trigger): void {
+    const times = trigger === 'all' ? 3 : 1;
+    for (let i = 0; i < times; i++) {
+      if (trigger === 'signal' || trigger === 'all') this.#server.child.kill('SIGHUP');
+      if (trigger !== 'socket' && trigger !== 'all') continue;
+      const request = { force: false, dryRun: i === 1 };
+      const report = askServer(this.#data, 'POST', '/api/v1/reload', request);
+      this.#asked.push(report.catch((error: Error) => error));
+    }
+  }
+
+  get #isAlarmUp(): boolean {
+    const last = this.#server.lines.findLast((line) => line.includes('reload_failed'));
+    return last?.includes('ALARM') === true;
+  }
+
+  #count(pattern: RegExp): number {
+    return this.#server.lines.filter((line) => pattern.test(line)).length;
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      await this.crowd.decides(1);
+      this.#checkTime();
+    }
+  }
+
+  /** What hangs says where. */
+  #checkTime(): void {
+    expect(this.crowd.violations, this.steps.join('\n')).toEqual([]);
+  }
+
+  async #readOn(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#server.line(/$/);
+      } catch {
+        return; // it has ended
+      }
+    }
+  }
+}
+
+test(
+  `no request is decided by a half of a rule set or by none (seed ${SEED})`,
+  async () => {
+    const [port, otherPort] = [await freePort(), await freePort()];
+    const torture = new Torture({ port, otherPort });
+    await torture.begin();
+    for (let step = 0; step < STEPS; step++) await torture.step();
+    await torture.end();
+  },
+  STEPS * 15_000,
+);
