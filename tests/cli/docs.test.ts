@@ -49,8 +49,11 @@ const COMMANDS = BLOCKS.filter(({ language }) => language === 'sh').flatMap(({ p
 
 /** The commands of a block, each as its words; with what a shell would make of quotes, lines and comments. */
 function commandsOf(text: string): string[][] {
-  const lines = text.replaceAll('\\\n', ' ').split('\n');
-  return lines.map(wordsOf).filter(([program]) => program === 'iothub');
+  const joined = text.replaceAll('\\\n', ' ').replaceAll('node dist/cli/main.js', 'iothub');
+  return joined
+    .split('\n')
+    .map(wordsOf)
+    .filter(([program]) => program === 'iothub');
 }
 
 function wordsOf(line: string): string[] {
