@@ -266,7 +266,7 @@ const ENDING = `## What must agree
 * An authenticator and an authorizer have the keys of their \`type\`, and no others; their names are unique, and those that listeners
   name are there. \`users\` needs a store that lasts.
 * \`anonymous = false\` needs an authenticator, or \`client_certificate = "required"\`; a listener that only \`certificate\` is asked for needs
-  \`client_certificate\` and \`identity\`.
+  \`client_certificate\` and \`identity\`. Where there is an authorizer or an authenticator, a listener whose certificates name clients asks one.
 * An endpoint is \`https://\`; \`http://\` on loopback, or with \`insecure = true\`. Public keys come by \`https://\`, or from loopback.
 * A key of a token has one of \`secret\`, \`file\` and \`url\`; \`HS…\` goes with secrets, everything else with public keys.
 * A rule says \`effect\` and \`actions\`, and \`topics\` unless it is about \`connect\` alone; only such a one has \`addresses\` or \`listeners\`, which
@@ -306,7 +306,7 @@ function chainSections() {
   return [
     section(
       '`[[authenticators]]`',
-      'Who is asked who a client is, one after the other: the first that knows the client decides, and whom nobody knows is refused. Without any, clients are who they say they are. `certificate` has no other keys than these.',
+      'Who is asked who a client is, one after the other: the first that knows the client decides, and whom nobody knows is refused. Without any, clients are who they say they are; or only anonymous ones come in, if there is an authorizer. `certificate` has no other keys than these.',
       COMMON_AUTHENTICATOR_SETTINGS,
       {},
     ),

@@ -112,7 +112,7 @@ export const ACCESS_SETTINGS: Settings<AccessConfig> = {
   strictPermissions: flag(
     'Whether files with secrets that others on this machine can read are refused; else the log warns.',
   ),
-  watch: flag('Whether files are read again when they change.'),
+  watch: flag('Whether files of authenticators and authorizers are read again when they change.'),
   decisionsMax: count(1, 65_536, 'Decisions about topics that are remembered of one session.'),
   hashWorkers: count(0, 64, 'Threads that verify passwords; 0 goes by the number of processors.'),
   hashQueueMax: count(1, 1_000_000, 'Passwords that wait to be verified; more are refused.'),
