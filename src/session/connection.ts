@@ -22,6 +22,7 @@ import { IdentityExpiry } from './identity-expiry.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { Newcomer } from './newcomer.ts';
 import type { ConnectionQuota } from './quota.ts';
+import { Reading } from './reading.ts';
 import { identify } from './reauthorize.ts';
 import { refuseConnect, whyNotConnect } from './refuse.ts';
 import type { Session } from './session.ts';
@@ -60,13 +61,13 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   /** Rates that bound what its client publishes; null: none. */
   quota: ConnectionQuota | null = null;
   readonly keepAlive: KeepAlive;
+  readonly #reading: Reading;
   /** When the bytes that are being handled came; monotonic milliseconds. */
   lastReceivedMs: number;
   readonly openedAtMs: number;
   bytesReceived = 0;
   #isWaitingForTurn = false;
   #isDecoding = false;
-  #paused = 0;
   #turn = 0;
   #readThisTurn = 0;
   readonly #timer = new Timer(this);
@@ -87,6 +88,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.openedAtMs = context.clock.now();
     this.lastReceivedMs = this.openedAtMs;
     this.keepAlive = new KeepAlive(this.openedAtMs);
+    this.#reading = new Reading(stream);
     context.wheel.arm(this.#timer, context.limits.connectTimeoutMs);
   }
 
@@ -131,6 +133,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     }
     this.#readThisTurn += length;
     this.framer.feed(chunk, 0, length);
+    if (this.#reading.isPaused) this.#reading.onBytes(length, this.#isStranger);
     if (this.#readThisTurn > READ_BYTES_PER_TURN_MAX) this.#waitForNextTurn();
     this.#decode();
   }
@@ -143,25 +146,24 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   pauseReading(reason: PauseReason): void {
     if (this.state >= ConnectionState.Closing) return; // what comes is thrown away until the peer has ended, too
-    if (this.#paused === 0) this.stream.pause();
-    this.#paused |= reason;
+    this.#reading.pause(reason, this.#isStranger);
   }
 
   resumeReading(reason: PauseReason): void {
-    if ((this.#paused & reason) === 0) return;
-    this.#paused &= ~reason;
-    if (this.#paused !== 0 || this.state >= ConnectionState.Closing) return;
+    if (!this.#reading.has(reason)) return;
+    this.#reading.lift(reason);
+    if (this.#reading.isPaused || this.state >= ConnectionState.Closing) return;
     // The client could not be heard: its keep-alive stood still.
     this.lastReceivedMs = this.context.clock.now();
     this.keepAlive.onPacket(this.lastReceivedMs);
     if (!this.#isDecoding) this.#decode();
-    if (this.#paused !== 0) return;
+    if (this.#reading.isPaused) return;
     if (this.#peerHasEnded) this.close('the client closed the connection');
-    else this.stream.resume();
+    else this.#reading.resume();
   }
 
-  get isReadingPaused(): boolean {
-    return this.#paused !== 0;
+  get #isStranger(): boolean {
+    return this.state === ConnectionState.Authenticating;
   }
 
   #decode(): void {
@@ -169,10 +171,10 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     const { limits, tick } = this.context;
     this.#isDecoding = true;
     try {
-      while (this.#paused === 0) {
+      while (!this.#reading.isPaused) {
         // Asked before every packet: what others did this turn counts too.
         if (tick.isExhausted) this.#waitForNextTurn();
-        if (this.#paused !== 0 || !framer.next()) break;
+        if (this.#reading.isPaused || !framer.next()) break;
         this.keepAlive.onPacket(this.lastReceivedMs);
         const reasonCode = dispatch(this, framer);
         if (reasonCode >= ReasonCode.UnspecifiedError) this.disconnect(reasonCode);
@@ -273,7 +275,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     } else if (this.state !== ConnectionState.Connected) {
       this.#closeReason ||= 'no CONNECT in time';
       this.destroy();
-    } else if (this.#paused !== 0) {
+    } else if (this.#reading.isPaused) {
       this.context.wheel.arm(timer, this.keepAlive.timeoutMs);
     } else {
       const { dueMs } = this.keepAlive;
@@ -318,10 +320,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.writer.flush();
     if (!this.writer.output.isWriting) this.stream.end();
     // What the peer still sends is read and thrown away: unread bytes would turn the close into a reset.
-    if (this.#paused !== 0) {
-      this.#paused = 0;
-      this.stream.resume();
-    }
+    if (this.#reading.isPaused) this.#reading.resume();
     if (!this.#isDecoding) this.framer.clear();
   }
 
