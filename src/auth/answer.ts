@@ -143,7 +143,7 @@ export function reviewOf(answer: unknown, client: Client): Client | null {
   return { ...client, groups, claims, permissions };
 }
 
-function refusedOf({ reasonCode, reasonString, detail, serverReference }: Fields): Refused {
+function refusedOf({ reasonCode, reasonString, detail, about, serverReference }: Fields): Refused {
   if (typeof reasonCode !== 'number' || !isLegalReasonCode(PacketType.Connack, reasonCode)) {
     throw new Error(`its reasonCode is ${shown(reasonCode)}, which CONNACK does not have`);
   }
@@ -151,6 +151,7 @@ function refusedOf({ reasonCode, reasonString, detail, serverReference }: Fields
     reasonCode,
     reasonString: optionalText(reasonString, 'the reasonString'),
     detail: detail === undefined ? undefined : String(detail),
+    about: optionalText(about, 'the about'),
     serverReference: optionalText(serverReference, 'the serverReference'),
   };
 }

@@ -29,6 +29,8 @@ export interface ConnectRequest {
   readonly certificate: ClientCertificate | null;
   /** The client has gone since: whoever has not begun to work for it yet need not. */
   readonly isGone: boolean;
+  /** It is turned away whatever it shows, since too many like it have failed, or were banned, meanwhile. The same; asked when its turn comes. */
+  readonly isUnwelcome?: boolean;
 }
 
 /** Values that came with an identity: the claims of a token. */
@@ -78,6 +80,8 @@ export interface Refused {
   readonly reasonString?: string;
   /** For the log only: what really was the matter. */
   readonly detail?: string;
+  /** Whom it was about, where what the client showed says it and CONNECT need not: failures are counted by that name. */
+  readonly about?: string;
   /** MQTT 5 §4.11 */
   readonly serverReference?: string;
   readonly username?: never;

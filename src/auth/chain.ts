@@ -63,7 +63,7 @@ const UNPROVEN: Refused = {
 };
 const GONE: Refused = {
   reasonCode: ReasonCode.ServerUnavailable,
-  detail: 'the client has gone before it was let in',
+  detail: 'the client has gone, or was turned away, before it was let in',
 };
 const EXPIRED: Refused = {
   reasonCode: ReasonCode.NotAuthorized,
@@ -145,7 +145,7 @@ export class AuthenticatorChain implements Authenticator {
     for (const member of members) {
       const decision = await member.authenticate(request);
       if (decision !== 'next') return this.#finished(decision, member.name);
-      if (request.isGone) return GONE;
+      if (request.isGone || request.isUnwelcome === true) return GONE;
     }
     return otherwise;
   }

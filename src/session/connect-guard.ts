@@ -30,10 +30,15 @@ export interface ConnectGuard {
   open(host: GuardHost): Promise<void>;
   /** Whether connections from there are closed before anything is read. */
   isBanned(address: string): boolean;
-  /** A CONNECT is valid, and nobody was asked yet who it is: why it is turned away, or null. */
-  objection(request: ConnectRequest): Refused | null;
-  /** The authenticator refused it with that. */
-  onRefused(request: ConnectRequest, reasonCode: ReasonCode): void;
+  /**
+   * A CONNECT is valid, and it is not known yet who it is: why it is turned away, or null. `about`: whom it is about by what it
+   * showed since.
+   */
+  objection(request: ConnectRequest, about?: string): Refused | null;
+  /** Whether there would be an objection by now to one that waits. */
+  isUnwelcome(request: ConnectRequest): boolean;
+  /** The authenticator refused it with that; `about` as above. */
+  onRefused(request: ConnectRequest, reasonCode: ReasonCode, about?: string): void;
   /** The authenticator let it in; null = anonymous. It may still be turned away. */
   onAccepted(request: ConnectRequest, username: string | null): Refused | null;
   /** It is about to take its session over from a client that is connected; or it is turned away, and that one stays. */

@@ -2,16 +2,31 @@
 // counted of the answers.
 
 import type { Accepted, ConnectRequest, Refused } from '../auth/auth.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from './context.ts';
 
 /** The authenticator did not let it in. */
 export function countRefusal(
   { guard, metrics }: Context,
   request: ConnectRequest,
-  { reasonCode }: Refused,
+  { about, reasonCode }: Refused,
 ): void {
   metrics.authenticationFailures++;
-  guard?.onRefused(request, reasonCode);
+  guard?.onRefused(request, reasonCode, about);
+}
+
+/**
+ * The authenticator did not let it in: what the guard has against it by now, which it had not when CONNECT came, or null. Others
+ * failed while it waited, and so nothing was spent on it; or it said only then whom it is about.
+ */
+export function lateObjection(
+  { guard }: Context,
+  request: ConnectRequest,
+  { about, reasonCode }: Refused,
+): Refused | null {
+  const isLate =
+    reasonCode === ReasonCode.ServerUnavailable || request.authenticationMethod !== null;
+  return isLate ? (guard?.objection(request, about) ?? null) : null;
 }
 
 /** The authenticator let it in: why it is turned away all the same, or null. */

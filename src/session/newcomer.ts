@@ -61,6 +61,12 @@ export class Newcomer implements ConnectRequest {
     return !this.#connection.isOpen;
   }
 
+  /** Never once it was let in. */
+  get isUnwelcome(): boolean {
+    const { context, session } = this.#connection;
+    return session === null && context.guard?.isUnwelcome(this) === true;
+  }
+
   forgetPassword(): void {
     this.#password = null;
   }

@@ -5,7 +5,7 @@ import { BroadcastChannel } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import type { HasherOptions, PasswordHasher } from '../../src/auth/passwords/hasher.ts';
 import { testHasher, workerProgram } from '../auth/passwords/fixture.ts';
-import { until } from './until.ts';
+import { turns, until } from './until.ts';
 
 let count = 0;
 
@@ -51,5 +51,14 @@ export class GatedHasher {
     const { derivations } = this.hasher;
     this.#channel.postMessage('go');
     await until(() => this.hasher.derivations > derivations);
+  }
+
+  /** Lets one after the other go on, until it is so. */
+  async goUntil(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      await until(() => this.begun > this.hasher.derivations || isSo());
+      if (this.begun > this.hasher.derivations) await this.go();
+      await turns(2);
+    }
   }
 }

@@ -100,38 +100,29 @@ export class Guard {
     return this.bans.isAddressBanned(address);
   }
 
-  objection(request: ConnectRequest): Refused | null {
-    const { clientId, remoteAddress, username } = request;
-    const ban =
-      this.bans.findAddress(remoteAddress) ??
-      this.bans.findClientId(clientId) ??
-      (username === null ? null : this.bans.findUsername(username));
+  objection(request: ConnectRequest, about?: string): Refused | null {
+    const ban = this.#banOf(request);
     if (ban !== null) return this.#refuseBanned(ban);
-    if (this.#settings.trusted.has(remoteAddress)) return null;
-    const nowMs = this.#clock.now();
-    const attempt = attemptOf(request);
-    if (this.#flapping.isBanned(attempt.address, clientId, nowMs)) return this.#refuseFlapping();
-    const penalty = this.#penalties.find(attempt, nowMs);
-    if (penalty === null) return null;
-    this.#count('penaltyRefusals');
-    return {
-      reasonCode: ReasonCode.QuotaExceeded,
-      reasonString: 'too many logins have failed: try again later',
-      detail: PENALTY_DETAILS[penalty],
-    };
+    const hindrance = this.#hindranceOf(request, about);
+    if (hindrance === null) return null;
+    return hindrance === 'flapping' ? this.#refuseFlapping() : this.#refusePenalty(hindrance);
   }
 
-  onRefused(request: ConnectRequest, reasonCode: ReasonCode): void {
+  isUnwelcome(request: ConnectRequest): boolean {
+    return this.#banOf(request) !== null || this.#hindranceOf(request) !== null;
+  }
+
+  onRefused(request: ConnectRequest, reasonCode: ReasonCode, about?: string): void {
     if (!isFailedLogin(request, reasonCode)) return;
     if (this.#settings.trusted.has(request.remoteAddress)) return;
-    const attempt = attemptOf(request);
+    const attempt = attemptOf(request, about);
     const penalty = this.#penalties.onFailure(attempt, this.#clock.now());
     if (penalty === null) return;
     this.#count('penalties');
     const { penaltyMs, windowMs } = this.#settings;
     const fields = {
       address: request.remoteAddress,
-      ...(penalty === 'address' ? {} : { username: request.username && clip(request.username) }),
+      ...(penalty === 'address' ? {} : { username: clip(attempt.username) || null }),
       ...(penalty === 'client' ? { clientId: clip(request.clientId) } : {}),
       windowMs,
       penaltyMs,
@@ -143,15 +134,22 @@ export class Guard {
   }
 
   onAccepted(request: ConnectRequest, username: string | null): Refused | null {
-    // Who it is may be known only now: from a token, or after SCRAM.
-    const ban = username === null ? null : this.bans.findUsername(username);
+    // Who it is may be known only now: from a token, or after SCRAM. And a ban may have been made while it waited.
+    const ban = this.#banOf(request, username);
     if (ban !== null) return this.#refuseBanned(ban);
-    const { clientId, remoteAddress } = request;
+    const { authenticationMethod, clientId, remoteAddress } = request;
     if (this.#settings.trusted.has(remoteAddress)) return null;
     const nowMs = this.#clock.now();
     const attempt = attemptOf(request);
-    // Whoever comes without a name has proven nothing by that.
-    if (username !== null) this.#penalties.onSuccess(attempt, nowMs);
+    if (username !== null) {
+      const proven = attemptOf(request, username);
+      // A method says whom it is about after CONNECT, to which there was nothing to object.
+      const penalty = authenticationMethod === null ? null : this.#penalties.find(proven, nowMs);
+      if (penalty !== null) return this.#refusePenalty(penalty);
+      // Whoever comes without a name has proven nothing by that.
+      this.#penalties.onSuccess(attempt, nowMs);
+      if (username !== attempt.username) this.#penalties.onSuccess(proven, nowMs);
+    }
     if (!this.#flapping.onConnect(attempt.address, clientId, nowMs)) return null;
     this.#count('flappingBans');
     const { flappingBanMs, flappingWindowMs } = this.#settings;
@@ -188,6 +186,37 @@ export class Guard {
     if (outcome === 'quiet' || (outcome === 'refused' && !isFirst)) return;
     const fields = { clientId, addresses, windowMs: this.#settings.fightWindowMs };
     this.#host?.refusalLog.warn(clientId, fields, outcome === 'host' ? ONE_HOST : HOSTS);
+  }
+
+  #banOf(
+    { clientId, remoteAddress, username }: ConnectRequest,
+    proven?: string | null,
+  ): Ban | null {
+    const { bans } = this;
+    return (
+      bans.findAddress(remoteAddress) ??
+      bans.findClientId(clientId) ??
+      (username === null ? null : bans.findUsername(username)) ??
+      (proven === undefined || proven === null ? null : bans.findUsername(proven))
+    );
+  }
+
+  /** Trusted addresses have none. */
+  #hindranceOf(request: ConnectRequest, about?: string): Penalty | 'flapping' | null {
+    if (this.#settings.trusted.has(request.remoteAddress)) return null;
+    const nowMs = this.#clock.now();
+    const attempt = attemptOf(request, about);
+    if (this.#flapping.isBanned(attempt.address, request.clientId, nowMs)) return 'flapping';
+    return this.#penalties.find(attempt, nowMs);
+  }
+
+  #refusePenalty(penalty: Penalty): Refused {
+    this.#count('penaltyRefusals');
+    return {
+      reasonCode: ReasonCode.QuotaExceeded,
+      reasonString: 'too many logins have failed: try again later',
+      detail: PENALTY_DETAILS[penalty],
+    };
   }
 
   #refuseBanned({ kind, pattern, reason }: Ban): Refused {
@@ -246,6 +275,10 @@ function isFailedLogin(request: ConnectRequest, reasonCode: ReasonCode): boolean
   );
 }
 
-function attemptOf({ clientId, remoteAddress, username }: ConnectRequest): Attempt {
-  return { address: limitKey(remoteAddress), username: username ?? '', clientId };
+/** `about` counts before the name in CONNECT, which may be any. */
+function attemptOf(
+  { clientId, remoteAddress, username }: ConnectRequest,
+  about = username ?? '',
+): Attempt {
+  return { address: limitKey(remoteAddress), username: about, clientId };
 }

@@ -64,6 +64,7 @@ export class HttpAuthenticator implements Authenticator {
       fieldsOf(request),
       (answered) => this.#read(answered, request),
       () => request.isGone,
+      () => request.isUnwelcome === true,
     );
   }
 

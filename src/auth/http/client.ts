@@ -25,6 +25,7 @@ export type HttpOutcome =
 interface Waiting {
   readonly question: HttpQuestion;
   readonly isGone: () => boolean;
+  readonly isUnwelcome: () => boolean;
   readonly resolve: (outcome: HttpOutcome | Promise<HttpOutcome>) => void;
   readonly timer: Cancellable;
 }
@@ -57,8 +58,15 @@ export class HttpClient {
     });
   }
 
-  /** Never rejects. `isGone` says that nobody waits for the answer any more; it is not asked for then. */
-  ask(question: HttpQuestion, isGone: () => boolean): Promise<HttpOutcome> {
+  /**
+   * Never rejects. `isGone` says that nobody waits for the answer any more, `isUnwelcome` that it would have no consequence; it is
+   * not asked for then.
+   */
+  ask(
+    question: HttpQuestion,
+    isGone: () => boolean,
+    isUnwelcome: () => boolean = () => false,
+  ): Promise<HttpOutcome> {
     const { concurrency, queueMax, timeoutMs, clock } = this.#endpoint;
     if (this.#end.signal.aborted) return Promise.resolve(CLOSED);
     if (this.#circuit.isOpen) return Promise.resolve(OPEN);
@@ -67,7 +75,7 @@ export class HttpClient {
     if (this.#waiting.size >= queueMax) return Promise.resolve(this.#busy());
     return new Promise((resolve) => {
       const timer = clock.every(timeoutMs, () => this.#settle(waiting, this.#busy()));
-      const waiting: Waiting = { question, isGone, resolve, timer };
+      const waiting: Waiting = { question, isGone, isUnwelcome, resolve, timer };
       this.#waiting.add(waiting);
     });
   }
@@ -107,7 +115,7 @@ export class HttpClient {
       if (this.#running >= this.#endpoint.concurrency) return;
       this.#waiting.delete(waiting);
       waiting.timer.cancel();
-      if (waiting.isGone()) waiting.resolve(GONE);
+      if (waiting.isGone() || waiting.isUnwelcome()) waiting.resolve(GONE);
       else waiting.resolve(this.#send(waiting.question));
     }
   }

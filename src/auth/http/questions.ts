@@ -44,10 +44,11 @@ export class Questions<T> {
     fields: QuestionFields,
     read: (answered: HttpAnswered) => Meaning<T>,
     isGone: () => boolean = () => false,
+    isUnwelcome: () => boolean = () => false,
   ): T | Promise<T> {
     const text = questionText(this.endpoint, fields);
     const key = this.#cache.keyOf(text);
-    return this.#cache.get(key) ?? this.#askEndpoint(text, key, read, isGone);
+    return this.#cache.get(key) ?? this.#askEndpoint(text, key, read, isGone, isUnwelcome);
   }
 
   close(): void {
@@ -60,13 +61,15 @@ export class Questions<T> {
     key: string,
     read: (answered: HttpAnswered) => Meaning<T>,
     isGone: () => boolean,
+    isUnwelcome: () => boolean,
   ): Promise<T> {
     const { name, place } = this.endpoint;
     const fail = (problem: string, code: FailureCode = ReasonCode.ServerUnavailable): T =>
       this.#failed(code, `${name} (${place}): ${problem}`);
-    const outcome = await this.#client.ask(questionOf(this.endpoint, text), isGone);
+    const question = questionOf(this.endpoint, text);
+    const outcome = await this.#client.ask(question, isGone, isUnwelcome);
     if (outcome.kind === 'busy') return fail('it is asked too much', ReasonCode.ServerBusy);
-    if (outcome.kind === 'gone') return fail('the client has gone');
+    if (outcome.kind === 'gone') return fail('the client has gone, or was turned away');
     if (outcome.kind === 'failed') return fail(outcome.problem);
     try {
       const { answer, isNegative, endsInMs } = read(outcome);

@@ -37,6 +37,12 @@ export const refuse = {
     return { reasonCode: ReasonCode.ServerUnavailable, reasonString, detail };
   },
 
+  /** Nothing was looked at, and nothing is held against its bearer. */
+  unasked(): Refused {
+    const detail = 'the client has gone, or was turned away';
+    return { reasonCode: ReasonCode.ServerUnavailable, detail };
+  },
+
   busy(detail: string): Refused {
     const reasonString = 'too many clients want to log in';
     return { reasonCode: ReasonCode.ServerBusy, reasonString, detail };

@@ -2,7 +2,7 @@
 // the issuer has made since: then its set is fetched, and what is new there gets one try.
 
 import { compactVerify, errors } from 'jose';
-import type { Refused } from '../auth.ts';
+import type { ConnectRequest, Refused } from '../auth.ts';
 import type { JwtAlgorithm } from './algorithms.ts';
 import type { JwtKey } from './key.ts';
 import type { JwtKeys } from './keys.ts';
@@ -24,6 +24,7 @@ export interface Genuine {
 }
 
 type Outcome = Genuine | Refused;
+type Bearer = Pick<ConnectRequest, 'isGone' | 'isUnwelcome'>;
 
 export class TokenVerifier {
   readonly #keys: JwtKeys;
@@ -36,11 +37,7 @@ export class TokenVerifier {
   }
 
   /** What a genuine token holds, or why it is not known to be one. */
-  async verify(
-    token: string,
-    header: TokenHeader,
-    bearer: { readonly isGone: boolean },
-  ): Promise<Outcome> {
+  async verify(token: string, header: TokenHeader, bearer: Bearer): Promise<Outcome> {
     const { algorithm } = header;
     if (!this.#keys.allows(algorithm)) {
       return refuse.forged(`no key is for the algorithm ${quoted(algorithm)}`);
@@ -67,7 +64,7 @@ export class TokenVerifier {
     token: string,
     algorithm: JwtAlgorithm,
     keys: readonly JwtKey[],
-    bearer: { readonly isGone: boolean },
+    bearer: Bearer,
   ): Promise<Outcome | null> {
     if (keys.length === 0) return null;
     if (keys.length > TRIES_MAX) {
@@ -76,7 +73,7 @@ export class TokenVerifier {
       );
     }
     const trying = this.#slots.run(async () => {
-      if (bearer.isGone) return refuse.forged('the client has gone');
+      if (bearer.isGone || bearer.isUnwelcome === true) return refuse.unasked();
       for (const key of keys) {
         const genuine = await this.#try(token, algorithm, key);
         if (genuine !== null) return genuine;

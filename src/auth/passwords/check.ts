@@ -5,7 +5,7 @@ import type { ConnectRequest, Refused } from '../auth.ts';
 import type { PasswordCheck, PasswordHasher } from './hasher.ts';
 import type { PasswordHash } from './password-hash.ts';
 
-/** Nothing is computed for a client that has gone before its turn. */
+/** Nothing is computed for a client that has gone before its turn, or that must not come in any more. */
 export async function checkPassword(
   hasher: PasswordHasher,
   request: ConnectRequest,
@@ -14,7 +14,12 @@ export async function checkPassword(
 ): Promise<'match' | 'mismatch' | Refused> {
   let check: PasswordCheck;
   try {
-    check = await hasher.verify(hash, password, () => request.isGone);
+    check = await hasher.verify(
+      hash,
+      password,
+      () => request.isGone,
+      () => request.isUnwelcome === true,
+    );
   } catch (error) {
     const detail = error instanceof Error ? error.message : 'the password could not be hashed';
     return { reasonCode: ReasonCode.ServerUnavailable, detail };
@@ -24,7 +29,7 @@ export async function checkPassword(
     return { reasonCode: ReasonCode.ServerBusy, detail };
   }
   if (check === 'gone') {
-    const detail = 'the client went before its password was hashed';
+    const detail = 'the client went, or was turned away, before its password was hashed';
     return { reasonCode: ReasonCode.ServerUnavailable, detail };
   }
   return check;

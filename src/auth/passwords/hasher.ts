@@ -48,7 +48,7 @@ export interface Argon2Derivation {
 /** What a thread is asked for. */
 export type Derivation = Pbkdf2Derivation | Sha512Derivation | Argon2Derivation;
 
-/** `busy`: the queue is full. `gone`: whoever asked has gone before its turn came. */
+/** `busy`: the queue is full. `gone`: whoever asked has gone, or is not welcome any more, when its turn comes. */
 export type PasswordCheck = 'match' | 'mismatch' | 'busy' | 'gone';
 
 /** A derivation that was not done: no room in the queue, a thread that died, or the hasher is closed. */
@@ -65,6 +65,7 @@ export class HasherError extends Error {
 interface Job {
   readonly derivation: Derivation;
   readonly isGone: () => boolean;
+  readonly isUnwelcome: () => boolean;
   /** null: it was gone. */
   readonly resolve: (bytes: Uint8Array | null) => void;
   readonly reject: (error: HasherError) => void;
@@ -78,7 +79,7 @@ interface Thread {
 
 const WORKERS_MAX = 4;
 const QUEUE_MAX = 1_000;
-const NEVER_GONE = (): boolean => false;
+const NEVER = (): boolean => false;
 
 export class PasswordHasher {
   readonly #workersMax: number;
@@ -108,17 +109,19 @@ export class PasswordHasher {
 
   /**
    * Whether the password is the one that was hashed, compared in constant time. One that is nobody's is a mismatch without being
-   * hashed: PBKDF2 knows no difference between `secret` and `secret` with NULs behind it. Rejects with HasherError.
+   * hashed: PBKDF2 knows no difference between `secret` and `secret` with NULs behind it. `isGone` is asked of all who wait when
+   * room is looked for, `isUnwelcome` only of whose turn it is. Rejects with HasherError.
    */
   async verify(
     hash: PasswordHash,
     password: Uint8Array,
     isGone: () => boolean,
+    isUnwelcome: () => boolean = NEVER,
   ): Promise<PasswordCheck> {
     if (passwordProblem(password) !== null) return 'mismatch';
     let bytes: Uint8Array | null;
     try {
-      bytes = await this.#enqueue(derivationOf(hash, password), isGone);
+      bytes = await this.#enqueue(derivationOf(hash, password), isGone, isUnwelcome);
     } catch (error) {
       if (error instanceof HasherError && error.problem === 'busy') return 'busy';
       throw error;
@@ -130,7 +133,7 @@ export class PasswordHasher {
 
   /** The derived bytes. Rejects with HasherError, also when the queue is full. */
   async derive(derivation: Derivation): Promise<Uint8Array> {
-    const bytes = await this.#enqueue(derivation, NEVER_GONE);
+    const bytes = await this.#enqueue(derivation, NEVER, NEVER);
     return bytes ?? new Uint8Array(0); // nobody is never gone
   }
 
@@ -148,14 +151,18 @@ export class PasswordHasher {
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
-  #enqueue(derivation: Derivation, isGone: () => boolean): Promise<Uint8Array | null> {
+  #enqueue(
+    derivation: Derivation,
+    isGone: () => boolean,
+    isUnwelcome: () => boolean,
+  ): Promise<Uint8Array | null> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(closed());
       if (!this.#hasRoom()) {
         return reject(new HasherError('busy', 'too many passwords wait to be hashed'));
       }
       const owned = { ...derivation, password: derivation.password.slice() }; // it may be borrowed
-      this.#queue.push({ derivation: owned, isGone, resolve, reject });
+      this.#queue.push({ derivation: owned, isGone, isUnwelcome, resolve, reject });
       this.#next();
     });
   }
@@ -184,7 +191,7 @@ export class PasswordHasher {
       if (idle === null && this.#threads.length >= this.#workersMax) return;
       const job = this.#queue.shift();
       if (job === undefined) return;
-      if (job.isGone()) job.resolve(null);
+      if (job.isGone() || job.isUnwelcome()) job.resolve(null);
       else this.#begin(job, idle);
     }
   }

@@ -118,8 +118,11 @@ export class ScramExchange implements AuthExchange {
     const authMessage = `${first.bare},${serverFirst},${final.withoutProof}`;
     const isRight = isProof(secrets, authMessage, final.proof);
     const accepted = accounts.accept(username, secrets);
-    if (typeof accepted === 'string') return { ...refusal, detail: accepted };
-    if (!isRight) return { ...refusal, detail: `wrong password of ${JSON.stringify(username)}` };
+    if (typeof accepted === 'string') return { ...refusal, about: username, detail: accepted };
+    if (!isRight) {
+      const detail = `wrong password of ${JSON.stringify(username)}`;
+      return { ...refusal, about: username, detail };
+    }
     const signature = serverSignature(secrets, authMessage).toString('base64');
     return { ...accepted, data: Buffer.from(`v=${signature}`) };
   }

@@ -12,7 +12,7 @@ import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
 import { type Entrant, enter } from '../enter.ts';
-import { countRefusal, guardObjection, takeoverObjection } from '../guarding.ts';
+import { countRefusal, guardObjection, lateObjection, takeoverObjection } from '../guarding.ts';
 import { Newcomer } from '../newcomer.ts';
 import { isPending, park } from '../parking.ts';
 import { refuseConnect } from '../refuse.ts';
@@ -114,8 +114,9 @@ function decide(
 ): ReasonCode {
   if (isAccepted(decision)) return welcome(connection, packet, request, decision);
   const refused = refusalOf(decision);
-  countRefusal(connection.context, request, refused);
-  return refuse(connection, refused);
+  const objection = lateObjection(connection.context, request, refused);
+  if (objection === null) countRefusal(connection.context, request, refused);
+  return refuse(connection, objection ?? refused);
 }
 
 function refuse(connection: Connection, refused: Refused): ReasonCode {

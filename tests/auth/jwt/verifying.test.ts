@@ -91,9 +91,12 @@ test('text that only looks like a remembered token is another one', () => {
   expect(tokens.get('\u0161\u0162\u0163')).toBeNull();
 });
 
-test('whoever has gone is not verified', async () => {
+test('whoever has gone, or is not welcome any more, is not verified, and it is no failure of his', async () => {
   const made = await authenticator();
-  expect(await login(made, await token(), { isGone: true })).toMatchObject({ reasonCode: 0x86 });
+  expect(await login(made, await token(), { isGone: true })).toMatchObject({ reasonCode: 0x88 });
+  expect(await login(made, await token(), { isUnwelcome: true })).toMatchObject({
+    reasonCode: 0x88,
+  });
   expect(made.verifications).toBe(0);
 });
 

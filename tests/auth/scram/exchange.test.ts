@@ -126,8 +126,8 @@ describe('credentials', () => {
     const wrong = run(new ScramClient('user', 'pen'));
     const unknown = run(new ScramClient('nobody', 'pencil'));
     const both = run(new ScramClient('nobody', 'pen'));
-    expect(wrong).toEqual({ ...REFUSAL, detail: 'wrong password of "user"' });
-    expect(unknown).toEqual({ ...REFUSAL, detail: 'there is no such user' });
+    expect(wrong).toEqual({ ...REFUSAL, about: 'user', detail: 'wrong password of "user"' });
+    expect(unknown).toEqual({ ...REFUSAL, about: 'nobody', detail: 'there is no such user' });
     expect(both).toEqual(unknown);
   });
 

@@ -265,7 +265,8 @@ describe('SCRAM-SHA-256', () => {
       ['eve', 'x', 'the record of the user "eve" cannot be read'],
       ['raw', 'chalk', 'the password of the user "raw" cannot be used with SCRAM'],
     ] as const) {
-      expect(await scram(authenticator, username, password)).toEqual({ ...WRONG, detail });
+      const about = username;
+      expect(await scram(authenticator, username, password)).toEqual({ ...WRONG, about, detail });
     }
   });
 
@@ -297,6 +298,7 @@ describe('SCRAM-SHA-256', () => {
     const final = bytes(client.final(Buffer.from(data ?? []).toString()));
     expect(await exchange?.step(final)).toEqual({
       ...WRONG,
+      about: 'alice',
       detail: expect.stringContaining(detail),
     });
   });
