@@ -41,6 +41,8 @@ export interface AccessReview {
 
 /** Sessions that are looked at in one turn. */
 const SLICE = 200;
+/** How often one is looked at again that is somebody else each time. */
+const LOOKS_MAX = 3;
 
 /** Serves a listener whose authenticator is not there. */
 const NOBODY: Authenticator = {
@@ -102,6 +104,7 @@ export class AccessControl {
 
   /** Something is different about one user: its clients are looked at as after a replacement. */
   async reviewUser(username: string): Promise<void> {
+    this.#context.access.userChanged();
     for (const session of [...this.#registry]) {
       if (session.client.username === username && !session.hasEnded) await this.#reviewOne(session);
     }
@@ -144,14 +147,17 @@ export class AccessControl {
   }
 
   /** True if its client had to go. */
-  async #reviewOne(session: Session): Promise<boolean> {
-    const { connection } = session;
+  async #reviewOne(session: Session, triesLeft = LOOKS_MAX): Promise<boolean> {
+    const { client: before, connection } = session;
     const { access } = this.#context;
-    const authenticators = this.#authenticatorsFor(connection, this.#options);
+    const options = this.#options;
+    const authenticators = this.#authenticatorsFor(connection, options);
     const client = await this.#clientOf(session, authenticators);
     const mayBeHere = connection === null || (await mayStay(access, client, connection));
     if (session.hasEnded || session.connection !== connection) return false; // looked at when it came
-    if (!mayBeHere) {
+    if (options !== this.#options) return false; // the next review looks at everybody
+    const isOther = session.client !== before; // it re-authenticated, or another review was quicker
+    if (!mayBeHere || (isOther && triesLeft === 0)) {
       const { clientId, username } = session.client;
       this.#context.logger.info(
         { clientId, username },
@@ -160,6 +166,7 @@ export class AccessControl {
       connection?.disconnect(ReasonCode.NotAuthorized, 'access was changed');
       return true;
     }
+    if (isOther) return this.#reviewOne(session, triesLeft - 1);
     if (client === null) {
       muteAll(session);
       return false;

@@ -26,6 +26,7 @@ export class Access {
   #authorizer: Authorizer | null;
   #rules: AccessRules;
   #generation = 1;
+  #identities = 1;
 
   constructor(authorizer: Authorizer | null, rules: Partial<AccessRules> = {}) {
     this.#authorizer = authorizer;
@@ -52,10 +53,21 @@ export class Access {
     return this.#generation;
   }
 
+  /** Another one whenever somebody may be somebody else: for each replacement, and when a user was changed. */
+  get identities(): number {
+    return this.#identities;
+  }
+
   replace(authorizer: Authorizer | null, rules: AccessRules): void {
     this.#authorizer = authorizer;
     this.#rules = rules;
     this.#generation++;
+    this.#identities++;
+  }
+
+  /** What an authenticator said of clients that are not in yet may not be true any more. */
+  userChanged(): void {
+    this.#identities++;
   }
 }
 

@@ -1,5 +1,6 @@
 // AUTH from the client: the next step of an authentication that runs, or the start of a re-authentication. MQTT 5 §3.15, §4.12.
 
+import type { Client, Proven } from '../../auth/auth.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import { type AuthPacket, PacketType } from '../../protocol/packet.ts';
 import { decodeAuth } from '../../protocol/packets/auth.ts';
@@ -7,6 +8,7 @@ import { ReasonCode } from '../../protocol/reason-code.ts';
 import { clientOf } from '../admission.ts';
 import type { Connection } from '../connection.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
+import { isPending, park, verdictFor } from '../parking.ts';
 
 export function onAuth(connection: Connection, framer: Framer): ReasonCode {
   const { limits } = connection.context;
@@ -38,44 +40,52 @@ function reAuthenticate(
   previous: EnhancedAuthentication,
   packet: AuthPacket,
 ): ReasonCode {
-  const { authenticator } = connection.context.authentication;
+  const { access, authentication } = connection.context;
+  const { authenticator } = authentication;
   const { client, request, session } = connection;
   if (previous.isRunning || client === null || request === null || session === null) {
     return ReasonCode.ProtocolError;
   }
   const exchange = authenticator?.begin?.(previous.method, request, client.username) ?? null;
   if (exchange === null) return ReasonCode.NotAuthorized;
-  const { access } = connection.context;
   const { generation } = access;
-  const authentication = new EnhancedAuthentication(
+  const end = (reasonCode: ReasonCode, reason?: string): ReasonCode => {
+    connection.disconnect(reasonCode, reason);
+    return ReasonCode.Success;
+  };
+  const finish = (identity: Client, proven: Proven, mayConnect: unknown): ReasonCode => {
+    if (generation !== access.generation) {
+      return end(ReasonCode.ServerBusy, 'access control was changed meanwhile: try again');
+    }
+    if (connection.session !== session) return ReasonCode.Success;
+    const verdict = verdictFor(PacketType.Disconnect, mayConnect);
+    if (verdict >= ReasonCode.UnspecifiedError) return end(verdict, 'this client may not connect');
+    connection.identify(session, identity, proven.expiresAtMs);
+    const isSent = connection.writer.send({
+      type: PacketType.Auth,
+      reasonCode: ReasonCode.Success,
+      properties: { authenticationMethod: previous.method, authenticationData: proven.data },
+    });
+    return isSent ? ReasonCode.Success : ReasonCode.PacketTooLarge;
+  };
+  const next = new EnhancedAuthentication(
     connection,
     previous.method,
     exchange,
     (proven) => {
       if (proven.username !== client.username) {
         const reason = 'a re-authentication cannot change who the client is';
-        connection.disconnect(ReasonCode.NotAuthorized, reason);
-        return ReasonCode.Success;
+        return end(ReasonCode.NotAuthorized, reason);
       }
-      if (connection.session !== session) return ReasonCode.Success;
-      if (generation !== access.generation) {
-        const reason = 'access control was reloaded meanwhile: connect again';
-        connection.disconnect(ReasonCode.ServerBusy, reason); // users and rules that are gone let it in
-        return ReasonCode.Success;
-      }
-      connection.identify(session, clientOf(client, proven), proven.expiresAtMs);
-      const isSent = connection.writer.send({
-        type: PacketType.Auth,
-        reasonCode: ReasonCode.Success,
-        properties: { authenticationMethod: previous.method, authenticationData: proven.data },
-      });
-      return isSent ? ReasonCode.Success : ReasonCode.PacketTooLarge;
-    },
-    (refused) => {
-      connection.disconnect(ReasonCode.NotAuthorized, refused.reasonString); // [MQTT-4.12.1-2]
+      const identity = clientOf(client, proven);
+      // Its groups and claims may be others, by which it must not have this client id.
+      const answer = access.authorizer?.authorizeConnect?.(identity, request) ?? ReasonCode.Success;
+      if (!isPending(answer)) return finish(identity, proven, answer);
+      park(connection, answer, (mayConnect) => finish(identity, proven, mayConnect));
       return ReasonCode.Success;
     },
+    (refused) => end(ReasonCode.NotAuthorized, refused.reasonString), // [MQTT-4.12.1-2]
   );
-  connection.authentication = authentication;
-  return authentication.step(packet.properties.authenticationData ?? null);
+  connection.authentication = next;
+  return next.step(packet.properties.authenticationData ?? null);
 }

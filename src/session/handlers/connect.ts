@@ -177,10 +177,10 @@ function authenticateEnhanced(
   return connection.authentication.step(packet.properties.authenticationData ?? null);
 }
 
-/** Users and rules changed between its first packet and its last. */
+/** Users or rules changed between its first packet and its last. */
 const TRY_AGAIN: Refused = {
   reasonCode: ReasonCode.ServerBusy,
-  reasonString: 'access control was reloaded meanwhile: try again',
+  reasonString: 'access control was changed meanwhile: try again',
 };
 
 /** It is who it says: may it have its session? */
@@ -209,14 +209,15 @@ function welcome(
 function seekAdmission(connection: Connection, entrant: Entrant): ReasonCode {
   const { context } = connection;
   const { packet, request, client } = entrant;
-  const { generation } = context.access;
+  const { identities } = context.access;
   const answer = admit(context, packet, request, client);
   if (!isPending(answer)) return admitted(connection, entrant, answer);
-  park(connection, answer, (result) =>
-    generation === context.access.generation
-      ? admitted(connection, entrant, result)
-      : authenticate(connection, packet),
-  );
+  park(connection, answer, (result) => {
+    if (identities === context.access.identities) return admitted(connection, entrant, result);
+    // Who it is, or what it may, was asked of those who are gone. A method has had its last word already.
+    if (request.authenticationMethod !== null) return refuse(connection, TRY_AGAIN);
+    return authenticate(connection, packet);
+  });
   return ReasonCode.Success;
 }
 
