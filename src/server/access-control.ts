@@ -44,6 +44,10 @@ const SLICE = 200;
 /** How often one is looked at again that is somebody else each time. */
 const LOOKS_MAX = 3;
 
+/** Why a client is ended, for the log. */
+const NOT_KNOWN = 'its user, its password, or the way it came in is gone';
+const NOT_ALLOWED = 'no rule lets it connect any more';
+
 /** Serves a listener whose authenticator is not there. */
 const NOBODY: Authenticator = {
   authenticate: () => ({
@@ -159,9 +163,10 @@ export class AccessControl {
     const isOther = session.client !== before; // it re-authenticated, or another review was quicker
     if (!mayBeHere || (isOther && triesLeft === 0)) {
       const { clientId, username } = session.client;
+      const why = client === null ? NOT_KNOWN : NOT_ALLOWED;
       this.#context.logger.info(
-        { clientId, username },
-        'a client is ended: it may not be here now',
+        { clientId, username, why },
+        'a client is ended by new access rules',
       );
       connection?.disconnect(ReasonCode.NotAuthorized, 'access was changed');
       return true;

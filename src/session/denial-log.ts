@@ -6,6 +6,7 @@ import type { Logger } from '../core/logger.ts';
 import { RefusalLog } from '../core/refusal-log.ts';
 import { limitKey } from '../lib/address.ts';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
+import type { QoS } from '../protocol/packet.ts';
 import type { Access } from './access.ts';
 import { isPending } from './parking.ts';
 
@@ -18,6 +19,8 @@ const SENTENCES = {
   subscribe: 'a client may not subscribe to this',
   receive: 'a client may not receive this',
 } as const;
+
+const MUTED = 'a subscription is muted: its client may not have it any more';
 
 export class DenialLog {
   readonly #access: Access;
@@ -34,6 +37,14 @@ export class DenialLog {
   denied(client: Client, question: AccessQuestion): void {
     const { action, topic } = question;
     this.#tell(client, SENTENCES[action], { topic }, topic, () =>
+      this.#access.authorizer?.explain?.(client, question),
+    );
+  }
+
+  /** A subscription that it has gets nothing from now on. */
+  muted(client: Client, topicFilter: string, qos: QoS): void {
+    const question = { action: 'subscribe', topic: topicFilter, qos, retain: false } as const;
+    this.#tell(client, MUTED, { topic: topicFilter }, topicFilter, () =>
       this.#access.authorizer?.explain?.(client, question),
     );
   }

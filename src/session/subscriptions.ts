@@ -96,6 +96,9 @@ export class Subscriptions {
     const qos = grantedQos < qosMax ? grantedQos : qosMax;
     if (subscription.access === access && subscription.qos === qos) return;
     const { topicFilter, shareName } = splitSharedFilter(subscription.topicFilter);
+    if (access === SubscriptionAccess.Muted && subscription.access !== access) {
+      this.#context.denials.muted(this.#session.client, topicFilter, subscription.qos);
+    }
     subscription.access = access;
     subscription.qos = qos;
     this.#context.router.subscribe(subscription, topicFilter, shareName);

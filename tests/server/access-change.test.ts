@@ -6,6 +6,7 @@ import type { Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
 import type { QoS } from '../../src/protocol/packet.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { CONNACK, expectDisconnected, expectRefused } from '../kit/answers.ts';
+import { LogBook } from '../kit/log-book.ts';
 import { byName, connectAs, connectAsV3, ReceiveOnly } from '../kit/rules.ts';
 import { startStored } from '../kit/stored.ts';
 import { subscriberV5, subscribeV5 } from '../kit/traffic.ts';
@@ -378,4 +379,34 @@ test('a re-authentication that those began who are gone is not finished by them:
   await broker.server.setAccess({ authenticator: ticket });
   answers[1]();
   await expectDisconnected(client, 0x89);
+});
+
+test('the log says whom a change ended and what it muted, and by which rule', async () => {
+  const log = new LogBook();
+  const broker = await startServer({ authenticator: users('ann', 'bob'), logger: log });
+  const ann = await broker.connect(connectAs('ann', 'a'), CONNACK);
+  await subscribeV5(ann, 't');
+  await broker.connect(connectAs('bob', 'b'), CONNACK);
+  const authorizer: Authorizer = {
+    ...allow('u'),
+    explain: () => ({
+      outcome: 'deny',
+      source: 'acl',
+      rule: 'topic deny t',
+      file: '/etc/acl',
+      line: 7,
+      reason: 'a deny rule fits',
+    }),
+  };
+  await broker.server.setAccess({ authenticator: users('ann'), authorizer });
+  expect(log.lines).toContainEqual({
+    level: 'info',
+    fields: { clientId: 'b', username: 'bob', why: expect.stringContaining('its user') },
+    message: 'a client is ended by new access rules',
+  });
+  expect(log.lines).toContainEqual({
+    level: 'info',
+    fields: expect.objectContaining({ clientId: 'a', topic: 't', by: 'acl', at: '/etc/acl:7' }),
+    message: 'a subscription is muted: its client may not have it any more',
+  });
 });
