@@ -4,3 +4,11 @@
 export function clip(text: string, max = 128): string {
   return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }
+
+/** A JWT or what is like one: parts in base64url, the first of them the beginning of a JSON object. */
+const TOKEN = /^e[wy][\w-]{8,}(?:\.[\w-]*){2,4}$/;
+
+/** The same of a user name. Tokens may come in its place, and who reads one has it: none is shown. */
+export function clipName(name: string): string {
+  return TOKEN.test(name) ? '(a token)' : clip(name);
+}

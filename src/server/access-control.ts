@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Authenticator, Authorizer, Client } from '../auth/auth.ts';
+import { clipName } from '../lib/clip.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import {
@@ -165,7 +166,7 @@ export class AccessControl {
       const { clientId, username } = session.client;
       const why = client === null ? NOT_KNOWN : NOT_ALLOWED;
       this.#context.logger.info(
-        { clientId, username, why },
+        { clientId, username: username === null ? null : clipName(username), why },
         'a client is ended by new access rules',
       );
       connection?.disconnect(ReasonCode.NotAuthorized, 'access was changed');

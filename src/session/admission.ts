@@ -11,6 +11,7 @@ import type {
   Refused,
   SubscribeVerdict,
 } from '../auth/auth.ts';
+import { clipName } from '../lib/clip.ts';
 import { splitSharedFilter } from '../protocol/filter.ts';
 import { type ConnectPacket, PacketType, type QoS, type Will } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
@@ -74,7 +75,7 @@ export function isOwner(session: Session, client: Client): boolean {
 }
 
 function nameOf(username: string | null): string {
-  return username === null ? 'an anonymous client' : `the user ${username}`;
+  return username === null ? 'an anonymous client' : `the user ${clipName(username)}`;
 }
 
 /** Asks for everything that may keep the client out; a promise only if one of the answers is. */

@@ -5,6 +5,7 @@ import type { AccessQuestion, Client, ConnectRequest, Explanation } from '../aut
 import type { Logger } from '../core/logger.ts';
 import { RefusalLog } from '../core/refusal-log.ts';
 import { limitKey } from '../lib/address.ts';
+import { clipName } from '../lib/clip.ts';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
 import type { QoS } from '../protocol/packet.ts';
 import type { Access } from './access.ts';
@@ -77,7 +78,7 @@ export class DenialLog {
     }
     const id = `${sentence}\n${key}`;
     if (this.#explaining.has(id) || this.#explaining.size >= EXPLAINING_MAX) return; // it is told in a moment
-    const told = { clientId, username, ...fields };
+    const told = { clientId, username: username === null ? null : clipName(username), ...fields };
     const owner = limitKey(remoteAddress);
     const tell = (explained: object): void =>
       this.#log.info(key, { ...told, ...explained }, sentence, owner);

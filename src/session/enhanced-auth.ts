@@ -6,25 +6,23 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Connection } from './connection.ts';
 import { isPending, park } from './parking.ts';
 
+export interface Ends {
+  readonly onProven: (step: Proven) => ReasonCode;
+  readonly onRefused: (step: Refused) => ReasonCode;
+}
+
 export class EnhancedAuthentication {
   readonly method: string;
   #exchange: AuthExchange | null;
   readonly #connection: Connection;
-  readonly #onProven: (step: Proven) => ReasonCode;
-  readonly #onRefused: (step: Refused) => ReasonCode;
+  /** What becomes of it. Forgotten at its end: CONNECT, with a password maybe, is in there, and this lives on for its method. */
+  #ends: Ends | null;
 
-  constructor(
-    connection: Connection,
-    method: string,
-    exchange: AuthExchange,
-    onProven: (step: Proven) => ReasonCode,
-    onRefused: (step: Refused) => ReasonCode,
-  ) {
+  constructor(connection: Connection, method: string, exchange: AuthExchange, ends: Ends) {
     this.#connection = connection;
     this.method = method;
     this.#exchange = exchange;
-    this.#onProven = onProven;
-    this.#onRefused = onRefused;
+    this.#ends = ends;
   }
 
   get isRunning(): boolean {
@@ -45,6 +43,7 @@ export class EnhancedAuthentication {
   abort(): void {
     const exchange = this.#exchange;
     this.#exchange = null;
+    this.#ends = null;
     try {
       exchange?.abort?.();
     } catch (error) {
@@ -58,8 +57,11 @@ export class EnhancedAuthentication {
 
   #take(step: AuthStep): ReasonCode {
     if (isChallenge(step)) return this.#challenge(step.data);
+    const ends = this.#ends;
     this.#exchange = null;
-    return isProven(step) ? this.#onProven(step) : this.#onRefused(step);
+    this.#ends = null;
+    if (ends === null) return ReasonCode.ProtocolError;
+    return isProven(step) ? ends.onProven(step) : ends.onRefused(step);
   }
 
   #challenge(data: Uint8Array | null): ReasonCode {

@@ -5,6 +5,7 @@ import type { Accepted, Client, ConnectRequest } from '../auth/auth.ts';
 import type { QueuePolicy } from '../core/limits.ts';
 import { QUEUE_POLICY_PROPERTY, queuePolicyOf } from '../core/queue-rules.ts';
 import { formatPeer } from '../lib/address.ts';
+import { clipName } from '../lib/clip.ts';
 import {
   type ConnackPacket,
   type ConnectPacket,
@@ -75,7 +76,7 @@ export function enter(connection: Connection, entrant: Entrant, admitted: Admitt
       version: packet.protocolVersion,
       cleanStart: packet.cleanStart,
       keepAlive,
-      username: client.username,
+      username: client.username === null ? null : clipName(client.username),
       sessionPresent: resumed !== null,
     },
     'client connected',

@@ -1,7 +1,7 @@
 // A CONNECT that is not accepted: CONNACK in the form its sender understands, then the end. MQTT 5 §3.1.4, §3.2.2.2.
 
 import { formatPeer, limitKey } from '../lib/address.ts';
-import { clip } from '../lib/clip.ts';
+import { clip, clipName } from '../lib/clip.ts';
 import { PacketType } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { isLegalReasonCode, reasonCodeName } from '../protocol/reason-code-table.ts';
@@ -57,11 +57,12 @@ function logRefusal(
   if (connection.isExplained) return;
   connection.isExplained = true;
   const { context, owner, request, stream, version } = connection;
-  const username = request?.username ?? null;
+  const { username = null } = request ?? {};
+  const name = username === null ? null : clipName(username);
   const hexCode = `0x${reasonCode.toString(16).padStart(2, '0').toUpperCase()}`;
   const fields = {
     clientId: request === null ? null : clip(request.clientId),
-    username: username === null ? null : clip(username),
+    username: name,
     remote: formatPeer(stream.remoteAddress, stream.remotePort),
     listener: owner.name,
     version,
@@ -70,7 +71,7 @@ function logRefusal(
     ...(detail === '' ? {} : { detail: clip(detail, DETAIL_MAX) }),
   };
   const address = limitKey(stream.remoteAddress);
-  const key = `${address} ${clip(reasonString)} ${username === null ? '' : clip(username)}`;
+  const key = `${address} ${clip(reasonString)} ${name ?? ''}`;
   const sentence = `a CONNECT was refused: ${hexCode} ${reasonCodeName(reasonCode)}`;
   context.refusalLog.info(key, fields, sentence, address);
 }

@@ -8,7 +8,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { RefusalLog } from '../../core/refusal-log.ts';
 import { formatPeer, limitKey } from '../../lib/address.ts';
-import { clip } from '../../lib/clip.ts';
+import { clip, clipName } from '../../lib/clip.ts';
 import { type Cancellable, type Clock, SYSTEM_CLOCK } from '../../lib/clock.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { Peer } from '../../transport/stream.ts';
@@ -122,12 +122,12 @@ export class Guard {
     const { penaltyMs, windowMs } = this.#settings;
     const fields = {
       address: request.remoteAddress,
-      ...(penalty === 'address' ? {} : { username: clip(attempt.username) || null }),
+      ...(penalty === 'address' ? {} : { username: clipName(attempt.username) || null }),
       ...(penalty === 'client' ? { clientId: clip(request.clientId) } : {}),
       windowMs,
       penaltyMs,
     };
-    const key = `${attempt.address} ${clip(attempt.username)}`;
+    const key = `${attempt.address} ${clipName(attempt.username)}`;
     const sentence = `a penalty begins: ${PENALTY_DETAILS[penalty]}`;
     if (penalty === 'address') this.#host?.refusalLog.warn(key, fields, sentence);
     else this.#host?.refusalLog.info(key, fields, sentence, attempt.address);

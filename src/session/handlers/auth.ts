@@ -68,11 +68,8 @@ function reAuthenticate(
     });
     return isSent ? ReasonCode.Success : ReasonCode.PacketTooLarge;
   };
-  const next = new EnhancedAuthentication(
-    connection,
-    previous.method,
-    exchange,
-    (proven) => {
+  const next = new EnhancedAuthentication(connection, previous.method, exchange, {
+    onProven: (proven) => {
       if (proven.username !== client.username) {
         const reason = 'a re-authentication cannot change who the client is';
         return end(ReasonCode.NotAuthorized, reason);
@@ -84,8 +81,8 @@ function reAuthenticate(
       park(connection, answer, (mayConnect) => finish(identity, proven, mayConnect));
       return ReasonCode.Success;
     },
-    (refused) => end(ReasonCode.NotAuthorized, refused.reasonString), // [MQTT-4.12.1-2]
-  );
+    onRefused: (refused) => end(ReasonCode.NotAuthorized, refused.reasonString), // [MQTT-4.12.1-2]
+  });
   connection.authentication = next;
   return next.step(packet.properties.authenticationData ?? null);
 }

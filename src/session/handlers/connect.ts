@@ -161,19 +161,16 @@ function authenticateEnhanced(
     });
   }
   const { generation } = context.access;
-  connection.authentication = new EnhancedAuthentication(
-    connection,
-    method,
-    exchange,
-    (proven) => {
+  connection.authentication = new EnhancedAuthentication(connection, method, exchange, {
+    onProven: (proven) => {
       if (generation !== context.access.generation) return refuse(connection, TRY_AGAIN);
       return welcome(connection, packet, request, proven, {
         authenticationMethod: method,
         authenticationData: proven.data,
       });
     },
-    (refused) => decide(connection, packet, request, refused), // [MQTT-4.12.0-4]
-  );
+    onRefused: (refused) => decide(connection, packet, request, refused), // [MQTT-4.12.0-4]
+  });
   return connection.authentication.step(packet.properties.authenticationData ?? null);
 }
 
