@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Authenticator, Authorizer, Client } from '../auth/auth.ts';
 import { clipName } from '../lib/clip.ts';
+import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import {
@@ -11,11 +12,12 @@ import {
   type AccessRules,
   Authentication,
   DEFAULT_ACCESS_RULES,
+  type SessionReviewer,
 } from '../session/access.ts';
 import { askAgain, grantOf } from '../session/admission.ts';
 import type { Connection } from '../session/connection.ts';
 import type { Context } from '../session/context.ts';
-import { verdictOf } from '../session/parking.ts';
+import { inTime, isDoubt, isPending, verdictOf } from '../session/parking.ts';
 import { reauthorize } from '../session/reauthorize.ts';
 import type { Session } from '../session/session.ts';
 import type { Registry } from './registry.ts';
@@ -44,6 +46,8 @@ export interface AccessReview {
 const SLICE = 200;
 /** How often one is looked at again that is somebody else each time. */
 const LOOKS_MAX = 3;
+/** Until those about whom somebody could not say are looked at again. */
+const AGAIN_MS = 10_000;
 
 /** Why a client is ended, for the log. */
 const NOT_KNOWN = 'its user, its password, or the way it came in is gone';
@@ -58,18 +62,22 @@ const NOBODY: Authenticator = {
   review: () => null,
 };
 
-export class AccessControl {
+export class AccessControl implements SessionReviewer, TimerOwner {
   readonly #context: Context;
   readonly #registry: Registry;
   /** One of each listener that has named its authenticator. */
   readonly #authentications = new Set<Authentication>();
   #options: AccessOptions;
   #review: Promise<AccessReview> = Promise.resolve({ ended: 0, muted: 0, sessions: 0 });
+  /** Client ids of sessions that are looked at again. */
+  readonly #doubtful = new Set<string>();
+  readonly #timer = new Timer(this);
 
   constructor(context: Context, registry: Registry, options: AccessOptions) {
     this.#context = context;
     this.#registry = registry;
     this.#options = options;
+    context.access.reviewer = this;
   }
 
   /** What asks the clients of a listener who they are, those of now and all that come; it changes when access does. */
@@ -115,6 +123,15 @@ export class AccessControl {
     }
   }
 
+  reviewLater(clientId: string): void {
+    this.#doubtful.add(clientId);
+    if (!this.#timer.isArmed) this.#context.wheel.arm(this.#timer, AGAIN_MS);
+  }
+
+  onTimer(): void {
+    void this.#reviewDoubtful();
+  }
+
   /** What these options would do to those who are here; changes nothing. */
   async preview(options: AccessOptions): Promise<AccessReview> {
     const access = new Access(options.authorizer ?? null, options.accessRules);
@@ -126,8 +143,9 @@ export class AccessControl {
       if (++sessions % SLICE === 0) await nextTurn();
       const { connection } = session;
       const client = await this.#clientOf(session, this.#authenticatorsFor(connection, options));
-      if (connection !== null && !(await mayStay(access, client, connection))) ended++;
-      else muted += await countMuted(access, client, session);
+      const verdict = await this.#verdictOn(access, client, connection);
+      if (connection !== null && isRefused(verdict)) ended++;
+      else muted += await this.#countMuted(access, client, session);
     }
     return { ended, muted, sessions };
   }
@@ -151,6 +169,16 @@ export class AccessControl {
     return review;
   }
 
+  async #reviewDoubtful(): Promise<void> {
+    const clientIds = [...this.#doubtful];
+    this.#doubtful.clear();
+    for (const [i, clientId] of clientIds.entries()) {
+      if (i % SLICE === SLICE - 1) await nextTurn();
+      const session = this.#registry.get(clientId);
+      if (session !== undefined && !session.hasEnded) await this.#reviewOne(session);
+    }
+  }
+
   /** True if its client had to go. */
   async #reviewOne(session: Session, triesLeft = LOOKS_MAX): Promise<boolean> {
     const { client: before, connection } = session;
@@ -158,21 +186,22 @@ export class AccessControl {
     const options = this.#options;
     const authenticators = this.#authenticatorsFor(connection, options);
     const client = await this.#clientOf(session, authenticators);
-    const mayBeHere = connection === null || (await mayStay(access, client, connection));
+    const verdict = await this.#verdictOn(access, client, connection);
     if (session.hasEnded || session.connection !== connection) return false; // looked at when it came
     if (options !== this.#options) return false; // the next review looks at everybody
     const isOther = session.client !== before; // it re-authenticated, or another review was quicker
-    if (!mayBeHere || (isOther && triesLeft === 0)) {
+    if (isDoubt(verdict)) this.reviewLater(session.clientId);
+    if (connection !== null && (isRefused(verdict) || (isOther && triesLeft === 0))) {
       const { clientId, username } = session.client;
       const why = client === null ? NOT_KNOWN : NOT_ALLOWED;
       this.#context.logger.info(
         { clientId, username: username === null ? null : clipName(username), why },
         'a client is ended by new access rules',
       );
-      connection?.disconnect(ReasonCode.NotAuthorized, 'access was changed');
+      connection.disconnect(ReasonCode.NotAuthorized, 'access was changed');
       return true;
     }
-    if (isOther) return this.#reviewOne(session, triesLeft - 1);
+    if (isOther) return triesLeft > 0 && this.#reviewOne(session, triesLeft - 1);
     if (client === null) {
       muteAll(session);
       return false;
@@ -207,7 +236,7 @@ export class AccessControl {
     for (const authenticator of authenticators) {
       if (authenticator.review === undefined) return client;
       try {
-        const reviewed = await authenticator.review(client);
+        const reviewed = await this.#inTime(() => authenticator.review?.(client) ?? null);
         if (reviewed !== null) return reviewed;
       } catch (error) {
         const fields = { clientId: client.clientId, error: String(error) };
@@ -215,6 +244,48 @@ export class AccessControl {
       }
     }
     return null;
+  }
+
+  /** Whether a client that is connected may be. */
+  async #verdictOn(
+    { authorizer }: Access,
+    client: Client | null,
+    connection: Connection | null,
+  ): Promise<ReasonCode> {
+    if (client === null) return ReasonCode.NotAuthorized;
+    const request = connection?.request ?? null;
+    if (authorizer?.authorizeConnect === undefined || request === null) return ReasonCode.Success;
+    try {
+      return verdictOf(await this.#inTime(() => authorizer.authorizeConnect?.(client, request)));
+    } catch (error) {
+      const fields = { clientId: client.clientId, error: String(error) };
+      this.#context.logger.error(fields, 'the authorizer failed on a client that is connected');
+      return ReasonCode.ServerUnavailable;
+    }
+  }
+
+  /** How many subscriptions that get something now would get nothing any more. */
+  async #countMuted(access: Access, client: Client | null, session: Session): Promise<number> {
+    let muted = 0;
+    for (const subscription of [...session.subscriptions]) {
+      if (subscription.access === SubscriptionAccess.Muted) continue;
+      if (client === null || !(await this.#isGranted(access, client, subscription))) muted++;
+    }
+    return muted;
+  }
+
+  async #isGranted(access: Access, client: Client, subscription: Subscription): Promise<boolean> {
+    try {
+      const answer = await this.#inTime(() => askAgain(access, client, subscription));
+      return typeof grantOf(answer, access.authorizer) === 'object';
+    } catch {
+      return false;
+    }
+  }
+
+  #inTime<T>(ask: () => T | PromiseLike<T>): T | Promise<T> {
+    const answer = ask();
+    return isPending(answer) ? inTime(this.#context, answer) : answer;
   }
 }
 
@@ -228,50 +299,13 @@ function authenticatorOf(options: AccessOptions, name: string | undefined): Auth
   return options.authenticators?.[name] ?? NOBODY;
 }
 
+/** Nobody who is connected is ended because somebody cannot say: it may do nothing unasked, and is looked at again. */
+function isRefused(verdict: ReasonCode): boolean {
+  return verdict >= ReasonCode.UnspecifiedError && !isDoubt(verdict);
+}
+
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-async function mayStay(
-  { authorizer }: Access,
-  client: Client | null,
-  { request }: Connection,
-): Promise<boolean> {
-  if (client === null) return false;
-  if (authorizer?.authorizeConnect === undefined || request === null) return true;
-  try {
-    const verdict: unknown = await authorizer.authorizeConnect(client, request);
-    return verdictOf(verdict) < ReasonCode.UnspecifiedError;
-  } catch {
-    return false;
-  }
-}
-
-/** How many subscriptions that get something now would get nothing any more. */
-async function countMuted(
-  access: Access,
-  client: Client | null,
-  session: Session,
-): Promise<number> {
-  let muted = 0;
-  for (const subscription of [...session.subscriptions]) {
-    if (subscription.access === SubscriptionAccess.Muted) continue;
-    if (client === null || !(await isGranted(access, client, subscription))) muted++;
-  }
-  return muted;
-}
-
-async function isGranted(
-  access: Access,
-  client: Client,
-  subscription: Subscription,
-): Promise<boolean> {
-  try {
-    const answer = await askAgain(access, client, subscription);
-    return typeof grantOf(answer, access.authorizer) === 'object';
-  } catch {
-    return false;
-  }
 }
 
 function muteAll(session: Session): void {

@@ -21,8 +21,16 @@ export const DEFAULT_ACCESS_RULES: AccessRules = {
   decisionsMax: 256,
 };
 
+/** Looks at sessions again; the server does. */
+export interface SessionReviewer {
+  /** Somebody could not say what the session of this client may have. */
+  reviewLater(clientId: string): void;
+}
+
 /** May you: of the whole server. */
 export class Access {
+  /** null: nobody looks again. */
+  reviewer: SessionReviewer | null = null;
   #authorizer: Authorizer | null;
   #rules: AccessRules;
   #generation = 1;

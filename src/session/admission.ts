@@ -18,7 +18,7 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import type { Access } from './access.ts';
 import type { Context } from './context.ts';
-import { askAll, isPending, verdictFor, verdictOf } from './parking.ts';
+import { askAll, isDoubt, isPending, verdictFor, verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
 
 /** Who the client is, as an authenticator says. */
@@ -106,6 +106,8 @@ export function admit(
   const judgeBy = (settled: readonly unknown[]): Admitted | Refused => {
     const refused = refusalIn(context, packet, request, client, settled);
     if (refused !== null) return refused;
+    const doubt = settled.slice(2).find(isDoubt);
+    if (doubt !== undefined) return { reasonCode: doubt, reasonString: CANNOT_SAY };
     return {
       subscriptions: subscriptions.map((one, i) => judged(one, settled[i + 2], authorizer)),
     };
@@ -113,6 +115,9 @@ export function admit(
   if (!answers.some(isPending)) return judgeBy(answers);
   return Promise.all(answers).then(judgeBy);
 }
+
+/** Else what waits for the client would be lost because somebody could not say whether it may have it. */
+const CANNOT_SAY = 'the subscriptions of this session cannot be checked now';
 
 const NOTHING_TO_JUDGE: Admitted = { subscriptions: [] };
 

@@ -10,6 +10,7 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import { isLegalReasonCode } from '../protocol/reason-code-table.ts';
 import type { Connection } from './connection.ts';
 import { PauseReason } from './connection-state.ts';
+import type { Context } from './context.ts';
 
 /** Whether an answer is still to come. Also promises that are not this program's own count. */
 export function isPending<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
@@ -53,6 +54,11 @@ export interface ParkOptions<T> {
   readonly isBounded?: boolean;
 }
 
+/** Somebody could not say: what it was asked about is refused for now, and may be asked again. */
+export function isDoubt(answer: unknown): answer is ReasonCode {
+  return answer === ReasonCode.ServerUnavailable || answer === ReasonCode.ServerBusy;
+}
+
 /** The same, as a code that this packet may carry: an authorizer that fails may say what only CONNACK has. */
 export function verdictFor(type: PacketType, answer: unknown): ReasonCode {
   const code = verdictOf(answer);
@@ -87,6 +93,21 @@ export function park<T>(
     .finally(() => {
       if (--connection.parkedAnswers === 0) connection.resumeReading(PauseReason.Parked);
     });
+}
+
+/** Rejects when the answer takes longer than one may take. */
+export function inTime<T>(
+  { limits: { answerTimeoutMs }, wheel }: Pick<Context, 'limits' | 'wheel'>,
+  answer: PromiseLike<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`no answer within ${answerTimeoutMs} ms`));
+    const timer = new Timer({ onTimer: late });
+    wheel.arm(timer, answerTimeoutMs);
+    Promise.resolve(answer)
+      .then(resolve, reject)
+      .finally(() => wheel.cancel(timer));
+  });
 }
 
 const NO_DEADLINE: Cancellable = { cancel: () => {} };

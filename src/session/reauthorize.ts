@@ -2,9 +2,10 @@
 // any more are muted, not removed, so that they work again when rules allow them again; their client cannot be told.
 
 import type { Client } from '../auth/auth.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
 import { askAgain, judged } from './admission.ts';
 import type { Context } from './context.ts';
-import { isPending } from './parking.ts';
+import { inTime, isDoubt, isPending } from './parking.ts';
 import type { Session } from './session.ts';
 
 /** The same user with other groups, claims or permissions, perhaps. */
@@ -16,7 +17,11 @@ export function identify(context: Context, session: Session, client: Client): vo
   void reauthorize(context, session); // never rejects
 }
 
-/** Takes effect at once where answers are there at once; a promise where one is still to come, which never rejects. */
+/**
+ * Takes effect at once where answers are there at once; a promise where one is still to come, which never rejects. Where
+ * somebody cannot say, what is delivered stops for now; whoever is away keeps what it had, since all that waits for it is
+ * looked at when it comes back.
+ */
 export function reauthorize(context: Context, session: Session): Promise<void> | undefined {
   const { access } = context;
   const { generation } = access;
@@ -24,10 +29,13 @@ export function reauthorize(context: Context, session: Session): Promise<void> |
   const subscriptions = [...session.subscriptions];
   const apply = (answers: readonly unknown[]): void => {
     if (session.hasEnded || session.client !== client || generation !== access.generation) return;
-    session.subscriptions.judgeAll(
-      subscriptions.map((one, i) => judged(one, answers[i], access.authorizer)),
-    );
+    const isAway = session.connection === null;
+    const judgements = subscriptions
+      .map((one, i) => judged(one, answers[i], access.authorizer))
+      .filter((_, i) => !isAway || !isDoubt(answers[i]));
+    session.subscriptions.judgeAll(judgements);
     session.permissionsChanged();
+    if (answers.some(isDoubt)) access.reviewer?.reviewLater(client.clientId);
   };
   const answers = subscriptions.map((one): unknown => {
     try {
@@ -41,13 +49,14 @@ export function reauthorize(context: Context, session: Session): Promise<void> |
     return undefined;
   }
   const settled = answers.map((answer) =>
-    Promise.resolve(answer).catch((error: unknown) => failed(context, session, error)),
+    isPending(answer)
+      ? inTime(context, answer).catch((error: unknown) => failed(context, session, error))
+      : answer,
   );
   return Promise.all(settled).then(apply);
 }
 
-/** What is no answer refuses. */
-function failed({ logger }: Context, { clientId }: Session, error: unknown): null {
+function failed({ logger }: Context, { clientId }: Session, error: unknown): ReasonCode {
   logger.error({ clientId, error: String(error) }, 'the authorizer failed on a subscription');
-  return null;
+  return ReasonCode.ServerUnavailable;
 }

@@ -2,7 +2,6 @@
 
 import type { Verdict } from '../auth/auth.ts';
 import { DropReason } from '../core/drop.ts';
-import { Timer } from '../lib/timer-wheel.ts';
 import { Message, NO_EXPIRY, type Publisher } from '../protocol/message.ts';
 import { PacketType, type Properties, type Will as WillFields } from '../protocol/packet.ts';
 import { Reader, Writer } from '../protocol/primitives.ts';
@@ -10,7 +9,7 @@ import { writeProperties } from '../protocol/properties.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from './context.ts';
 import { distribute } from './distribute.ts';
-import { verdictOf } from './parking.ts';
+import { inTime, verdictOf } from './parking.ts';
 import { mayRetain } from './quota.ts';
 import type { Session } from './session.ts';
 
@@ -104,17 +103,6 @@ export class PendingWills {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
-}
-
-/** Rejects when the answer takes longer than the authorizer may take. */
-function inTime(context: Context, answer: Promise<Verdict>): Promise<Verdict> {
-  const { limits, wheel } = context;
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Error(`no answer within ${limits.answerTimeoutMs} ms`));
-    const timer = new Timer({ onTimer: late });
-    wheel.arm(timer, limits.answerTimeoutMs);
-    answer.then(resolve, reject).finally(() => wheel.cancel(timer));
-  });
 }
 
 /** By quotas it may not be retained, but it is always sent: others wait to hear that its client has gone. */
