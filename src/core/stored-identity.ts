@@ -6,7 +6,7 @@ import type { Client } from '../auth/auth.ts';
 /** The table of the store, by the number of the session. */
 export const IDENTITIES = 'identities';
 
-/** Larger ones are not kept: the client is judged without them until it is back. */
+/** Larger ones are not kept: of their clients nothing is known until they are back. */
 const BYTES_MAX = 65_536;
 
 export type StoredIdentity = Pick<
@@ -21,17 +21,20 @@ export function encodeIdentity(identity: StoredIdentity): Uint8Array | null {
   const known = { claims, permissions, certificateName, by, credential, ownGroups };
   const text = JSON.stringify({ version: 1, ...known });
   const bytes = new TextEncoder().encode(text);
-  return bytes.length > BYTES_MAX ? null : bytes;
+  return bytes.length > BYTES_MAX ? TOO_LARGE : bytes;
 }
 
-/** Nothing, for what is none of these. */
-export function decodeIdentity(bytes: Uint8Array): StoredIdentity {
+/** Stands for one that is too large. */
+const TOO_LARGE = new TextEncoder().encode('{}');
+
+/** null, for what is none of these: whoever judged its client without them might miss what forbids something. */
+export function decodeIdentity(bytes: Uint8Array): StoredIdentity | null {
   try {
     const { version, ...known } = JSON.parse(new TextDecoder().decode(bytes));
     const { claims, permissions, certificateName, by, credential, ownGroups } = known;
-    if (version !== 1) return {};
+    if (version !== 1) return null;
     return { claims, permissions, certificateName, by, credential, ownGroups };
   } catch {
-    return {};
+    return null;
   }
 }

@@ -135,16 +135,18 @@ class SessionRecovery implements Recovery {
       this.#ended.push(stored.number); // with its connection, when the server died
       return;
     }
-    const identity = this.#identities.get(String(stored.number));
+    const bytes = this.#identities.get(String(stored.number));
     this.#identities.delete(String(stored.number));
+    const identity = bytes === undefined ? {} : decodeIdentity(bytes);
     const session = new Session(context, {
-      ...(identity !== undefined && decodeIdentity(identity)),
+      ...identity,
       clientId: stored.clientId,
       username: stored.username,
       groups: stored.groups,
       protocolVersion: stored.protocolVersion,
       remoteAddress: '',
     });
+    session.isUnknown = identity === null;
     // Also past the limit of today: a limit keeps new sessions out, it ends none.
     context.registry.restore(session);
     this.sessions++;
@@ -160,7 +162,7 @@ class SessionRecovery implements Recovery {
       }
     }
     // Only now: nothing that comes from the store is recorded again.
-    session.record.restore(stored, identity !== undefined);
+    session.record.restore(stored, bytes !== undefined);
     this.#restored.push({ session, stored, will: recovered.will });
   }
 

@@ -71,6 +71,7 @@ export class Permissions {
 
   /** May it get messages of this topic, through a subscription that is asked about each? */
   receive(topic: Topic, nowMs: number): boolean {
+    if (this.#session.isUnknown) return true; // it only waits, and is looked at when its client is back
     const known = this.#decisions.get(topic, RECEIVE, nowMs);
     if (known !== Known.No) return known === Known.Allowed;
     return this.#decide(topic, RECEIVE, this.#mayReceive(topic), nowMs);

@@ -26,6 +26,7 @@ export function reauthorize(context: Context, session: Session): Promise<void> |
   const { access } = context;
   const { generation } = access;
   const { client } = session;
+  if (session.isUnknown) return undefined;
   const subscriptions = [...session.subscriptions];
   const apply = (answers: readonly unknown[]): void => {
     if (session.hasEnded || session.client !== client || generation !== access.generation) return;

@@ -44,6 +44,8 @@ export class Session implements Subscriber, TimerOwner, Waiting {
   connection: Connection | null = null;
   /** Who it acts as when no connection is there to ask: set by each connection. */
   client: Client;
+  /** Back from the store without what its authenticator said of it: it may do nothing until its client is back. */
+  isUnknown = false;
   /** seconds; 0 = ends with its connection */
   expiryInterval = 0;
   /** monotonic milliseconds; meaningful while not connected */
@@ -226,6 +228,7 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     if (this.#willTimer !== null) wheel.cancel(this.#willTimer); // [MQTT-3.1.3-9]
     this.connection = connection;
     this.client = client;
+    this.isUnknown = false;
     this.permissionsChanged();
     if (this.publisher.username !== client.username) {
       this.publisher = { sessionId: this.id, clientId: this.clientId, username: client.username };

@@ -40,19 +40,24 @@ export class Will {
 
 /** Publishes a will that is due, if its client may still publish there. [MQTT-3.1.2-8] */
 export function publishWill(context: Context, session: Session, will: Will): void {
-  const { logger } = context;
-  const { access } = context;
+  const { access, drops, logger } = context;
   const { authorizer } = access;
   const { message } = will;
   const { name } = message.topic;
   const drop = () => {
     const { qos, retain } = message;
     context.denials.denied(session.client, { action: 'publish', topic: name, qos, retain });
-    context.drops.drop(DropReason.NotAuthorized, session.clientId, name);
+    drops.drop(DropReason.NotAuthorized, session.clientId, name);
   };
   if (authorizer === null) {
     if (access.isReserved(name)) drop();
     else send(context, session, will);
+    return;
+  }
+  if (session.isUnknown) {
+    drops.drop(DropReason.NotAuthorized, session.clientId, name);
+    const sentence = 'a will is lost: the store does not say well enough whose it is';
+    logger.warn({ clientId: session.clientId, topic: name }, sentence);
     return;
   }
   // Asked within a promise: whatever it throws refuses this will and disturbs nobody who is just leaving.

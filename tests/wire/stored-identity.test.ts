@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest';
 import type { Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
-import { CONNACK, expectRefused } from '../kit/answers.ts';
+import { CONNACK, CONNACK_PRESENT, expectRefused } from '../kit/answers.ts';
 import { byName, connectAs } from '../kit/rules.ts';
 import { ONE_HOUR, startStored } from '../kit/stored.ts';
 import { subscribeV5 } from '../kit/traffic.ts';
@@ -149,3 +149,62 @@ test('what a subscription was granted as a whole is asked for again at a start',
   await publisher.send("32 06 0001 't' 0001 00");
   expect(stored.broker.server.stats().queuedMessages).toBe(1);
 });
+
+/** May do everything but publish and receive where a permission of hers denies it; comes with so many bytes of claims. */
+function withDenial(bytes: number): Authenticator {
+  return {
+    authenticate: ({ username }) => ({
+      reasonCode: ReasonCode.Success,
+      username,
+      claims: { text: 'x'.repeat(bytes) },
+      permissions: [{ effect: 'deny', actions: ['publish', 'receive'], topicFilters: ['will'] }],
+    }),
+  };
+}
+
+const byPermissions: Authorizer = {
+  authorizePublish: ({ permissions }) =>
+    permissions === undefined ? ReasonCode.Success : ReasonCode.NotAuthorized,
+  authorizeSubscribe: () => ReasonCode.Success,
+  authorizeReceive: ({ permissions }, topicName) =>
+    permissions === undefined || topicName !== 'will'
+      ? ReasonCode.Success
+      : ReasonCode.NotAuthorized,
+};
+
+test.each([
+  ['too much to be kept', 70_000, null],
+  ['unreadable in the store', 10, '{"version":2}'],
+])(
+  'an identity that is %s publishes no will, and messages wait for it until it is back',
+  async (_, bytes, overwritten) => {
+    const options = { authenticator: withDenial(bytes), authorizer: byPermissions };
+    const stored = await startStored({ authenticator: options.authenticator });
+    const ann = stored.broker.open();
+    await ann.send(`
+    10 22 0004 'MQTT' 05 86 0000 05 ${ONE_HOUR} 0001 'a'
+    00 0004 'will' 0001 'w' 0003 'ann'`);
+    await ann.expect(CONNACK);
+    await subscribeV5(ann, '+', 1);
+    const [entry] = await stored.storage.list('identities', null, 10);
+    if (overwritten !== null) {
+      stored.storage.put('identities', entry.key, new TextEncoder().encode(overwritten));
+      stored.storage.commit();
+    }
+    await stored.crash();
+    await stored.broker.server.setAccess(options);
+    await stored.broker.advance(31_000);
+    const { server } = stored.broker;
+    expect([server.metrics.willsPublished, server.stats().dropped.not_authorized]).toEqual([0, 1]);
+    await server.setAccess({
+      ...options,
+      authorizer: { ...byPermissions, authorizePublish: () => 0 },
+    });
+    const publisher = await stored.broker.connect(connectAs('pub', 'p'), CONNACK);
+    await publisher.send("32 09 0004 'will' 0001 00 32 06 0001 't' 0002 00");
+    expect(server.stats().queuedMessages).toBe(2);
+    const again = stored.broker.open();
+    await again.send(connectAs('ann', 'a', false, ONE_HOUR));
+    await again.expect(CONNACK_PRESENT, "32 06 0001 't' 0001 00");
+  },
+);
