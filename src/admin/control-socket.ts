@@ -2,7 +2,7 @@
 // server's own user may open. Its routes are those of the admin API.
 
 import { once } from 'node:events';
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import { ControlError, type ControlProblem, type ServerControl } from '../server/contract.ts';
 import { addAccessRoutes, addBanRoutes, addUserRoutes } from './routes.ts';
@@ -24,8 +24,12 @@ const STATUS: Readonly<Record<ControlProblem, number>> = {
 
 /** Bytes of a request. */
 const BODY_MAX = 1_048_576;
-/** Characters of a user name in a URL, each of which may take nine. */
-const NAME_MAX = 600_000;
+/** Characters of a name in a URL: of 65,535 bytes, each of which may take three there. */
+const NAME_MAX = 200_000;
+/** Bytes of a request's head, which has such a name in it. */
+const HEAD_MAX = NAME_MAX + 16_384;
+/** Time that those have who are being answered when it ends. */
+const CLOSE_MS = 2_000;
 
 export class ControlSocket {
   readonly #app: FastifyInstance;
@@ -36,16 +40,20 @@ export class ControlSocket {
 
   /** Rejects when it cannot listen. */
   static async open({ control, logger, bind }: ControlSocketOptions): Promise<ControlSocket> {
-    const app = Fastify({
-      bodyLimit: BODY_MAX,
-      forceCloseConnections: true,
-      routerOptions: { maxParamLength: NAME_MAX },
-    });
-    app.setErrorHandler<FastifyError>((error, _request, reply) => {
+    const answerError = (error: FastifyError, reply: FastifyReply): FastifyReply => {
       const { code, status, message } = answerTo(error);
       if (status === 500) logger.error({ error: message }, 'a command for the server failed');
       return reply.code(status).send({ error: { code, message } });
+    };
+    const app = Fastify({
+      bodyLimit: BODY_MAX,
+      http: { maxHeaderSize: HEAD_MAX },
+      routerOptions: { maxParamLength: NAME_MAX },
+      // What a request does not say right is not taken for something else, and not left out: a flag that is misspelt least of all.
+      ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+      frameworkErrors: (error, _request, reply) => answerError(error, reply),
     });
+    app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply));
     app.setNotFoundHandler((request, reply) => {
       const message = `there is no ${request.method} ${request.url.slice(0, 200)}`;
       return reply.code(404).send({ error: { code: 'unknown', message } });
@@ -61,9 +69,14 @@ export class ControlSocket {
     return new ControlSocket(app);
   }
 
-  /** Those who are being answered are, then it ends. */
+  /** Nobody is let in any more; those who are being answered have some time yet. */
   async close(): Promise<void> {
-    this.#app.server.close();
+    const { server } = this.#app;
+    const closed = once(server, 'close');
+    server.close();
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+    await closed;
+    clearTimeout(timer);
     await this.#app.close();
   }
 }

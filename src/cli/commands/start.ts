@@ -94,8 +94,12 @@ export async function start(
   const closeDoors = await openDoors(server, access, guard, reloading, config, storage, logger);
   await stopRequested;
   collecting.cancel();
-  await closeDoors();
+  // Who is being answered does not hold up the stop.
+  const closing = closeDoors().catch((error: unknown) => {
+    logger.warn({ error: String(error) }, 'the control socket was not taken away');
+  });
   const exitCode = await stopped(server, logger);
+  await closing;
   await access.close();
   return exitCode;
 }
