@@ -14,6 +14,7 @@ const CONTROL_NAME = 'control.sock';
 
 const TIMEOUT_MS = 60_000;
 const ANSWER_BYTES_MAX = 268_435_456;
+const LATE = `${TIMEOUT_MS / 1_000} s were not enough; what was asked for may be done later`;
 
 /** Of a folder that this process has the lock of: what lies there was left by a server that is dead. Returns how to end it. */
 export async function openControlSocket(
@@ -58,26 +59,71 @@ export async function askServer(
 ): Promise<unknown> {
   const text = body === undefined ? null : JSON.stringify(body);
   const { status, answer } = await withShortPath(folder, (short) =>
-    exchange({ folder, socketPath: path.join(short, CONTROL_NAME), method, route, text }),
-  );
-  const said: unknown = answer === '' ? undefined : JSON.parse(answer);
-  if (status < 300) return said;
-  const { error } = said as { error: { code: ControlProblem; message: string } };
-  throw new ControlError(error.code, error.message);
+    exchange({ socketPath: path.join(short, CONTROL_NAME), method, route, text }),
+  ).catch((error: NodeJS.ErrnoException) => {
+    throw failureOf(error, folder);
+  });
+  const said = parsed(answer);
+  if (status < 300 && said !== NONSENSE) return said;
+  const error = (said as Partial<Failed> | null)?.error;
+  if (typeof error?.message === 'string') throw new ControlError(error.code, error.message);
+  const file = path.join(folder, CONTROL_NAME);
+  throw new ControlError('failed', `what answers at ${file} is no server of this kind`);
+}
+
+/** An answer that says why not. */
+interface Failed {
+  readonly error: { readonly code: ControlProblem; readonly message: string };
+}
+
+const NONSENSE = Symbol('no JSON');
+
+function parsed(answer: string): unknown {
+  if (answer === '') return undefined;
+  try {
+    return JSON.parse(answer);
+  } catch {
+    return NONSENSE;
+  }
+}
+
+/** Nobody is there, or nobody who answers. */
+function failureOf(error: NodeJS.ErrnoException, folder: string): Error {
+  const file = path.join(folder, CONTROL_NAME);
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+    case 'ECONNREFUSED':
+      return new NoServer(folder);
+    case 'EACCES':
+    case 'EPERM':
+      return new ControlError(
+        'unavailable',
+        `${file} may not be used by this user: run the command as the user that the server runs as`,
+      );
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return new ControlError('unavailable', 'the server ended before it had answered');
+    default:
+      return new ControlError('unavailable', `the server does not answer: ${error.message}`);
+  }
 }
 
 interface Question {
-  readonly folder: string;
   readonly socketPath: string;
   readonly method: string;
   readonly route: string;
   readonly text: string | null;
 }
 
-function exchange({ folder, socketPath, method, route, text }: Question) {
+function exchange({ socketPath, method, route, text }: Question) {
   return new Promise<{ status: number; answer: string }>((resolve, reject) => {
     const headers = text === null ? {} : { 'content-type': 'application/json' };
-    const options = { socketPath, method, path: route, headers, timeout: TIMEOUT_MS };
+    // A connection that stays open would hold up a server that stops.
+    const options = {
+      ...{ socketPath, method, path: route, headers },
+      ...{ agent: false, timeout: TIMEOUT_MS },
+    };
     const request = http.request(options, (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
@@ -92,11 +138,8 @@ function exchange({ folder, socketPath, method, route, text }: Question) {
         resolve({ status: response.statusCode ?? 500, answer });
       });
     });
-    request.on('timeout', () => request.destroy(new Error('the server does not answer')));
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      const isNobody = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
-      reject(isNobody ? new NoServer(folder) : error);
-    });
+    request.on('timeout', () => request.destroy(new Error(LATE)));
+    request.on('error', reject);
     request.end(text ?? undefined);
   });
 }

@@ -7,6 +7,7 @@ import { passwordProblem } from '../../auth/passwords/password-hash.ts';
 import type { NewPassword, UserAdmin } from '../../auth/users/user-admin.ts';
 import type { UserInfo } from '../../auth/users/user-database.ts';
 import { UserError } from '../../auth/users/user-error.ts';
+import { ControlError } from '../../server/contract.ts';
 import { StoreError } from '../../storage/store-folder/store-error.ts';
 import {
   askNewPassword,
@@ -14,6 +15,7 @@ import {
   type PasswordInput,
   type PasswordOutput,
 } from '../ask-password.ts';
+import { NoServer } from '../control.ts';
 import { escapeHarmful } from '../escape.ts';
 import { ExitCode, STORE_EXIT_CODES } from '../exit-code.ts';
 import { RunningUsers } from '../running-users.ts';
@@ -44,9 +46,11 @@ const MACHINE_BYTES = 32;
 export async function runUsers(line: UsersLine, version: string): Promise<ExitCode> {
   const { data: folder } = line;
   const purpose = `iothub users ${line.task.action}`;
-  const running = await RunningUsers.find(folder);
-  const admin = running ?? new StoppedUsers({ folder, version, purpose });
-  return users(line, admin, process);
+  return told(line, process, async () => {
+    const running = await RunningUsers.find(folder);
+    const admin = running ?? new StoppedUsers({ folder, version, purpose });
+    return users(line, admin, process);
+  });
 }
 
 /** Does what the line says. What goes wrong is one sentence on stderr. */
@@ -55,32 +59,37 @@ export async function users(
   admin: UserAdmin,
   streams: Streams,
 ): Promise<ExitCode> {
-  const say = (sentence: string): void => {
-    const command = `iothub users ${line.task.action}`;
-    streams.stderr.write(`${command}: ${escapeHarmful(sentence)}\n`);
-  };
-  try {
+  return told(line, streams, async () => {
     const { lines, done, json } = await run(line.task, admin, streams);
     for (const text of line.json ? [JSON.stringify(json)] : lines) {
       streams.stdout.write(`${escapeHarmful(text)}\n`);
     }
-    if (done !== null) say(done);
+    if (done !== null) say(line, streams, done);
     return ExitCode.Ok;
+  });
+}
+
+/** What goes wrong is told, and an exit code. */
+async function told(
+  line: UsersLine,
+  streams: Streams,
+  work: () => Promise<ExitCode>,
+): Promise<ExitCode> {
+  try {
+    return await work();
   } catch (error) {
     if (error instanceof NoPassword && error.isInterrupted) return ExitCode.Interrupted;
-    if (!isExplained(error)) throw error;
-    say(error.message);
+    if (!EXPLAINED.some((kind) => error instanceof kind)) throw error;
+    say(line, streams, (error as Error).message);
     return error instanceof StoreError ? STORE_EXIT_CODES[error.problem] : ExitCode.Runtime;
   }
 }
 
-function isExplained(error: unknown): error is Error {
-  return (
-    error instanceof StoreError ||
-    error instanceof UserError ||
-    error instanceof HasherError ||
-    error instanceof NoPassword
-  );
+/** Errors whose message is the sentence that people need. */
+const EXPLAINED = [StoreError, UserError, HasherError, NoPassword, ControlError, NoServer];
+
+function say({ task }: UsersLine, { stderr }: Streams, sentence: string): void {
+  stderr.write(`iothub users ${task.action}: ${escapeHarmful(sentence)}\n`);
 }
 
 async function run(task: UsersTask, admin: UserAdmin, streams: Streams): Promise<Outcome> {
