@@ -35,7 +35,8 @@ export const connectSteps = {
    * and how many TLS handshakes were resumed.
    */
   async storm({ n, concurrency, prefix, index, processes, resume, ...target }) {
-    const count = Math.floor((n * (index + 1)) / processes) - Math.floor((n * index) / processes);
+    const first = Math.floor((n * index) / processes);
+    const count = Math.floor((n * (index + 1)) / processes) - first;
     const atOnce = Math.max(1, Math.floor(concurrency / processes));
     const latencies = new Histogram();
     const before = process.cpuUsage();
@@ -47,7 +48,7 @@ export const connectSteps = {
       const startMs = nowMs();
       const connection = new IdleConnection(place);
       connections.push(connection);
-      await connection.connect(`${prefix}-${index}-${i}`);
+      await connection.connect(`${prefix}-${index}-${i}`, first + i);
       latencies.record((nowMs() - startMs) * 1_000);
       if (connection.isResumed) resumed++;
     });

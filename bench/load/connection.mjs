@@ -4,10 +4,13 @@
 
 import { decodePacket, encodePacket, Framer, PacketType } from '../../dist/protocol/index.js';
 import { nowMs } from '../lib/monotonic.mjs';
+import { NotLetIn } from './errors.mjs';
+import { credentialsOf } from './login.mjs';
 import { openWire, READ_BYTES } from './wire.mjs';
 
 const ACK_BYTES = 4;
 const FAILURE = 0x80;
+const CONTINUE_AUTHENTICATION = 0x18;
 const FIRST_BYTES = {
   [PacketType.Puback]: 0x40,
   [PacketType.Pubrec]: 0x50,
@@ -20,6 +23,15 @@ const acks = Buffer.allocUnsafeSlow((READ_BYTES / 2) * ACK_BYTES);
 
 /** @typedef {import('./wire.mjs').Place & { version: 4 | 5 }} Target */
 
+/** MQTT 5 §4.12 */
+function authenticating({ method }, authenticationData) {
+  return { authenticationMethod: method, authenticationData };
+}
+
+function dataOf({ properties }) {
+  return properties.authenticationData;
+}
+
 export class Connection {
   isClosed = false;
   /** When the chunk at hand came. */
@@ -28,17 +40,19 @@ export class Connection {
   receiveMaximum = 65_535;
   clientId = '';
   #version;
+  #login;
   #wire;
   #framer = new Framer(Number.POSITIVE_INFINITY);
   #acksEnd = 0;
   #isLeaving = false;
   #lastPacketId = 0;
-  /** @type {{ type: number, resolve(packet: object): void, reject(error: Error): void } | null} */
+  /** @type {{ types: number[], resolve(packet: object): void, reject(error: Error): void } | null} */
   #awaited = null;
 
   /** @param {Target} target */
-  constructor({ version, ...place }) {
+  constructor({ version, login = null, ...place }) {
     this.#version = version;
+    this.#login = login;
     this.#wire = openWire(place, this);
   }
 
@@ -68,9 +82,13 @@ export class Connection {
     throw error;
   }
 
-  /** @param {string} clientId */
-  async connect(clientId) {
+  /**
+   * Rejects with NotLetIn when the server refuses.
+   * @param {string} clientId @param {number} number which of the clients it is, for its name and password
+   */
+  async connect(clientId, number = 0) {
     this.clientId = clientId;
+    const { username, password, exchange } = credentialsOf(this.#login, number);
     const packet = {
       type: PacketType.Connect,
       protocolVersion: this.#version,
@@ -79,12 +97,18 @@ export class Connection {
       keepAlive: 0,
       clientId,
       will: null,
-      username: null,
-      password: null,
-      properties: {},
+      username,
+      password,
+      properties: exchange === null ? {} : authenticating(exchange, exchange.first()),
     };
-    const answer = await this.#ask(packet, PacketType.Connack);
-    if (answer.reasonCode !== 0) throw new Error(`CONNACK ${answer.reasonCode} for ${clientId}`);
+    let answer = await this.#ask(packet, PacketType.Connack, PacketType.Auth);
+    while (answer.type === PacketType.Auth) {
+      const properties = authenticating(exchange, exchange.next(dataOf(answer)));
+      const next = { type: PacketType.Auth, reasonCode: CONTINUE_AUTHENTICATION, properties };
+      answer = await this.#ask(next, PacketType.Connack, PacketType.Auth);
+    }
+    if (answer.reasonCode !== 0) throw new NotLetIn(answer.reasonCode, clientId);
+    exchange?.finish(dataOf(answer));
     this.receiveMaximum = answer.properties.receiveMaximum ?? 65_535;
   }
 
@@ -162,10 +186,10 @@ export class Connection {
     await closed;
   }
 
-  #ask(packet, type) {
+  #ask(packet, ...types) {
     this.#wire.write(encodePacket(packet, this.#version));
     return new Promise((resolve, reject) => {
-      this.#awaited = { type, resolve, reject };
+      this.#awaited = { types, resolve, reject };
     });
   }
 
@@ -213,7 +237,9 @@ export class Connection {
       this.onAck(type, (bytes[start] << 8) | bytes[start + 1], reasonCode);
     } else {
       const packet = decodePacket(header, bytes, start, end, this.#version, undefined, 'client');
-      if (this.#awaited?.type !== type) throw new Error(`unexpected packet of type ${type}`);
+      if (!this.#awaited?.types.includes(type)) {
+        throw new Error(`unexpected packet of type ${type}`);
+      }
       const { resolve } = this.#awaited;
       this.#awaited = null;
       resolve(packet);

@@ -115,6 +115,7 @@ Where
   --frames message|batch   a WebSocket frame for each packet, or for all that are written at once (message)
   --ca FILE --insecure     who signed the server's certificate; trust any
   --cert FILE --key FILE   who the clients are, for a server of --url that asks
+  --username NAME --password WORD    the same, by CONNECT; {i} in them is the number of the client
   --resume                 connect: TLS handshakes take up the session of an earlier connection
 How often
   --processes P            generator processes (processors less one)

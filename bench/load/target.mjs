@@ -119,7 +119,7 @@ async function whyNot(place) {
     const shown = `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
     return probe.isDistrusted
       ? `The certificate of ${shown} is not to be trusted (${reason}): say with --ca FILE who signed it, or give --insecure.`
-      : `No MQTT server lets a client in at ${shown} (${reason}); start it, and allow anonymous clients.`;
+      : `No MQTT server lets a client in at ${shown} (${reason}); start it, and allow anonymous clients, or say with --username and --password who they are.`;
   } finally {
     clearTimeout(timer);
     probe.destroy();

@@ -18,6 +18,8 @@ export const WHERE_OPTIONS = {
   ca: { type: 'string' },
   cert: { type: 'string' },
   key: { type: 'string' },
+  username: { type: 'string' },
+  password: { type: 'string' },
   insecure: { type: 'boolean' },
   frames: { type: 'string' },
   resume: { type: 'boolean' },
@@ -39,6 +41,7 @@ export function whereOf(values, pids) {
     throw new UsageError(`--frames is ${JSON.stringify(frames)}, but has to be message or batch.`);
   }
   const trust = trustOf(values);
+  const login = loginOf(values);
   const reach = { ca: trust.ca, isInsecure: trust.isInsecure, frames };
   if (url === undefined) {
     if (pids.length > 0) {
@@ -70,7 +73,7 @@ export function whereOf(values, pids) {
   }
   checkTransports(values, [place.protocol]);
   return {
-    url: { ...place, trust, frames },
+    url: { ...place, trust, frames, login },
     pids,
     transports: [place.protocol],
     against: [],
@@ -131,6 +134,21 @@ function trustOf({ url, ca, cert, key, insecure = false }) {
     key: key === undefined ? null : readPem('key', key),
     isInsecure: insecure,
   };
+}
+
+function loginOf({ url, username, password }) {
+  if (username === undefined && password === undefined) return null;
+  if (username === undefined || password === undefined) {
+    throw new UsageError(
+      '--username and --password belong together: they say who the clients are.',
+    );
+  }
+  if (url === undefined) {
+    throw new UsageError(
+      '--username and --password say who the clients are, which a server of --url may ask; one that is started here does not.',
+    );
+  }
+  return { kind: 'password', username, password };
 }
 
 function readPem(name, file) {

@@ -25,6 +25,7 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
  * @property {'message' | 'batch'} frames a WebSocket frame for each packet, as MQTT.js has it, or for all of a write
  * @property {Buffer | null} [session] of TLS, to be resumed
  * @property {boolean} [keepsSession] whether somebody will ask for one
+ * @property {import('./login.mjs').Login | null} [login] who clients say they are; default: nobody
  *
  * @typedef {object} Owner
  * @property {() => void} onChunkStart something was read

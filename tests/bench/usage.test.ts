@@ -38,6 +38,8 @@ test.each([
   [['--url', 'wss://127.0.0.1', '--key', 'b'], /--key needs --cert/],
   [['--transport', 'wss', '--ca', '/nowhere'], /--ca cannot be read: ENOENT/],
   [['--transport', 'wss', '--ca', import.meta.filename], /--ca is .* no PEM file/],
+  [['--url', 'ws://127.0.0.1', '--username', 'a'], /--username and --password belong together/],
+  [['--username', 'a', '--password', 'b'], /--username and --password .* a server of --url/],
   [['--against', 'mosquitto -p {port}'], /--against is "mosquitto.*has to be like 'Mosquitto=/],
   [['--against', 'Mosquitto=mosquitto -p 1883'], /--against is .*has to be like 'Mosquitto=/],
   [['--against', 'IoTHub=a {port}'], /two servers with the name IoTHub/],
