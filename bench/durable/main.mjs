@@ -11,7 +11,7 @@
 
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
-import { describeMachine, Spare } from '../lib/machine.mjs';
+import { describeMachine, isInMemory, Spare } from '../lib/machine.mjs';
 import { Generator, Server, temporaryFolder } from '../lib/processes.mjs';
 import { allBrokers, copyOfIotHub } from './brokers.mjs';
 import { cleanPairs, countSyncs, stalls } from './iothub-only.mjs';
@@ -19,7 +19,6 @@ import { goals, loadTables, printClean, printStalls, printSyncs } from './report
 import { run, scenarios, warmUp } from './scenarios.mjs';
 
 const GENERATOR = new URL('generator.mjs', import.meta.url);
-const TMPFS = 0x01021994;
 
 const { values: options } = parseArgs({
   options: {
@@ -36,7 +35,7 @@ const isQuick = options.quick;
 const rounds = Number(options.rounds ?? (isQuick ? 1 : 5));
 const startMs = performance.now();
 const folder = temporaryFolder(options.folder);
-if (fs.statfsSync(folder).type === TMPFS) {
+if (isInMemory(folder)) {
   throw new Error(`${folder} is memory, not a disk: name another folder with --folder`);
 }
 const iotHubMain = copyOfIotHub(folder);

@@ -10,6 +10,7 @@ import path from 'node:path';
 const TICK_US = 10_000; // USER_HZ is 100 on every Linux that Node runs on
 const SECTOR_BYTES = 512;
 const KTHREADD = 2;
+const TMPFS = 0x01021994;
 
 /** @typedef {{ pid: number, parent: number, ticks: number, endedTicks: number }} Process */
 
@@ -92,6 +93,11 @@ export function deviceOf(folder) {
   if (!fs.existsSync(file))
     throw new Error(`${folder} is not on a disk that counts what it writes`);
   return { file, name: path.basename(fs.realpathSync(path.dirname(file))) };
+}
+
+/** Whether what is written there only goes to memory. */
+export function isInMemory(folder) {
+  return fs.statfsSync(folder).type === TMPFS;
 }
 
 /** Sees to it that what others wrote before is not counted later. */

@@ -87,6 +87,11 @@ export class Client extends Connection {
     });
   }
 
+  /** Which user it is, where it matters; undefined: one of its own. */
+  get user() {
+    return this.#planned.user;
+  }
+
   get qosHeard() {
     return this.#load.plan.qosOf(this.#planned.group);
   }

@@ -3,6 +3,8 @@
 
 import { compare, showSpread, table } from '../lib/statistics.mjs';
 
+import { COMPARING } from './options.mjs';
+
 const KIBIBYTE = 1_024;
 const MEBIBYTE = 1_048_576;
 /** What is compared of a run; of those that a scenario has. */
@@ -17,6 +19,18 @@ const CONNECT = [
   ['server CPU µs each', (r) => r.cpuUs],
   ['KiB each, idle', (r) => r.bytesEach / KIBIBYTE],
 ];
+const LOGIN = [
+  ['server CPU µs each', (r) => r.cpuUs],
+  ['connections/s', (r) => r.connectedRate],
+];
+const LOGIN_STORM = [
+  ['PUBACK p50 ms', (r) => r.latencies[0].p50],
+  ['p99', (r) => r.latencies[0].p99],
+  ['max', (r) => r.latencies[0].max],
+];
+const MEASURES = { access: TRAFFIC, connect: CONNECT, login: LOGIN, 'login-storm': LOGIN_STORM };
+/** What access control may cost a message, of topics whose decisions are remembered. */
+const ACCESS_RATIO_MAX = 1.05;
 
 /** @typedef {import('./report.mjs').Entry & { load: string, server: { name: string }, transport: string }} Entry */
 
@@ -28,35 +42,64 @@ export function comparison(entries) {
   const parts = [];
   if (servers.length > 1) parts.push(betweenServers(comparable, servers));
   if (transports.length > 1) parts.push(betweenTransports(comparable));
+  const goals = accessGoals(comparable);
+  if (goals !== '') parts.push(goals);
   return parts.join('\n\n');
 }
 
 function measuresOf(scenario) {
-  return scenario === 'connect' ? CONNECT : TRAFFIC;
+  return MEASURES[scenario] ?? TRAFFIC;
 }
 
-/** Of the first of them to each of the others. */
+/** Of the first of them to each of the others; where variants of one are compared, of each of the others to the first. */
 function betweenServers(entries, [first, ...others]) {
-  const head = ['', '', first, ...others.flatMap((name) => [name, `${first} ÷ ${name}`])];
+  const isCost = COMPARING.includes(entries[0].scenario);
+  const ratioTo = (name) => (isCost ? `÷ ${first}` : `${first} ÷ ${name}`);
+  const head = ['', '', first, ...others.flatMap((name) => [name, ratioTo(name)])];
   const rows = entries
     .filter(({ server }) => server.name === first)
     .flatMap((one) => {
-      const peers = others.map((name) =>
-        entries.find(
-          ({ load, server, options }) =>
-            load === one.load && server.name === name && options === one.options,
-        ),
-      );
+      const peers = others.map((name) => peerOf(entries, one, name));
       return measuresOf(one.scenario).map(([what, pick], i) => {
         const values = one.results.map(pick);
         const cells = peers.flatMap(({ results }) => {
           const theirs = results.map(pick);
-          return [showSpread(theirs), showRatio(values, theirs)];
+          const ratio = isCost ? showRatio(theirs, values) : showRatio(values, theirs);
+          return [showSpread(theirs), ratio];
         });
         return [i === 0 ? one.load : '', what, showSpread(values), ...cells];
       });
     });
   return table(head, rows);
+}
+
+/** The same load on another server. */
+function peerOf(entries, one, name) {
+  return entries.find(
+    ({ load, server, options }) =>
+      load === one.load && server.name === name && options === one.options,
+  );
+}
+
+/** What became of the goal for each kind of access control; empty if there was none. */
+function accessGoals(entries) {
+  const own = entries.filter(({ scenario, server }) => scenario === 'access' && server.configure);
+  const [base = null, ...variants] = [...new Set(own.map(({ server }) => server.name))];
+  if (variants.length === 0) return '';
+  const rows = own
+    .filter(({ server }) => server.name === base)
+    .map((one) => [one.load, ...variants.map((name) => accessGoal(one, peerOf(own, one, name)))]);
+  const goal = `at most ${ACCESS_RATIO_MAX} × the CPU per message of ${base}`;
+  return table([goal, ...variants], rows);
+}
+
+function accessGoal(base, { results }) {
+  const values = results.map((r) => r.cpuUs);
+  const most = base.results.map((r) => r.cpuUs * ACCESS_RATIO_MAX);
+  const { ratio, isDecided } = compare(values, most);
+  if (!Number.isFinite(ratio)) return '–';
+  const verdict = ratio <= 1 ? 'met' : 'MISSED';
+  return `${(ratio * ACCESS_RATIO_MAX).toFixed(3)} × ${verdict}${isDecided ? '' : ', undecided'}`;
 }
 
 /** Of each to the first of the same server and scenario. */

@@ -12,6 +12,8 @@ let connections = [];
 let closed = 0;
 /** Of TLS, for all connections. @type {Buffer | null} */
 let session = null;
+/** Who they say they are, instead of what else is said of the target. @type {import('./login.mjs').Login | null} */
+let ownLogin = null;
 
 class IdleConnection extends Connection {
   onFailed() {
@@ -30,6 +32,11 @@ export const connectSteps = {
     if (session === null) throw new Error('the server offers no TLS session to be resumed');
   },
 
+  /** It is told beforehand, because a long list takes its time from one process to the other. */
+  async useLogin({ login }) {
+    ownLogin = login;
+  },
+
   /**
    * Its part of them, `concurrency` at a time in all; answers how long each took from its TCP handshake to its CONNACK,
    * and how many TLS handshakes were resumed.
@@ -43,7 +50,8 @@ export const connectSteps = {
     closed = 0;
     connections = [];
     let resumed = 0;
-    const place = { ...target, session: resume ? session : null };
+    const login = ownLogin ?? target.login;
+    const place = { ...target, login, session: resume ? session : null };
     await withAll(Array.from({ length: count }), atOnce, async (_, i) => {
       const startMs = nowMs();
       const connection = new IdleConnection(place);

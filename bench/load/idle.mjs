@@ -9,24 +9,14 @@ import { newPrefix, Span } from './measure.mjs';
 import { sumOf } from './traffic.mjs';
 import { hasTls } from './wire.mjs';
 
-/** connect */
-export async function runConnect(target, fleet, options) {
-  const { n, hold, settle } = options;
-  const { place } = target;
-  const resume = options.resume && hasTls(place.protocol);
-  const plan = { ...options, ...place, resume, prefix: newPrefix() };
-  if (resume) await fleet.all('agree', plan);
+/** All connect; rates and costs of that. */
+export async function storm(target, fleet, plan) {
+  const { n } = plan;
   const span = new Span(target, fleet).begin();
-  const emptyBytes = span.memory();
   const startMs = nowMs();
   const found = await fleet.all('storm', plan);
   const elapsedMs = nowMs() - startMs;
   const used = span.end();
-  await sleep(hold * 1_000);
-  const fullBytes = span.memory();
-  const closed = (await fleet.all('closed')).reduce((sum, count) => sum + count, 0);
-  await fleet.all('leave');
-  await sleep(settle * 1_000);
   const latencies = new Histogram();
   for (const one of found) latencies.add(Histogram.from(one.latencies));
   return {
@@ -36,10 +26,31 @@ export async function runConnect(target, fleet, options) {
     others: used.others,
     generatorCores: Math.max(...found.map(({ cpuUs }) => cpuUs / (elapsedMs * 1_000))),
     latencies: [{ name: 'CONNACK', ...latencies.percentiles() }],
+    resumed: sumOf(found, 'resumed'),
+  };
+}
+
+/** connect */
+export async function runConnect(target, fleet, options) {
+  const { n, hold, settle } = options;
+  const { place } = target;
+  const resume = options.resume && hasTls(place.protocol);
+  const plan = { ...options, ...place, resume, prefix: newPrefix() };
+  if (resume) await fleet.all('agree', plan);
+  const span = new Span(target, fleet);
+  const emptyBytes = span.memory();
+  const { resumed, ...measured } = await storm(target, fleet, plan);
+  await sleep(hold * 1_000);
+  const fullBytes = span.memory();
+  const closed = (await fleet.all('closed')).reduce((sum, count) => sum + count, 0);
+  await fleet.all('leave');
+  await sleep(settle * 1_000);
+  return {
+    ...measured,
     memoryBytes: fullBytes,
     bytesEach: (fullBytes - emptyBytes) / n,
     leftBytesEach: (span.memory() - emptyBytes) / n,
-    resumedPart: hasTls(place.protocol) ? sumOf(found, 'resumed') / n : Number.NaN,
+    resumedPart: hasTls(place.protocol) ? resumed / n : Number.NaN,
     isStalled: false,
     integrity: {
       ...NOTHING_WRONG,

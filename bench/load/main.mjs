@@ -5,14 +5,18 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describeMachine } from '../lib/machine.mjs';
+import { describeMachine, isInMemory } from '../lib/machine.mjs';
 import { temporaryFolder } from '../lib/processes.mjs';
+import { runAccess } from './access.mjs';
+import { ACCESS_VARIANTS, withAccess } from './access-variants.mjs';
 import { throwAwayCertificate } from './certificate.mjs';
 import { comparison } from './comparison.mjs';
 import { TargetError, UsageError } from './errors.mjs';
 import { Fleet } from './fleet.mjs';
 import { runConnect, runRetained } from './idle.mjs';
 import { violationsOf } from './integrity.mjs';
+import { LOGIN_VARIANTS, STORM_VARIANTS } from './login-variants.mjs';
+import { runLogin, runLoginStorm } from './logins.mjs';
 import { HELP, parseOptions, settle } from './options.mjs';
 import { tables, warningsOf } from './report.mjs';
 import { runSlow, startSlow } from './slow.mjs';
@@ -29,9 +33,12 @@ const RUNS = {
   retained: runRetained,
   subscriptions: runSubscriptions,
   slow: runSlow,
+  access: runAccess,
+  login: runLogin,
+  'login-storm': runLoginStorm,
 };
 
-/** All scenarios, none for long. */
+/** All scenarios but those that compare, none for long. */
 const SUITE = [
   { scenario: 'pairs', qos: 0 },
   { scenario: 'pairs', qos: 1 },
@@ -48,30 +55,53 @@ const SUITE = [
 ];
 const SUITE_SECONDS = { duration: 2, warmup: 1, hold: 1 };
 
+/** What is loaded in scenarios that have several loads. */
+const LOADS = {
+  access: [
+    { traffic: 'pairs', n: 10, qos: 0, window: 64 },
+    { traffic: 'pairs', n: 100, qos: 1 },
+    { traffic: 'fanout', n: 50, qos: 0, window: 64 },
+  ],
+};
+/** The servers of scenarios that compare some of their own. */
+const VARIANTS = { access: ACCESS_VARIANTS, login: LOGIN_VARIANTS, 'login-storm': STORM_VARIANTS };
+
 const say = (line) => process.stderr.write(`${line}\n`);
 
 /** What the command line asks for, each with all its options: of a scenario all ways to load it, one after the other. */
 function entriesOf({ scenario, given, url, transports, against, reach }) {
   const wanted =
-    scenario === null ? SUITE.map((one) => ({ ...SUITE_SECONDS, ...one })) : [{ scenario }];
-  const servers = url === null ? [IOTHUB, ...against] : [{ name: 'the server', command: null }];
+    scenario === null
+      ? SUITE.map((one) => ({ ...SUITE_SECONDS, ...one }))
+      : (LOADS[scenario] ?? [{}]).map((load) => ({ scenario, ...load }));
+  const servers = serversOf(scenario, url, against);
   return wanted.flatMap(({ scenario: name, ...own }) => {
     const options = settle(name, { ...own, ...given });
     return transports.flatMap((transport) => {
       const load = labelOf(options, transport, reach);
       return servers.map((server) => {
-        const label = against.length === 0 ? load : `${server.name}: ${load}`;
+        const label = servers.length === 1 ? load : `${server.name}: ${load}`;
         return { label, load, server, transport, scenario: name, options, results: [] };
       });
     });
   });
 }
 
-function labelOf({ scenario, n, qos, rate, flood, resume }, transport, { frames }) {
-  const hasQos = scenario !== 'connect' && scenario !== 'slow';
+function serversOf(scenario, url, against) {
+  const adapt = scenario === 'access' ? withAccess : (contestant) => contestant;
+  if (url !== null) return [adapt({ name: 'the server' })];
+  return [...(VARIANTS[scenario] ?? [IOTHUB]), ...against.map(adapt)];
+}
+
+function labelOf(options, transport, { frames }) {
+  const { scenario, traffic, n, qos, rate, flood, logins, resume, window } = options;
+  const hasQos = scenario !== 'connect' && scenario !== 'slow' && !scenario.startsWith('login');
   return [
-    `${scenario} -n ${n}`,
+    scenario,
+    ...(traffic === undefined ? [] : [traffic]),
+    ...(scenario === 'login-storm' ? [`--logins ${logins}`] : [`-n ${n}`]),
     ...(hasQos ? [`--qos ${qos}`] : []),
+    ...(traffic === undefined ? [] : [`--window ${window}`]),
     ...(rate > 0 ? [`--rate ${rate}`] : []),
     ...(flood > 0 ? [`--flood ${flood}`] : []),
     ...(transport === 'mqtt' ? [] : [`--transport ${transport}`]),
@@ -81,21 +111,22 @@ function labelOf({ scenario, n, qos, rate, flood, resume }, transport, { frames 
 }
 
 /** A server of its own, unless it was given one. */
-async function openTarget({ scenario, server, transport }, { url, pids, reach }, folder) {
-  if (url !== null) return runningServer(url, pids);
+async function openTarget(entry, { url, pids, reach }, folder) {
+  const { scenario, server, transport, options } = entry;
+  if (url !== null) return runningServer({ ...url, login: server.login ?? url.login }, pids);
   const place = placeHere(transport, reach, folder);
-  if (scenario !== 'slow' || server !== IOTHUB) return startServer(server, place, folder);
+  if (scenario !== 'slow' || server !== IOTHUB) return startServer(server, place, options, folder);
   return startSlow(place, throwAwayCertificate(transport, folder));
 }
 
 /** One round of one entry. */
 async function runOnce(entry, parsed, folder) {
-  const { label, scenario, options, results } = entry;
+  const { label, scenario, options, results, server } = entry;
   const target = await openTarget(entry, parsed, folder);
   const fleet = new Fleet(parsed.processes);
   try {
     say(label);
-    const result = await RUNS[scenario](target, fleet, options);
+    const result = await RUNS[scenario](target, fleet, options, server);
     results.push(result);
     const violations = violationsOf(result.integrity);
     if (result.isStalled) violations.push('nothing was delivered while it was measured');
@@ -117,7 +148,10 @@ async function main(argv) {
       `--json is in the folder ${path.dirname(parsed.json)}, which does not exist.`,
     );
   }
-  const folder = temporaryFolder();
+  if (parsed.folder !== undefined && !fs.existsSync(parsed.folder)) {
+    throw new UsageError(`--folder is ${parsed.folder}, which does not exist.`);
+  }
+  const folder = temporaryFolder(parsed.folder);
   const entries = entriesOf(parsed);
   const violations = [];
   for (let round = 1; round <= parsed.rounds; round++) {
@@ -131,7 +165,13 @@ async function main(argv) {
   const compared = comparison(entries);
   if (compared !== '') console.log(`\n${compared}`);
   const isServerKnown = parsed.url === null || parsed.pids.length > 0;
-  for (const warning of warningsOf(entries, isServerKnown)) console.log(`\n${warning}`);
+  const warnings = warningsOf(entries, isServerKnown);
+  if (parsed.scenario === 'login-storm' && isInMemory(folder)) {
+    warnings.push(
+      `What was stored went to memory, and a PUBACK waited for no disk: name a folder on one with --folder, ${os.tmpdir()} is on none.`,
+    );
+  }
+  for (const warning of warnings) console.log(`\n${warning}`);
   if (parsed.json !== null) {
     fs.writeFileSync(parsed.json, JSON.stringify({ machine, entries, violations }, null, 1));
   }

@@ -19,7 +19,7 @@ export class Span {
   #pids;
   #before;
 
-  /** @param {import('./target.mjs').Target} target @param {import('./fleet.mjs').Fleet[]} fleets */
+  /** @param {import('./target.mjs').Target} target @param {{ pids: number[] }[]} fleets */
   constructor(target, ...fleets) {
     this.#pids = target.pids;
     this.#meter = new Meter(
@@ -42,6 +42,8 @@ export class Span {
       elapsedMs: used.elapsedUs / 1_000,
       serverUs: isKnown ? used.serverUs : Number.NaN,
       serverCores: isKnown ? used.serverUs / used.elapsedUs : Number.NaN,
+      /** Of all generator processes together. */
+      generatorCores: used.generatorUs / used.elapsedUs,
       others: isKnown ? used.others : Number.NaN,
     };
   }

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './errors.mjs';
 import { PAYLOAD_BYTES_MIN } from './payload.mjs';
+import { RULES_PER_USER } from './rule-sets.mjs';
 import { WHERE_OPTIONS, whereOf } from './where.mjs';
 
 export const SCENARIOS = {
@@ -14,7 +15,13 @@ export const SCENARIOS = {
   retained: 'retained messages, set and then fetched',
   subscriptions: 'many subscriptions, then messages to them',
   slow: 'a subscriber that does not read, beside pairs that do',
+  access: 'pairs and fanout with thousands of rules and with none, in turns',
+  login: 'a storm of connections for each way to say who one is, in turns',
+  'login-storm': 'durable PUBACKs while others log in, and while nobody does, in turns',
 };
+
+/** Those that are not part of the short run of all: they compare servers that they start, and take their time. */
+export const COMPARING = ['access', 'login', 'login-storm'];
 
 /** What `-n` is when it is not given. */
 const COUNTS = {
@@ -26,6 +33,7 @@ const COUNTS = {
   retained: 10_000,
   subscriptions: 100_000,
   slow: 20,
+  login: 3_000,
 };
 
 const MILLION = 1_000_000;
@@ -49,6 +57,9 @@ const WHOLE = {
   batch: [1, 1_000],
   'wild-pct': [0, 100],
   flood: [0, 100 * MILLION],
+  rules: [4, 10_000],
+  logins: [1, 100_000],
+  iterations: [1, 10 * MILLION],
 };
 /** Seconds, fractions too. */
 const SECONDS = {
@@ -77,6 +88,9 @@ const DEFAULTS = {
   batch: 20,
   'wild-pct': 10,
   flood: 0,
+  rules: 10_000,
+  logins: 100,
+  iterations: 210_000,
   duration: 5,
   warmup: 1,
   hold: 2,
@@ -84,13 +98,23 @@ const DEFAULTS = {
   drain: 3,
   resume: false,
 };
-const SLOW_RATE = 2_000;
-const SUBSCRIPTION_PUBS = 4;
+/** Where a scenario differs. */
+const OWN_DEFAULTS = {
+  subscriptions: { pubs: 4 },
+  slow: { rate: 2_000 },
+  access: { duration: 3 },
+  login: { V: 5 },
+  'login-storm': { V: 5, rate: 500, duration: 10 },
+};
+/** What the differences that are looked for need. */
+const ROUNDS = { access: 10, login: 5, 'login-storm': 5 };
 
-export const HELP = `Usage: npm run bench -- [SCENARIO] [options]      without a scenario: a short run of all of them
+export const HELP = `Usage: npm run bench -- [SCENARIO] [options]      without a scenario: a short run of all but the last three
 
 ${Object.entries(SCENARIOS)
-  .map(([name, what]) => `  ${name.padEnd(15)} ${what}; -n ${COUNTS[name]}`)
+  .map(
+    ([name, what]) => `  ${name.padEnd(15)} ${what}${name in COUNTS ? `; -n ${COUNTS[name]}` : ''}`,
+  )
   .join('\n')}
 
 Load
@@ -104,6 +128,9 @@ Load
   connect: --concurrency C (64) --hold S: connected (2) --settle S: after they left (3)
   subscriptions: --clients M (100) --batch B (20) --wild-pct P (10)
   slow: --rate R of the pairs (2000), --flood R of the publisher that is too fast, 0 = all it can (0)
+  access: --rules N (10000); without -n and --qos: 10 pairs at QoS 0 with window 64, 100 at QoS 1, a fan-out of 50; --duration 3
+  login, login-storm: -V (5), --iterations N of PBKDF2 (210000)
+  login-storm: --logins R a second (100), --rate R of the messages (500), --duration S (10)
 Where
   --url URL                a server that runs already, on loopback: mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH
                            or wss://…; without it IoTHub is started, storing nothing
@@ -111,7 +138,8 @@ Where
   --remote                 --url may name another machine
   --transport LIST         how to reach servers that are started here: mqtt, mqtts, ws, wss, or several of them (mqtt)
   --against NAME=COMMAND   compare IoTHub with the server that this starts (repeatable); {port} in it is where it has to listen,
-                           {transport} how; {cert} and {key} are files for TLS, those that IoTHub has
+                           {transport} how; {cert} and {key} are files for TLS, those that IoTHub has; access: {acl} and
+                           {passwords} are files that it has to go by
   --frames message|batch   a WebSocket frame for each packet, or for all that are written at once (message)
   --ca FILE --insecure     who signed the server's certificate; trust any
   --cert FILE --key FILE   who the clients are, for a server of --url that asks
@@ -119,7 +147,8 @@ Where
   --resume                 connect: TLS handshakes take up the session of an earlier connection
 How often
   --processes P            generator processes (processors less one)
-  --rounds R               so many runs, each with a fresh server; medians and, in brackets, the range (1)
+  --rounds R               so many runs, each with a fresh server; medians and, in brackets, the range (1; access 10, logins 5)
+  --folder DIR             where servers keep their data: a disk, for login-storm (the system's temporary folder)
   --json FILE              also writes everything there`;
 
 /**
@@ -133,6 +162,7 @@ export function parseOptions(argv, processors) {
     V: { type: 'string', short: 'V' },
     ...WHERE_OPTIONS,
     json: { type: 'string' },
+    folder: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
     ...Object.fromEntries(numbers.map((name) => [name, { type: 'string' }])),
   };
@@ -147,11 +177,14 @@ export function parseOptions(argv, processors) {
   }
   if (values.resume === true) given.resume = true;
   if (values.n !== undefined) given.n = whole('n', values.n, [1, 10 * MILLION]);
+  const scenario = scenarioOf(positionals);
+  checkScenario(scenario, values);
   return {
     help: false,
-    scenario: scenarioOf(positionals),
+    scenario,
     given,
-    rounds: given.rounds ?? DEFAULTS.rounds,
+    folder: values.folder,
+    rounds: given.rounds ?? ROUNDS[scenario] ?? DEFAULTS.rounds,
     processes: given.processes ?? Math.max(1, processors - 1),
     json: values.json ?? null,
     ...whereOf(
@@ -163,14 +196,38 @@ export function parseOptions(argv, processors) {
 
 /** All that a scenario needs to know. @param {keyof typeof SCENARIOS} scenario @param {object} given */
 export function settle(scenario, given) {
-  const rate = scenario === 'slow' ? SLOW_RATE : DEFAULTS.rate;
-  const pubs = scenario === 'subscriptions' ? SUBSCRIPTION_PUBS : DEFAULTS.pubs;
-  const all = { ...DEFAULTS, scenario, n: COUNTS[scenario], rate, pubs, ...given };
+  const all = {
+    ...DEFAULTS,
+    scenario,
+    n: COUNTS[scenario] ?? 1,
+    ...OWN_DEFAULTS[scenario],
+    ...given,
+  };
   all.version = all.V;
   // A client does not have more subscriptions than there are, and a publisher has a topic.
   all.clients = Math.min(all.clients, all.n);
   if (scenario === 'subscriptions') all.pubs = Math.min(all.pubs, all.n);
+  const users = Math.floor(all.rules / RULES_PER_USER);
+  if (scenario === 'access' && all.n > users) {
+    throw new UsageError(
+      `-n is ${all.n}, but ${all.rules} rules are for ${users} users, ${RULES_PER_USER} for each: take fewer, or more --rules.`,
+    );
+  }
   return all;
+}
+
+/** What does not go together. */
+function checkScenario(scenario, { url, against, transport }) {
+  if (scenario !== 'login' && scenario !== 'login-storm') return;
+  const idle = url !== undefined ? 'url' : against !== undefined ? 'against' : null;
+  if (idle !== null) {
+    throw new UsageError(
+      `--${idle} is about another server, and ${scenario} compares what is known of IoTHub's users: leave it out, or take the scenario connect.`,
+    );
+  }
+  if (scenario === 'login-storm' && (transport ?? 'mqtt') !== 'mqtt') {
+    throw new UsageError(`--transport is ${transport}, but login-storm knows only mqtt.`);
+  }
 }
 
 function parse(argv, options) {

@@ -14,6 +14,7 @@ const ROUTED_FLOWS_MAX = 10_000;
  * @property {Range} heard what it gets
  * @property {Range} published
  * @property {number} group which latencies its messages count for; see `Plan.groups`
+ * @property {number} [user] whom it logs in as, by number, where users have rights of their own
  */
 
 /** Messages a second of all flows together that belong to a group. @typedef {{ name: string, flows: Range, rate: number }} Group */
@@ -37,15 +38,16 @@ function share(count, i, parts) {
   return { first, count: Math.floor((count * (i + 1)) / parts) - first };
 }
 
-function pairs({ n, processes, prefix, rate, qos }) {
-  const topicOf = (flow) => `${prefix}/pair/${flow}`;
+function pairs({ n, processes, prefix, rate, qos, isWild = false }) {
+  const topicOf = (flow) => `${prefix}/pair/${flow}${isWild ? '/data' : ''}`;
   const clients = [];
   for (let i = 0; i < n; i++) {
     const own = { first: i, count: 1 };
     const home = i % processes;
-    const filters = () => [topicOf(i)];
-    clients.push({ home, filters, heard: own, published: NOTHING, group: 0 });
-    clients.push({ home, filters: NO_FILTERS, heard: NOTHING, published: own, group: 0 });
+    const filters = () => [isWild ? `${prefix}/pair/${i}/+` : topicOf(i)];
+    const rest = { home, group: 0, user: i };
+    clients.push({ ...rest, filters, heard: own, published: NOTHING });
+    clients.push({ ...rest, filters: NO_FILTERS, heard: NOTHING, published: own });
   }
   return one(clients, n, topicOf, () => 1, rate, qos);
 }
@@ -56,9 +58,10 @@ function fanout({ n, pubs, processes, prefix, rate, qos }) {
   const filters = () => [`${prefix}/all/+`];
   const clients = [];
   for (let i = 0; i < n; i++) {
-    clients.push({ home: i % processes, filters, heard: all, published: NOTHING, group: 0 });
+    const home = i % processes;
+    clients.push({ home, filters, heard: all, published: NOTHING, group: 0, user: i });
   }
-  for (let i = 0; i < pubs; i++) clients.push(publisher(i, processes));
+  for (let i = 0; i < pubs; i++) clients.push({ ...publisher(i, processes), user: i });
   return one(clients, pubs, topicOf, () => n, rate, qos);
 }
 
@@ -147,7 +150,12 @@ function one(clients, flowCount, topicOf, receiversOf, rate, qos) {
 
 const PLANS = { pairs, fanout, fanin, mixed, subscriptions };
 
-/** @param {{ scenario: keyof typeof PLANS, processes: number, prefix: string }} options @returns {Plan} */
+/**
+ * `traffic`: the plan of a scenario with another name. `isWild`: subscribers of pairs have a filter that more than their topic
+ * matches.
+ * @param {{ scenario: string, traffic?: string, isWild?: boolean, processes: number, prefix: string }} options
+ * @returns {Plan}
+ */
 export function planOf(options) {
-  return PLANS[options.scenario](options);
+  return PLANS[options.traffic ?? options.scenario](options);
 }

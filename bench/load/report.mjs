@@ -10,18 +10,28 @@ const MEBIBYTE = 1_048_576;
 
 /** @param {readonly Entry[]} entries */
 export function tables(entries) {
-  const flowing = entries.filter(({ scenario }) => scenario !== 'connect' && scenario !== 'slow');
+  const flowing = entries.filter(({ scenario }) => !APART.includes(scenario));
   const parts = [];
   if (flowing.length > 0) parts.push(table(TRAFFIC_HEAD, flowing.flatMap(trafficRows)));
   const prepared = flowing.filter(({ results }) => results[0].setUp !== undefined);
   if (prepared.length > 0) parts.push(table(SET_UP_HEAD, prepared.map(setUpRow)));
   const storms = entries.filter(({ scenario }) => scenario === 'connect');
   if (storms.length > 0) parts.push(table(CONNECT_HEAD, storms.map(connectRow)));
+  const logins = entries.filter(({ scenario }) => scenario === 'login');
+  if (logins.length > 0) parts.push(table(LOGIN_HEAD, logins.map(loginRow)));
+  const pubacks = entries.filter(({ scenario }) => scenario === 'login-storm');
+  if (pubacks.length > 0) {
+    parts.push(table(PUBACK_HEAD, pubacks.map(pubackRow)));
+    parts.push(table(ARRIVALS_HEAD, pubacks.flatMap(arrivalsRow)));
+  }
   for (const { label, results } of entries.filter(({ scenario }) => scenario === 'slow')) {
     parts.push(`${label}\n\n${results.map(slowTables).join('\n\n')}`);
   }
   return parts.join('\n\n');
 }
+
+/** They have tables of their own. */
+const APART = ['connect', 'slow', 'login', 'login-storm'];
 
 const TRAFFIC_HEAD = [
   '',
@@ -41,7 +51,6 @@ const TRAFFIC_HEAD = [
 
 function trafficRows({ label, results }) {
   const of = (pick) => results.map(pick);
-  const cores = [(r) => r.serverCores, (r) => r.generatorCores].map((p) => show(median(of(p))));
   const integrity = (pick) => String(of((r) => pick(r.integrity)).reduce((a, b) => a + b, 0));
   return results[0].latencies.map(({ name }, group) => {
     const p = (q) => showSpread(of((r) => r.latencies[group][q]));
@@ -52,7 +61,7 @@ function trafficRows({ label, results }) {
       showSpread(of((r) => r.deliveredRate)),
       ...latencies,
       showSpread(of((r) => r.cpuUs)),
-      cores.join(' · '),
+      coresOf(results),
       showSpread(of((r) => r.memoryBytes / MEBIBYTE)),
       integrity(({ lost }) => sum(lost)),
       integrity(({ duplicates }) => sum(duplicates)),
@@ -88,19 +97,103 @@ const CONNECT_HEAD = [
 
 function connectRow({ label, results }) {
   const of = (pick) => results.map(pick);
-  const cores = [(r) => r.serverCores, (r) => r.generatorCores].map((p) => show(median(of(p))));
   return [
     `${label}${flagsOf(results)}`,
     showSpread(of((r) => r.connectedRate)),
     ...['p50', 'p99', 'max'].map((q) => showSpread(of((r) => r.latencies[0][q]))),
     showSpread(of((r) => r.cpuUs)),
-    cores.join(' · '),
+    coresOf(results),
     showSpread(of((r) => r.bytesEach)),
     showSpread(of((r) => r.leftBytesEach)),
     Number.isFinite(results[0].resumedPart)
       ? `${show(median(of((r) => r.resumedPart)) * 100)} %`
       : '–',
   ];
+}
+
+const LOGIN_HEAD = [
+  '',
+  'connections/s',
+  'CONNACK p50 ms',
+  'p99',
+  'max',
+  'server CPU µs each',
+  'server · generator cores',
+];
+
+function loginRow({ label, results }) {
+  const of = (pick) => results.map(pick);
+  return [
+    `${label}${flagsOf(results)}`,
+    showSpread(of((r) => r.connectedRate)),
+    ...['p50', 'p99', 'max'].map((q) => showSpread(of((r) => r.latencies[0][q]))),
+    showSpread(of((r) => r.cpuUs)),
+    coresOf(results),
+  ];
+}
+
+const PUBACK_HEAD = [
+  '',
+  'acknowledged/s',
+  'PUBACK p50 ms',
+  'p99',
+  'p99.9',
+  'max',
+  'sent late p99',
+  'server · generator cores',
+  'lost',
+  'again',
+];
+
+function pubackRow({ label, results }) {
+  const of = (pick) => results.map(pick);
+  return [
+    `${label}${flagsOf(results)}`,
+    showSpread(of((r) => r.rate)),
+    ...['p50', 'p99', 'p999', 'max'].map((q) => showSpread(of((r) => r.latencies[0][q]))),
+    show(median(of((r) => r.sentLateMs))),
+    coresOf(results),
+    String(sum(of((r) => sum(r.integrity.lost)))),
+    String(sum(of((r) => r.again))),
+  ];
+}
+
+const ARRIVALS_HEAD = [
+  'logins',
+  'came',
+  'let in',
+  'let in/s',
+  'after p50 ms',
+  'p99',
+  'refused as too many',
+  'no answer yet',
+  'failed',
+];
+
+/** None of whom nobody came to. */
+function arrivalsRow({ label, results }) {
+  if (results[0].logins === null) return [];
+  const of = (pick) => results.map((r) => pick(r.logins));
+  const spread = (pick) => showSpread(of(pick));
+  return [
+    [
+      label,
+      spread((l) => l.asked),
+      spread((l) => l.done),
+      spread((l) => l.doneRate),
+      spread((l) => l.latency.p50),
+      spread((l) => l.latency.p99),
+      spread((l) => sum(Object.values(l.refused))),
+      spread((l) => l.waiting),
+      spread((l) => l.failures.length),
+    ],
+  ];
+}
+
+/** Of server and busiest generator. */
+function coresOf(results) {
+  const of = (pick) => show(median(results.map(pick)));
+  return `${of((r) => r.serverCores)} · ${of((r) => r.generatorCores)}`;
 }
 
 const PHASE_HEAD = [

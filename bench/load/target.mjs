@@ -24,17 +24,27 @@ const CONFIG = [
   'level = "warn"',
 ];
 const ANSWER_MAX_MS = 3_000;
+/** In the command of another server. */
+const PLACEHOLDERS = /\{(acl|cert|key|passwords|port|transport)\}/g;
 
 /**
  * @typedef {import('./wire.mjs').Place} Place
- * @typedef {{ place: Place, pids: number[], stop(): Promise<void> }} Target
+ * @typedef {{ place: Place, pids: number[], folder: string | null, stop(): Promise<void> }} Target
  *
- * How a server is started; what is in braces in its command is filled in.
- * @typedef {{ name: string, command: string | null }} Contestant
+ * How a server is started; what is in braces in its command is filled in. Folders are the server's own.
+ * @typedef {object} Contestant
+ * @property {string} name
+ * @property {string | null} [command] absent or null: IoTHub
+ * @property {import('./login.mjs').Login} [login] who its clients say they are; default: nobody
+ * @property {boolean} [admitsAnonymous] also of an IoTHub that asks others who they are
+ * @property {(folder: string, options: object) => string[] | Promise<string[]>} [configure] lines of IoTHub's configuration
+ * @property {(folder: string, options: object) => Record<string, string>} [filesFor] more for its command
+ * @property {(folder: string) => (count: number) => import('./login.mjs').Login | null} [loginsOf] once it runs
+ * @property {import('./access-variants.mjs').Denies} [denies]
  */
 
 /** @type {Contestant} */
-export const IOTHUB = { name: 'IoTHub', command: null };
+export const IOTHUB = { name: 'IoTHub' };
 
 /**
  * What a client has to know of a server that is started here, but for its port.
@@ -48,8 +58,14 @@ export function placeHere(protocol, { ca, isInsecure, frames }, folder) {
   return { protocol, host: HOST, port: 0, path: PATH, trust, frames };
 }
 
-/** @param {Contestant} contestant @param {Place} place @param {string} folder @returns {Promise<Target>} */
-export async function startServer({ name, command }, place, folder) {
+/**
+ * @param {Contestant} contestant @param {Place} place
+ * @param {object} options of the scenario
+ * @param {string} folder
+ * @returns {Promise<Target>}
+ */
+export async function startServer(contestant, place, options, folder) {
+  const { name, command = null, login = null } = contestant;
   const { protocol } = place;
   const files = throwAwayCertificate(protocol, folder);
   const server = await new Server(
@@ -57,31 +73,35 @@ export async function startServer({ name, command }, place, folder) {
       key: name.replace(/\W+/g, '-'),
       name,
       async commands({ folder: own, port }) {
-        if (command === null) return [iotHub(own, protocol, port, files)];
-        const words = { ...files, port: String(port), transport: protocol };
-        const filled = command.replace(
-          /\{(cert|key|port|transport)\}/g,
-          (_, word) => words[word] ?? '',
-        );
+        if (command === null)
+          return [await iotHub(contestant, own, protocol, port, options, files)];
+        const more = contestant.filesFor?.(own, options) ?? {};
+        const words = { ...files, ...more, port: String(port), transport: protocol };
+        const filled = command.replace(PLACEHOLDERS, (_, word) => words[word] ?? '');
         return [{ command: '/bin/sh', args: ['-c', `exec ${filled}`] }];
       },
-      answers: async (port) => (await whyNot({ ...place, port })) === null,
+      answers: async (port) => (await whyNot({ ...place, port, login })) === null,
     },
     folder,
   ).start();
   return {
-    place: { ...place, port: server.port },
+    place: { ...place, port: server.port, login },
     pids: server.pids,
+    folder: server.folder,
     stop: () => server.stop(),
   };
 }
 
-function iotHub(folder, protocol, port, files) {
+async function iotHub(contestant, folder, protocol, port, options, files) {
+  const { configure, admitsAnonymous = false } = contestant;
+  const own = (await configure?.(folder, options)) ?? [];
   const config = path.join(folder, 'iothub.toml');
-  fs.writeFileSync(config, `${CONFIG.join('\n')}\n`);
-  const parameters = files === null ? '' : `?${new URLSearchParams(files)}`;
-  const url = `${protocol}://${HOST}:${port}${hasFrames(protocol) ? PATH : ''}${parameters}`;
-  const args = [MAIN, '--config', config, '--store', 'memory', '--listener', url];
+  fs.writeFileSync(config, `${[...CONFIG, ...own].join('\n')}\n`);
+  const parameters = new URLSearchParams({ ...files, ...(admitsAnonymous && { anonymous: true }) });
+  const query = parameters.size === 0 ? '' : `?${parameters}`;
+  const url = `${protocol}://${HOST}:${port}${hasFrames(protocol) ? PATH : ''}${query}`;
+  const store = own.includes('[storage]') ? [] : ['--store', 'memory'];
+  const args = [MAIN, '--config', config, ...store, '--listener', url];
   return { command: process.execPath, args };
 }
 
@@ -97,7 +117,7 @@ export async function runningServer(place, pids) {
     if (!fs.existsSync(`/proc/${pid}`))
       throw new TargetError(`There is no process ${pid} (--pid) here.`);
   }
-  return { place, pids, stop: async () => {} };
+  return { place, pids, folder: null, stop: async () => {} };
 }
 
 class Probe extends Connection {

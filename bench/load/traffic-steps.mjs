@@ -135,7 +135,7 @@ export const trafficSteps = {
       };
     }
     await withAll(clients, CONCURRENT_CONNECTS, (client, i) =>
-      client.connect(`${options.prefix}-${numbers[i]}`, numbers[i]),
+      client.connect(`${options.prefix}-${numbers[i]}`, client.user ?? numbers[i]),
     );
   },
 

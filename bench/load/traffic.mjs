@@ -37,7 +37,7 @@ export class Traffic {
   /** @param {import('./target.mjs').Target} target @param {import('./fleet.mjs').Fleet} fleet @param {object} options */
   constructor({ place }, fleet, options) {
     this.#fleet = fleet;
-    this.#options = { ...options, ...place, prefix: newPrefix(), processes: fleet.size };
+    this.#options = { prefix: newPrefix(), ...options, ...place, processes: fleet.size };
     this.plan = planOf(this.#options);
   }
 

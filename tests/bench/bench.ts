@@ -31,11 +31,29 @@ export interface Flood {
   readonly counted: number;
 }
 
+/** What of the messages that a question is about was delivered; see bench/load/access-steps.mjs. */
+export interface AccessCheck {
+  readonly delivered: number;
+  readonly isAlive: boolean;
+}
+
+/** See bench/load/logins.mjs. */
+export interface Logins {
+  readonly asked: number;
+  readonly done: number;
+  readonly refused: Readonly<Record<string, number>>;
+  readonly waiting: number;
+  readonly failures: readonly string[];
+}
+
 export interface Result {
   readonly integrity: Integrity;
   readonly isStalled: boolean;
   /** Of the TLS handshakes of `connect`. */
   readonly resumedPart?: number | null;
+  readonly checks?: Readonly<Record<string, AccessCheck>>;
+  /** null: nobody came. */
+  readonly logins?: Logins | null;
   readonly floods?: readonly { readonly flood: Flood }[];
 }
 

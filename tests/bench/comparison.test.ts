@@ -70,6 +70,26 @@ test('ways to reach the same server are compared with the first of them', async 
   expect(text).toMatch(/Peer: pairs ws +\| 4\.00 /);
 });
 
+function accessEntry(name: string, cpuUs: readonly number[]): Entry {
+  const one = entry(name, 'mqtt', cpuUs);
+  return { ...one, scenario: 'access', server: { name, configure: () => [] } };
+}
+
+test('kinds of access control are compared with none, and with what they may cost', async () => {
+  const text = await comparisonOf([
+    accessEntry('none', [100, 102, 104]),
+    accessEntry('cheap', [101, 104, 106]),
+    accessEntry('dear', [103, 109, 110]),
+    accessEntry('too dear', [110, 114, 116]),
+  ]);
+  expect(text).toMatch(/server CPU .* 104 .* 1\.02 undecided .* 109 .* 1\.07 undecided .* 1\.12 /);
+  expect(text).toMatch(
+    /1\.020 × met, undecided .* 1\.069 × MISSED, undecided .* 1\.118 × MISSED +\|/,
+  );
+  const free = await comparisonOf([accessEntry('none', [100, 102]), accessEntry('free', [90, 99])]);
+  expect(free).toMatch(/0\.936 × met +\|/);
+});
+
 test('nothing to compare', async () => {
   expect(await comparisonOf([entry('IoTHub', 'mqtt', [2])])).toBe('');
 });
