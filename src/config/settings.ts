@@ -94,12 +94,12 @@ export const LIMIT_SETTINGS: Settings<Limits> = {
   connectTimeoutMs: durationMs(
     1,
     HOUR_MS,
-    'Time until CONNECT must be accepted, authentication included.',
+    'Time until CONNECT must be accepted; waiting for an authenticator or authorizer does not count.',
   ),
   answerTimeoutMs: durationMs(
     1,
     HOUR_MS,
-    'Time that an authenticator or authorizer may take to answer; then the connection that waits for it is closed.',
+    'Time that an authorizer may take to answer, whatever its own `timeout`; then the connection that waits for it is closed. Authenticators go by their own.',
   ),
   keepAliveMax: durationSeconds(
     0,

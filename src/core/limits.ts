@@ -24,9 +24,9 @@ export interface Limits {
   readonly halfConnectedMax: number;
   /** Milliseconds that the event loop may be late, smoothed; beyond it no new connection is let in. 0 = always. */
   readonly loopLagMaxMs: number;
-  /** Milliseconds until CONNECT must be accepted, authentication included. */
+  /** Milliseconds until CONNECT must be accepted; waiting for access control does not count. */
   readonly connectTimeoutMs: number;
-  /** Milliseconds that an authenticator or authorizer may take to answer; then the connection that waits for it is closed. */
+  /** Milliseconds that an authorizer, or an authenticator that does not end by itself, may take; then its connection is closed. */
   readonly answerTimeoutMs: number;
   /** Seconds; a v5 client that asks for more (or for none) is told this as Server Keep Alive; v3 clients, who cannot be told, keep their own. 0 = no limit. */
   readonly keepAliveMax: number;
