@@ -125,9 +125,10 @@ export interface Authenticator {
   begin?(method: string, request: ConnectRequest, username: string | null): AuthExchange | null;
   /**
    * After users or rules have changed: who this client is now (the same user, other groups perhaps), or null if it would not be
-   * let in any more. Absent: nothing has changed.
+   * let in any more. Absent: nothing has changed. One that `isAway` must show what it has when it comes back: until then it is
+   * enough that there is such a user, so that another password takes no message from a session.
    */
-  review?(client: Client): Client | null | PromiseLike<Client | null>;
+  review?(client: Client, isAway?: boolean): Client | null | PromiseLike<Client | null>;
   /** It is not used any more: ends what it started. */
   close?(): void | PromiseLike<void>;
 }

@@ -120,13 +120,13 @@ export class AuthenticatorChain implements Authenticator {
   }
 
   /** By the member that let it in, which may be another now, or be here no more. */
-  async review(client: Client): Promise<Client | null> {
+  async review(client: Client, isAway = false): Promise<Client | null> {
     const { by } = client;
     if (by === '') return this.#anonymous === ANONYMOUS ? client : null;
     const member = this.#members.find(({ name }) => name === by);
     // It is asked about the groups that it said itself; the configured ones are those of now.
     const own = { ...client, groups: client.ownGroups ?? [] };
-    const reviewed = await member?.review(own);
+    const reviewed = await member?.review(own, isAway);
     if (reviewed === undefined || reviewed === null) return null;
     const ownGroups = reviewed.groups ?? [];
     return { ...reviewed, ownGroups, groups: this.#allGroups(client.username, ownGroups) };

@@ -61,11 +61,11 @@ export class GuardedAuthenticator implements Authenticator {
   }
 
   /** Who cannot be reviewed is not let stay. */
-  async review(client: Client): Promise<Client | null> {
+  async review(client: Client, isAway: boolean): Promise<Client | null> {
     if (this.#authenticator.review === undefined) return client;
     try {
       return reviewOf(
-        await this.#wait(Promise.resolve(this.#authenticator.review(client))),
+        await this.#wait(Promise.resolve(this.#authenticator.review(client, isAway))),
         client,
       );
     } catch (thrown) {

@@ -236,7 +236,8 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     for (const authenticator of authenticators) {
       if (authenticator.review === undefined) return client;
       try {
-        const reviewed = await this.#inTime(() => authenticator.review?.(client) ?? null);
+        const isAway = connection === null;
+        const reviewed = await this.#inTime(() => authenticator.review?.(client, isAway) ?? null);
         if (reviewed !== null) return reviewed;
       } catch (error) {
         const fields = { clientId: client.clientId, error: String(error) };

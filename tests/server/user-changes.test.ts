@@ -261,3 +261,39 @@ test('a client that re-authenticates again and again does not hold up what is lo
   await reviewed;
   expect(client.isClosed).toBe(true);
 });
+
+test('who is away gets what comes meanwhile, also if its password is another one when it comes back', async () => {
+  const { broker, database, authorizer } = await serve();
+  Object.assign(authorizer, { isSlow: false, authorizePublish: () => ReasonCode.Success });
+  const connected = () => broker.server.stats().sessionsConnected;
+  // CONNECT, v5, user `bob`, Session Expiry Interval 60
+  const durable = (password: string) =>
+    `10 1b 0004 'MQTT' 05 c0 0000 05 11 0000003c 0001 'b' 0003 'bob' 0001 '${password}'`;
+  const bob = broker.open();
+  bob.write(durable('y'));
+  await until(() => connected() === 1);
+  await bob.expect(CONNACK);
+  await bob.send("82 07 0001 00 0001 't' 01");
+  await bob.expect('90 04 0001 00 01');
+  await bob.drop();
+  const ann = broker.open();
+  ann.write(ANN);
+  await until(() => connected() === 1);
+  await ann.expect(CONNACK);
+  await database.setPassword('bob', Buffer.from('z'), true);
+  await settle();
+  await ann.send("32 06 0001 't' 0001 00");
+  await ann.expect('40 02 0001');
+  await database.disable('bob');
+  await settle();
+  await ann.send("32 06 0001 't' 0002 00"); // who is disabled gets nothing
+  await ann.expect('40 02 0002');
+  await database.enable('bob');
+  await settle();
+  const again = broker.open();
+  again.write(durable('z'));
+  await until(() => connected() === 2);
+  const [connack, ...messages] = await again.packets();
+  expect([...connack.subarray(2, 4)]).toEqual([1, 0]); // session present
+  expect(messages).toHaveLength(1);
+});

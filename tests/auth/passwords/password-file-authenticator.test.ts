@@ -92,6 +92,8 @@ test('a client that is in is known again while its user has the same hash', asyn
     cache: null,
   });
   expect(other.review(client)).toBeNull();
+  expect(other.review(client, true)).toBe(client); // it is away, and has to show it when it comes back
+  expect(other.review({ ...client, username: 'bob' }, true)).toBeNull();
 });
 
 test('without a user name or a password it is the next one’s, at once', async () => {

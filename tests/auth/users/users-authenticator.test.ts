@@ -90,6 +90,9 @@ describe('a password', () => {
     expect(authenticator.review(client)).not.toBeNull();
     await database.setPassword('alice', Buffer.from('pencil'), true);
     expect(authenticator.review(client)).toBeNull();
+    expect(authenticator.review(client, true)).toEqual({ ...client, groups: ['plant'] }); // away
+    await database.disable('alice');
+    expect(authenticator.review(client, true)).toBeNull();
     await database.remove('alice');
     expect(authenticator.review(client)).toBeNull();
   });
