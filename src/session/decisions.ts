@@ -22,6 +22,10 @@ export function publishSlot(qos: QoS, retain: boolean): Slot {
 export const Known = { No: 0, Allowed: 1, Denied: 2 } as const;
 export type Known = (typeof Known)[keyof typeof Known];
 
+/** Of the time that an answer counts, a denial counts this part, and so long at most: who is let in wants to be so soon. */
+const DENIED_PART = 1 / 4;
+const DENIED_MS_MAX = 10_000;
+
 export class Decisions {
   readonly #access: Access;
   #generation: number;
@@ -63,6 +67,10 @@ export class Decisions {
       this.clear();
       this.#byTopic = new Map();
       this.#validUntilMs = nowMs + rememberMs;
+    }
+    if (!isAllowed && rememberMs < Number.POSITIVE_INFINITY) {
+      const deniedMs = Math.min(rememberMs * DENIED_PART, DENIED_MS_MAX);
+      this.#validUntilMs = Math.min(this.#validUntilMs, nowMs + deniedMs);
     }
     const answer = isAllowed ? Known.Allowed : Known.Denied;
     this.#topic = topic;

@@ -170,3 +170,31 @@ test('a payload is what it was although the authorizer thought about it while ot
   await authorizer.answer(ReasonCode.Success);
   await subscriber.expect("30 08 0003 'now' 00 'xy'", "30 09 0004 'wait' 00 'ab'");
 });
+
+test('a denial of an authorizer whose answers get old is remembered a quarter of the time, 10 s at most', async () => {
+  let isAllowed = false;
+  let asked = 0;
+  const authorizer: Authorizer = {
+    rememberMs: 60_000,
+    authorizePublish() {
+      asked++;
+      return isAllowed ? ReasonCode.Success : ReasonCode.NotAuthorized;
+    },
+    authorizeSubscribe: () => ReasonCode.Success,
+  };
+  const broker = await startServer({ authorizer });
+  const publisher = await broker.v5('pub');
+  await publisher.send("32 06 0001 't' 0001 00");
+  await publisher.expect('40 03 0001 87');
+  isAllowed = true;
+  await broker.advance(9_000);
+  await publisher.send("32 06 0001 't' 0002 00");
+  await publisher.expect('40 03 0002 87');
+  await broker.advance(2_000);
+  await publisher.send("32 06 0001 't' 0003 00");
+  await publisher.expect('40 03 0003 10');
+  await broker.advance(50_000);
+  await publisher.send("32 06 0001 't' 0004 00");
+  await publisher.expect('40 03 0004 10');
+  expect(asked).toBe(2);
+});
