@@ -10,17 +10,15 @@ import {
   authenticatorsOf,
   type GroupConfig,
   isGuarded,
-  type JwtConfig,
 } from '../../config/access-config.ts';
 import type { Config } from '../../config/config.ts';
 import type { ListenerConfig } from '../../config/listener-config.ts';
 import { Glob } from '../../lib/glob.ts';
 import type { Inventory } from './inventory.ts';
+import { buildJwt } from './jwt.ts';
 import { baseOf, httpOptions, type Part } from './parts.ts';
 import type { AccessServices } from './services.ts';
 
-/** What one that waits for a key of an issuer may take. */
-const JWT_TIMEOUT_MS = 10_000;
 /** Of those that answer at once, or end by themselves. */
 const TIMEOUT_MS = 10_000;
 
@@ -103,60 +101,6 @@ async function usersIn(
   const { markOf } = await import('../../auth/passwords/password-hash.ts');
   const entries = new Map([...users].map(([username, hash]) => [username, markOf(hash)]));
   return { title: `users of ${file}`, file, entries };
-}
-
-async function buildJwt(
-  name: string,
-  jwt: JwtConfig,
-  config: Config,
-  { alarms, clock, jwtKeys, logger }: AccessServices,
-): Promise<Part<ChainMember>> {
-  const { loadJwtKeys } = await import('../../auth/jwt/keys.ts');
-  const { JwtAuthenticator } = await import('../../auth/jwt/authenticator.ts');
-  const keys = await loadJwtKeys(
-    {
-      name,
-      clock,
-      logger,
-      keys: jwt.keys.map(({ id, algorithms, secret, file, url, refreshMs }) => ({
-        ...{ id, algorithms, refreshMs },
-        ...(secret !== null && { secret: Buffer.from(secret) }),
-        ...(file !== null && { file }),
-        ...(url !== null && { url }),
-      })),
-      onReport({ url, problem, keys: count }) {
-        const alarm = `jwt_keys:${name}`;
-        if (problem === null) alarms?.clear(alarm);
-        else {
-          const message = `the keys of ${name} cannot be fetched: those that are there stay in use`;
-          alarms?.raise(alarm, 'warning', message, { url, problem, keys: count });
-        }
-      },
-    },
-    jwtKeys.get(name) ?? null,
-  );
-  const made = new JwtAuthenticator({ ...jwt, name, keys, clock });
-  const warnings = await worldReadable(
-    [...keys.secretFiles, ...jwt.keys.flatMap(({ secretFile }) => secretFile ?? [])],
-    config.access.strictPermissions,
-  );
-  return {
-    made: { name, authenticator: made, timeoutMs: JWT_TIMEOUT_MS },
-    warnings,
-    onKept: () => jwtKeys.set(name, keys),
-    onDropped: () => keys.close(),
-  };
-}
-
-async function worldReadable(files: readonly string[], isStrict: boolean) {
-  const { permissionWarning } = await import('../../auth/file-permissions.ts');
-  const found = [];
-  for (const file of files) {
-    const message = await permissionWarning(file);
-    if (message !== null) found.push({ file, line: null, message });
-  }
-  if (isStrict && found.length > 0) throw new AccessError(found);
-  return found;
 }
 
 /** The chains that the listeners need, by their names, and one for whoever comes by none. */
