@@ -15,6 +15,7 @@ import type { ReloadReport, ReloadRequest } from '../server/contract.ts';
 import type { ListenerChanges } from '../server/listeners.ts';
 import type { Server } from '../server/server.ts';
 import { TlsMaterialError } from '../transport/tls/findings.ts';
+import { ACCESS_AT_START } from './access/configured.ts';
 import { guardSettings } from './access/guard.ts';
 import type { AccessInForce, NextAccess } from './access/in-force.ts';
 import { quotaRules } from './access/quotas.ts';
@@ -37,14 +38,6 @@ const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
 const AT_START = ['limits', 'queues', 'storage', 'log'] as const;
-
-/** Of `[access]`, likewise. */
-const ACCESS_AT_START = [
-  'hashWorkers',
-  'hashQueueMax',
-  'credentialsTtlMs',
-  'credentialsMax',
-] as const;
 
 /** It could be done, but looks like a mistake. */
 class DoubtfulReload extends Error {
@@ -100,44 +93,60 @@ export class Reload {
     return this.#waiting;
   }
 
-  /** Reloads after whatever runs already. Never rejects: what is wrong is in the report. */
+  /**
+   * Reloads after whatever runs already; what another one does to clients may take its time meanwhile. Never rejects: what is
+   * wrong is in the report.
+   */
   run(request: ReloadRequest, onBegin: () => void = () => {}): Promise<ReloadReport> {
-    const report = this.#running.then(() => {
+    const changed = this.#running.then(() => {
       onBegin();
       return this.#try(request);
     });
-    this.#running = report;
-    return report;
+    this.#running = changed;
+    return changed.then(({ report }) => report);
   }
 
-  async #try(request: ReloadRequest): Promise<ReloadReport> {
+  async #try(request: ReloadRequest): Promise<Changed> {
     const { logger, server } = this.#parts;
     if (!server.isRunning) {
       const message = 'Nothing is reloaded: the server is not running yet, or not any more';
       logger.info({}, message);
-      return { ...NOTHING, problems: [message] };
+      return changedNothing([message]);
     }
     try {
-      const report = await this.#reload(request);
-      if (!request.dryRun) server.alarms.clear(ALARM);
-      return report;
+      const { config, next } = await this.#readSettled();
+      if (request.dryRun) return { report: this.#foretell(request, config, next) };
+      const changed = await this.#change(request, config, next);
+      server.alarms.clear(ALARM);
+      return changed;
     } catch (error) {
       const problems = problemsOf(error);
       if (!request.dryRun) this.#complain(problems);
-      return { ...NOTHING, problems };
+      return changedNothing(problems);
     }
   }
 
-  async #reload({ force, dryRun }: ReloadRequest): Promise<ReloadReport> {
-    const { access, guard, logger, server } = this.#parts;
-    const { config, next } = await this.#readSettled();
-    const { built, changes, doubts } = next;
-    const afterRestart = this.#afterRestart(config);
-    if (dryRun) {
+  /** Never rejects. */
+  async #foretell(
+    { force }: ReloadRequest,
+    config: Config,
+    { built, changes, doubts }: NextAccess,
+  ): Promise<ReloadReport> {
+    const { server } = this.#parts;
+    try {
       const { ended, muted } = await server.previewAccess(built.options);
+      const afterRestart = this.#afterRestart(config);
+      return { changes, ended, muted, afterRestart, problems: force ? [] : doubts };
+    } catch (error) {
+      return { ...NOTHING, problems: problemsOf(error) };
+    } finally {
       await built.drop();
-      return { changes, ended, muted, afterRestart, problems: doubts };
     }
+  }
+
+  async #change({ force }: ReloadRequest, config: Config, next: NextAccess): Promise<Changed> {
+    const { access, guard, logger, server } = this.#parts;
+    const { built, changes, doubts } = next;
     let listeners: ListenerChanges;
     try {
       if (doubts.length > 0 && !force) throw new DoubtfulReload(doubts);
@@ -146,21 +155,28 @@ export class Reload {
       await built.drop();
       throw error;
     }
+    access.adopt(next);
+    this.onReloaded?.();
     guard.setSettings(guardSettings(config.penalties));
     await server.setQuotas(quotaRules(config));
-    await access.adopt(next);
-    this.onReloaded?.();
     await server.reloadCertificates();
     const { added, changed, removed } = listeners;
     logger.info({ added, changed, removed, access: changes }, 'The configuration was reloaded');
-    const { ended, muted } = await server.accessReviewed();
+    const afterRestart = this.#afterRestart(config);
     if (afterRestart.length > 0) {
       logger.warn(
         { changed: afterRestart },
         'What changed in these parts of the configuration counts only after a restart',
       );
     }
-    return { changes, ended, muted, afterRestart, problems: [] };
+    const review = server.accessReviewed().catch((error: unknown) => {
+      logger.error({ error: String(error) }, 'connected clients were not all looked at');
+      return { ended: 0, muted: 0 };
+    });
+    const report = review.then(({ ended, muted }) => ({
+      ...{ changes, ended, muted, afterRestart, problems: [] },
+    }));
+    return { report };
   }
 
   /**
@@ -240,6 +256,15 @@ const NOTHING: Omit<ReloadReport, 'problems'> = {
   muted: 0,
   afterRestart: [],
 };
+
+/** Everything is as it will be; what that did to clients is told when they have been looked at. */
+interface Changed {
+  readonly report: Promise<ReloadReport>;
+}
+
+function changedNothing(problems: readonly string[]): Changed {
+  return { report: Promise.resolve({ ...NOTHING, problems }) };
+}
 
 function isNext(next: unknown): next is NextAccess {
   return typeof next === 'object' && next !== null && 'built' in next;

@@ -79,9 +79,11 @@ export class AccessHub {
     return file;
   }
 
-  /** The configuration; without `[[listeners]]` nobody comes but by `open`. */
+  /** The configuration; it listens on any free port, unless it says where. */
   configure(...toml: string[]): void {
-    this.write('iothub.toml', `# configuration\n${toml.join('\n')}\n`);
+    const isPlaced = toml.some((text) => text.includes('[[listeners]]'));
+    const place = isPlaced ? '' : '[[listeners]]\nurl = "mqtt://127.0.0.1:0"\n';
+    this.write('iothub.toml', `${toml.join('\n')}\n${place}`);
   }
 
   /** An authenticator of the test, which is made anew whenever the configuration is read. */

@@ -1,9 +1,8 @@
 // From [[authorizers]] and [[rules]] to the chain that a server asks what a client may do.
 
 import type { AuthorizerMember } from '../../auth/acl/authorizer-chain.ts';
-import type { AuthorizerConfig, RuleConfig } from '../../config/access-config.ts';
+import type { AuthorizerConfig } from '../../config/access-config.ts';
 import type { Config } from '../../config/config.ts';
-import type { Inventory } from './inventory.ts';
 import { baseOf, httpOptions, type Part } from './parts.ts';
 import type { AccessServices } from './services.ts';
 
@@ -28,7 +27,7 @@ export async function buildAuthorizer(
       const lines = new Map(
         entries.map(({ username, text }) => [`${username ?? ''}: ${text}`, '']),
       );
-      const inventories = [{ title: `rules of ${file}`, file, entries: lines }];
+      const inventories = [{ title: `rules of ${file}`, file, entries: lines, isOrdered: true }];
       const member = { name, authorizer: made, timeoutMs: TIMEOUT_MS };
       return { made: member, warnings, inventories };
     }
@@ -38,7 +37,7 @@ export async function buildAuthorizer(
       const { rules } = config;
       const authorizer = new RulesAuthorizer({ name, rules });
       const made = { name, authorizer, timeoutMs: TIMEOUT_MS };
-      return { made, warnings: ruleWarnings(rules), inventories: [inventoryOf(rules)] };
+      return { made, warnings: ruleWarnings(rules) };
     }
     case 'claims': {
       const { ClaimsAuthorizer } = await import('../../auth/acl/claims.ts');
@@ -66,16 +65,4 @@ export async function buildAuthorizer(
       return { made: { name, authorizer, timeoutMs } };
     }
   }
-}
-
-/** Rules have no names: they are told by what they say. */
-function inventoryOf(rules: readonly RuleConfig[]): Inventory {
-  const entries = new Map<string, string>();
-  for (const { line, file, ...rule } of rules) entries.set(shown(rule), '');
-  return { title: 'rules of the configuration', file: null, entries };
-}
-
-function shown(rule: object): string {
-  const said = Object.entries(rule).filter(([, value]) => value !== null);
-  return said.map(([key, value]) => `${key} ${[value].flat().join(' ')}`).join(', ');
 }

@@ -109,17 +109,18 @@ function built(
       for (const { onKept } of parts) onKept?.();
     },
     async drop() {
-      for (const chain of chains) await chain.close?.();
-      await dropAll(parts);
+      await Promise.all([...chains.map((chain) => chain.close?.()), dropAll(parts)]);
     },
   };
 }
 
+/** None waits for another, which may hang. */
 async function dropAll(parts: readonly AnyPart[]): Promise<void> {
-  for (const { made, onDropped } of parts) {
-    await ('authenticator' in made ? made.authenticator : made.authorizer).close?.();
+  const dropping = parts.map(async ({ made, onDropped }) => {
     onDropped?.();
-  }
+    await ('authenticator' in made ? made.authenticator : made.authorizer).close?.();
+  });
+  await Promise.all(dropping);
 }
 
 function problemsOf(error: unknown): readonly AccessProblem[] {

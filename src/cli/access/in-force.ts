@@ -1,7 +1,7 @@
 // The access control of a server that runs: what is in force, and what may take its place. Whatever is wrong with the new one,
 // or looks like a mistake, leaves the old one as it is.
 
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { AccessProblem } from '../../auth/access-error.ts';
 import type { Config } from '../../config/config.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -9,12 +9,14 @@ import type { AccessOptions } from '../../server/access-control.ts';
 import type { StoreTables } from '../../server/options.ts';
 import type { Server } from '../../server/server.ts';
 import { type BuiltAccess, buildAccess } from './build.ts';
+import { configuredInventories } from './configured.ts';
 import { differences, type Inventory, suspicions } from './inventory.ts';
 import { accessFiles, isSame, lookAt } from './rest.ts';
 import { AccessServices } from './services.ts';
 
 /** Warnings that are told one by one. */
 const WARNINGS_MAX = 20;
+const LINE_FEED = 0x0a;
 
 /** Of files, by their names: see rest.ts. */
 type Signatures = ReadonlyMap<string, string>;
@@ -24,6 +26,8 @@ export interface NextAccess {
   readonly built: BuiltAccess;
   /** The files that it was read from, as they were just before. */
   readonly read: Signatures;
+  /** What it consists of. */
+  readonly inventories: readonly Inventory[];
   /** What is different, a line each. */
   readonly changes: readonly string[];
   /** Why it should not be used without somebody's word. */
@@ -35,6 +39,10 @@ export class AccessInForce {
   #services: AccessServices | null = null;
   #built: BuiltAccess | null = null;
   #read: Signatures = new Map();
+  #inventories: readonly Inventory[] = [];
+  /** Of what is not in force any more, and may take a while to end. */
+  #dropping: Promise<void> = Promise.resolve();
+  #isClosed = false;
   #server: Server | null = null;
 
   constructor(logger: Logger) {
@@ -54,6 +62,7 @@ export class AccessInForce {
       await services.openUsers(tables, (username) => this.#userChanged(username));
       this.#read = await signaturesFor(config);
       this.#built = await buildAccess(config, services);
+      this.#inventories = await inventoriesOf(config, this.#built);
     } catch (error) {
       await services.close();
       throw error;
@@ -86,26 +95,42 @@ export class AccessInForce {
   async build(config: Config): Promise<NextAccess> {
     const read = await signaturesFor(config);
     const built = await buildAccess(config, this.services);
-    const before = this.#built?.inventories ?? [];
-    const { inventories } = built;
-    const doubts = [...suspicions(before, inventories), ...(await cutOff(before, inventories))];
-    return { built, read, changes: differences(before, inventories), doubts };
+    try {
+      const before = this.#inventories;
+      const inventories = await inventoriesOf(config, built);
+      const doubts = [...suspicions(before, inventories), ...(await cutOff(before, inventories))];
+      return { built, read, inventories, changes: differences(before, inventories), doubts };
+    } catch (error) {
+      await built.drop();
+      throw error;
+    }
   }
 
-  /** What was built is in force now; the server goes by it already. */
-  async adopt({ built, read }: NextAccess): Promise<void> {
+  /** What was built is in force now; the server goes by it already. Nobody waits for the end of what was before. */
+  adopt({ built, read, inventories }: NextAccess): void {
     const old = this.#built;
     this.#built = built;
     this.#read = read;
+    this.#inventories = inventories;
     built.keep();
     this.services.credentials.clear();
     this.#warn(built.warnings);
-    await old?.drop();
+    if (old !== null) this.#drop(old);
+    if (this.#isClosed) this.#drop(built);
   }
 
   async close(): Promise<void> {
-    await this.#built?.drop();
+    this.#isClosed = true;
+    if (this.#built !== null) this.#drop(this.#built);
+    await this.#dropping;
     await this.#services?.close();
+  }
+
+  #drop(built: BuiltAccess): void {
+    const dropped = built.drop().catch((error: unknown) => {
+      this.#logger.warn({ error: String(error) }, 'a part of access control failed to close');
+    });
+    this.#dropping = Promise.all([this.#dropping, dropped]).then(() => {});
   }
 
   #userChanged(username: string): void {
@@ -133,13 +158,29 @@ async function cutOff(
   for (const { title, file, entries } of after) {
     const then = before.find((one) => one.title === title);
     if (file === null || then === undefined || isSame(then.entries, entries)) continue;
-    const content = await readFile(file);
-    if (content.length === 0 || content.at(-1) === 0x0a) continue;
+    if (await isEnded(file)) continue;
     lines.push(
       `${title}: the file does not end in a newline, so somebody may still be writing it; end its last line, or reload with --force`,
     );
   }
   return lines;
+}
+
+async function inventoriesOf(config: Config, built: BuiltAccess): Promise<readonly Inventory[]> {
+  return [...(await configuredInventories(config)), ...built.inventories];
+}
+
+/** Whether the file is empty, or ends in a newline. */
+async function isEnded(file: string): Promise<boolean> {
+  const handle = await open(file);
+  try {
+    const { size } = await handle.stat();
+    if (size === 0) return true;
+    const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+    return buffer[0] === LINE_FEED;
+  } finally {
+    await handle.close();
+  }
 }
 
 async function signaturesFor(config: Config): Promise<Signatures> {

@@ -8,6 +8,8 @@ export interface Inventory {
   /** The file that it is read from; null: it is part of the configuration, or not a file's. */
   readonly file: string | null;
   readonly entries: ReadonlyMap<string, string>;
+  /** Whether it matters which one comes first; default: no. */
+  readonly isOrdered?: boolean;
 }
 
 /** Names that are told of each kind of change. */
@@ -39,7 +41,7 @@ export function suspicions(
   for (const { title, file, entries } of after) {
     if (file === null) continue;
     const had = before.find((then) => then.title === title)?.entries.size ?? 0;
-    const lost = had - [...entries.keys()].length;
+    const lost = had - entries.size;
     if (had === 0 || lost * 2 <= had) continue;
     const now = entries.size === 0 ? 'nothing is left' : `only ${entries.size} are left`;
     lines.push(
@@ -49,7 +51,10 @@ export function suspicions(
   return lines;
 }
 
-function describe({ entries: then }: Inventory, { title, entries: now }: Inventory): string[] {
+function describe(
+  { entries: then }: Inventory,
+  { title, entries: now, isOrdered = false }: Inventory,
+): string[] {
   const added = [...now.keys()].filter((name) => !then.has(name));
   const removed = [...then.keys()].filter((name) => !now.has(name));
   const changed = [...now].filter(([name, mark]) => then.has(name) && then.get(name) !== mark);
@@ -60,8 +65,16 @@ function describe({ entries: then }: Inventory, { title, entries: now }: Invento
       changed.map(([name]) => name),
       'changed',
     ),
+    ...(isOrdered && isReordered([...then.keys()], [...now.keys()]) ? ['in another order'] : []),
   ];
   return parts.length === 0 ? [] : [`${title}: ${parts.join('; ')}`];
+}
+
+/** Of those that are in both. */
+function isReordered(then: readonly string[], now: readonly string[]): boolean {
+  const [had, has] = [new Set(then), new Set(now)];
+  const before = then.filter((name) => has.has(name));
+  return now.filter((name) => had.has(name)).some((name, i) => name !== before[i]);
 }
 
 function part(names: readonly string[], what: string): string[] {

@@ -174,5 +174,6 @@ function reported(
   if (problems.length > 0) return [...lines, 'nothing was changed'];
   const were = isDryRun ? 'would be' : 'were';
   const effects = `${ended} clients ${were} ended, ${muted} subscriptions ${were} muted`;
-  return [...lines, changes.length === 0 ? 'access control is as before' : effects];
+  const isSame = changes.length === 0 && ended === 0 && muted === 0;
+  return [...lines, isSame ? 'nothing is different' : effects];
 }

@@ -1,0 +1,284 @@
+// What a reload says of access control and what it does: foretold by a dry run, told afterwards, as a whole or not at all.
+
+import { unlinkSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { Authenticator, Authorizer } from '../../src/auth/auth.ts';
+import { ReasonCode } from '../../src/protocol/reason-code.ts';
+import { CONNACK } from '../kit/answers.ts';
+import { byName, connectAs } from '../kit/rules.ts';
+import { turns, until } from '../kit/until.ts';
+import { AccessHub } from './access-hub.ts';
+
+const RULES = '[[authorizers]]\ntype = "rules"\n';
+const ACL = '[[authorizers]]\ntype = "acl-file"\nfile = "acl"\n';
+const NOTHING = { changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] };
+
+function rule(effect: string, topic: string): string {
+  return `[[rules]]\neffect = "${effect}"\nactions = ["publish", "subscribe"]\ntopics = ["${topic}"]\n`;
+}
+
+/** Lines of an ACL file that allow everything below the user's name. */
+function aclOf(...users: string[]): string {
+  return users.map((user) => `user ${user}\ntopic readwrite ${user}/#\n`).join('');
+}
+
+/** A hub whose clients are who they say, and the table that says so. */
+async function hubWith(...toml: string[]) {
+  const hub = new AccessHub();
+  const names = hub.authenticator('names', () => byName);
+  hub.write('acl', aclOf('a', 'b', 'c', 'd'));
+  await hub.start(names, ...toml);
+  return { hub, names };
+}
+
+async function isAllowed(hub: AccessHub, username: string): Promise<boolean> {
+  const client = { clientId: 'c', username, protocolVersion: 5, remoteAddress: '' } as const;
+  const { authorizer } = hub.access.options;
+  const verdict = await authorizer?.authorizePublish(client, `${username}/x`, 0, false);
+  return verdict === ReasonCode.Success;
+}
+
+describe('what is different', () => {
+  async function differs(before: readonly string[], after: readonly string[]) {
+    const { hub, names } = await hubWith(...before);
+    hub.configure(names, ...after);
+    const [foretold, done] = await hub.reloadsAsForetold();
+    expect(done).toEqual(foretold);
+    expect(done).toMatchObject({ problems: [] });
+    hub.configure(names, ...after, '# a comment');
+    expect(await hub.reloads()).toEqual(NOTHING);
+    return done.changes;
+  }
+
+  test('is a rule', async () => {
+    expect(await differs([RULES, rule('allow', 'a')], [RULES, rule('allow', 'b')])).toEqual([
+      'rules of the configuration: 1 added (effect allow actions publish subscribe topics b); 1 removed (effect allow actions publish subscribe topics a)',
+    ]);
+  });
+
+  test('is the order of rules, which decides', async () => {
+    const [deny, allow] = [rule('deny', 'a/#'), rule('allow', '#')];
+    expect(await differs([RULES, deny, allow], [RULES, allow, deny])).toEqual([
+      'rules of the configuration: in another order',
+    ]);
+  });
+
+  test('is an authorizer, and which is asked first', async () => {
+    const claims = '[[authorizers]]\ntype = "claims"\n';
+    const allow = rule('allow', 'a');
+    expect(await differs([allow], [RULES, claims, allow])).toEqual([
+      'authorizers: 1 added (claims)',
+    ]);
+    expect(await differs([claims, RULES, allow], [RULES, claims, allow])).toEqual([
+      'authorizers: in another order',
+    ]);
+  });
+
+  test('is a group, a quota, a setting', async () => {
+    const group = (user: string) => `[[groups]]\nname = "g"\nusers = ["${user}"]\n`;
+    const quota = (count: number) => `[[quotas]]\nusername = "*"\nsubscriptions_max = ${count}\n`;
+    const before = [group('a'), quota(1), '[access]\n[penalties]\nfailures_max = 3\n'];
+    const after = [group('b'), quota(2), '[access]\nsession_owner = "discard"\n[penalties]\n'];
+    expect(await differs(before, after)).toEqual([
+      'groups: 1 changed (g)',
+      'quotas: 1 added (username * per client over throttle subscriptions_max 2); 1 removed (username * per client over throttle subscriptions_max 1)',
+      '[access]: 1 changed (session_owner)',
+      '[penalties]: 1 changed (failures_max)',
+    ]);
+  });
+
+  test('is what is said of an endpoint, but no secret of it', async () => {
+    const http = (secret: string) =>
+      `[[authorizers]]\ntype = "http"\nurl = "http://127.0.0.1:9/"\n[authorizers.headers]\nauthorization = "${secret}"\n`;
+    expect(await differs([http('geheim-1')], [http('geheim-2')])).toEqual([
+      'authorizers: 1 changed (http)',
+    ]);
+  });
+
+  test('is a line of a file, and a key', async () => {
+    const { hub } = await hubWith(ACL);
+    const file = hub.write('acl', aclOf('a', 'b', 'c', 'e'));
+    expect((await hub.reloads()).changes).toEqual([
+      `rules of ${file}: 1 added (e: topic readwrite e/#); 1 removed (d: topic readwrite d/#)`,
+    ]);
+    hub.write('acl', `# only a comment\n${aclOf('a', 'b', 'c', 'e')}`);
+    expect(await hub.reloads()).toEqual(NOTHING);
+  });
+});
+
+describe('what looks like a mistake', () => {
+  test.each([
+    ['lost most of its lines', aclOf('a'), 'of 4 only 1 are left'],
+    ['is empty', '', 'of 4 nothing is left'],
+    ['has comments only', '# nothing\n', 'of 4 nothing is left'],
+    ['does not end', `${aclOf('a', 'b', 'c', 'd')}topic deny x`, 'does not end in a newline'],
+  ])('a file that %s, is refused unless somebody means it', async (_, content, why) => {
+    const { hub } = await hubWith(ACL);
+    hub.write('acl', content);
+    const [foretold, done] = await hub.reloadsAsForetold();
+    expect(foretold.problems).toEqual([expect.stringContaining(why)]);
+    expect(foretold.changes).not.toEqual([]);
+    expect(done).toEqual({ ...NOTHING, problems: foretold.problems });
+    expect(hub.server.alarms.isRaised('reload_failed')).toBe(true);
+    expect(await isAllowed(hub, 'd')).toBe(true);
+    const [forcedForetold, forced] = await hub.reloadsAsForetold({ force: true });
+    expect(forced).toEqual({ ...foretold, problems: [] });
+    expect(forced).toEqual(forcedForetold);
+    expect(hub.server.alarms.isRaised('reload_failed')).toBe(false);
+    expect(await isAllowed(hub, 'd')).toBe(content.includes('user d'));
+    expect(await hub.reloads()).toEqual(NOTHING);
+  });
+
+  test('is none where a file was without its last newline before, and is as it was', async () => {
+    const { hub, names } = await hubWith(ACL);
+    hub.write('acl', aclOf('a', 'b').trimEnd());
+    expect(await hub.reloads({ force: true })).toMatchObject({ problems: [] });
+    hub.configure(names, ACL, '[access]\nsession_owner = "discard"\n');
+    expect(await hub.reloads()).toMatchObject({
+      changes: ['[access]: 1 changed (session_owner)'],
+      problems: [],
+    });
+  });
+
+  test('a dry run raises no alarm, whatever it finds', async () => {
+    const { hub } = await hubWith(ACL);
+    for (const content of ['', 'topic my topic\n']) {
+      hub.write('acl', content);
+      expect((await hub.reloads({ dryRun: true })).problems).toHaveLength(1);
+    }
+    expect(hub.server.alarms.active).toEqual([]);
+    expect(await isAllowed(hub, 'a')).toBe(true);
+  });
+});
+
+/** How many of a kind there are, made and closed. */
+class Count<T extends object> {
+  made = 0;
+  closed = 0;
+  readonly #make: () => T;
+
+  constructor(make: () => T) {
+    this.#make = make;
+  }
+
+  readonly make = (): T => {
+    this.made++;
+    return { ...this.#make(), close: () => void this.closed++ };
+  };
+
+  get open(): number {
+    return this.made - this.closed;
+  }
+}
+
+const ALL: Authorizer = {
+  authorizePublish: () => ReasonCode.Success,
+  authorizeSubscribe: () => ReasonCode.Success,
+};
+
+describe('what is replaced', () => {
+  async function counted() {
+    const [who, what] = [new Count(() => byName), new Count(() => ALL)];
+    const hub = new AccessHub();
+    hub.write('acl', aclOf('a', 'b'));
+    const toml = [hub.authenticator('who', who.make), hub.authorizer('what', what.make), ACL];
+    await hub.start(...toml);
+    const isOne = () => until(() => who.open === 1 && what.open === 1);
+    return { hub, toml, who, what, isOne };
+  }
+
+  test('is closed when another one has its place, or when it never was in force', async () => {
+    const { hub, who, what, isOne } = await counted();
+    await hub.reloads({ dryRun: true });
+    expect([who.made, what.made]).toEqual([2, 2]);
+    await isOne();
+    await hub.reloads();
+    expect([who.made, what.made]).toEqual([3, 3]);
+    await isOne();
+    for (const content of ['broken', '', aclOf('a').trimEnd()]) {
+      hub.write('acl', content);
+      expect((await hub.reloads()).problems).toHaveLength(1);
+      await isOne();
+    }
+    await hub.server.stop();
+    await hub.access.close();
+    expect([who.open, what.open]).toEqual([0, 0]);
+  });
+
+  test('is closed when a file vanishes after it was read', async () => {
+    const { hub, toml, isOne } = await counted();
+    const file = hub.write('acl', aclOf('a', 'b', 'c'));
+    const slow = hub.authorizer('slow', () => {
+      const late = turns(100).then(() => unlinkSync(file));
+      return late.then(() => ALL) as unknown as Authorizer;
+    });
+    hub.configure(...toml, slow);
+    const [problem] = (await hub.reloads()).problems;
+    expect(problem).toContain('acl: there is no such file');
+    await isOne();
+  });
+
+  test('holds nobody up when it does not end', async () => {
+    const hub = new AccessHub();
+    let isClosing = false;
+    const hanging = hub.authorizer('hanging', () => ({
+      ...ALL,
+      close: () => {
+        isClosing = true;
+        return new Promise(() => {});
+      },
+    }));
+    await hub.start(hanging);
+    hub.configure(hanging.replace('"hanging"', '"other"'));
+    expect(await hub.reloads()).toMatchObject({ problems: [] });
+    expect(isClosing).toBe(true);
+  });
+});
+
+describe('clients that are looked at for long', () => {
+  test('hold up neither the next reload nor what it forbids', async () => {
+    const hub = new AccessHub();
+    const reviews: (() => void)[] = [];
+    const slow: Authenticator = {
+      ...byName,
+      review: (client) => new Promise((resolve) => reviews.push(() => resolve(client))),
+    };
+    const names = hub.authenticator('names', () => slow);
+    await hub.start(names, RULES, rule('allow', '#'));
+    const client = hub.open();
+    await client.send(connectAs('ann', 'c'));
+    await client.expect(CONNACK);
+    const first = hub.reloads();
+    await until(() => reviews.length === 1);
+    const foretold = hub.reloads({ dryRun: true });
+    await until(() => reviews.length === 2);
+    hub.configure(names, RULES, rule('deny', '#'));
+    const second = hub.reloads();
+    await until(
+      () => hub.log.infos.filter(({ message }) => message.includes('was reloaded')).length === 2,
+    );
+    await client.send("32 06 0001 't' 0002 00");
+    await client.expect('40 03 0002 87');
+    for (let i = 0; i < 3; i++) {
+      await until(() => reviews.length > i);
+      reviews[i]();
+    }
+    const told = await Promise.all([first, foretold, second]);
+    expect(told.map(({ ended, problems }) => [ended, problems])).toEqual(Array(3).fill([0, []]));
+    await client.expectOpen();
+  });
+
+  test('are ended by the newest rules, when the reload before has not got to them', async () => {
+    const hub = new AccessHub();
+    const names = hub.authenticator('names', () => byName);
+    await hub.start(names);
+    const clients = Array.from({ length: 1_000 }, () => hub.open());
+    for (const [i, client] of clients.entries()) client.write(connectAs('ann', `c${i}`));
+    await until(() => [...hub.server.connectedClients()].length === clients.length);
+    const nobody = hub.authenticator('nobody', () => ({ ...byName, review: () => null }));
+    hub.configure(nobody);
+    const [foretold, done] = await hub.reloadsAsForetold();
+    expect([foretold.ended, done.ended]).toEqual([1_000, 1_000]);
+    await until(() => clients.every(({ isClosed }) => isClosed));
+  });
+});
