@@ -1,6 +1,7 @@
 // The orchestrator: it builds what all share, opens the store, starts the brokers and stops everything in one order. Nothing of
 // MQTT happens here.
 
+import { setMaxListeners } from 'node:events';
 import type { Client } from '../auth/auth.ts';
 import type { Alarms } from '../core/alarms.ts';
 import type { Drops } from '../core/drop.ts';
@@ -66,6 +67,7 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     this.#options = options;
     const limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits });
+    setMaxListeners(0, this.#abort.signal); // one each listener, of which there may be any number
     this.#registry = new Registry(limits.sessionsMax);
     this.#context = buildContext(options, limits, this.#registry);
     this.#admission = { connections: 0, lag: new LoopLag(limits.loopLagMaxMs) };

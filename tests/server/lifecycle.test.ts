@@ -54,6 +54,18 @@ async function expectResources(before: Resources): Promise<void> {
   expect(activeResources()).toEqual(before);
 }
 
+test('has as many listeners as it is given, and Node has nothing to say about it', async () => {
+  const warnings: Error[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', warned);
+  onTestFinished(() => void process.off('warning', warned));
+  const server = make({ listeners: Array.from({ length: 20 }, () => LOOPBACK) });
+  await server.start();
+  expect(server.addresses).toHaveLength(20);
+  await turns(2);
+  expect(warnings).toEqual([]);
+});
+
 test('started and stopped fifty times, it leaves no socket, no timer and no callback behind', async () => {
   const before = activeResources();
   const clock = new CountingClock();
