@@ -7,45 +7,16 @@ import type { Authenticator, ConnectRequest } from '../../src/auth/auth.ts';
 import { AuthenticatorChain } from '../../src/auth/chain.ts';
 import { Guard } from '../../src/auth/guard/guard.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
-import { PacketType, type ProtocolVersion } from '../../src/protocol/index.ts';
 import { authenticator as jwtAuthenticator, rawToken, token } from '../auth/jwt/kit.ts';
 import { LogBook } from '../kit/log-book.ts';
-import { PacketClient } from '../kit/packet-client.ts';
-import { until } from '../kit/until.ts';
+import { knock, type Shown } from '../kit/login-client.ts';
 import { settle, startServer, type TestServer } from '../kit/wire.ts';
 
-interface Shown {
-  readonly version?: ProtocolVersion;
-  readonly clientId?: string;
-  readonly username?: string | null;
-  readonly password?: string | null;
-  readonly method?: string;
-  readonly data?: string;
-}
-
-/** Shows that, and waits for the answer; the code of CONNACK, or null. */
+/** Shows that; the code of CONNACK, once all is said. */
 async function show(broker: TestServer, shown: Shown): Promise<number | null> {
-  const { version = 5, clientId = 'c', username = null, password = null, method, data } = shown;
-  const client = new PacketClient(broker.server.connect(), version);
-  client.send({
-    type: PacketType.Connect,
-    protocolVersion: version,
-    isBridge: false,
-    cleanStart: true,
-    keepAlive: 0,
-    clientId,
-    will: null,
-    username,
-    password: password === null ? null : Buffer.from(password),
-    properties:
-      method === undefined
-        ? {}
-        : { authenticationMethod: method, authenticationData: Buffer.from(data ?? '') },
-  });
-  await until(() => client.packets.length > 0 || client.hasEnded);
+  const code = await knock(broker.server.connect(), shown);
   await settle();
-  const [packet] = client.packets;
-  return packet?.type === PacketType.Connack ? packet.reasonCode : null;
+  return code;
 }
 
 describe('a token in the user name', () => {
