@@ -2,6 +2,8 @@
 // knows is refused. A member that fails in any way decides, too: it refuses. Credentials that were shown never make somebody
 // anonymous: that is only who comes without user name, password, method and name of a certificate, where that is allowed.
 //
+// Those who look at passwords spend one derivation on a login together, see `PasswordSource`.
+//
 // Members may be in the chains of several listeners: whoever made them closes them.
 
 import { type Logger, SILENT } from '../core/logger.ts';
@@ -19,6 +21,7 @@ import type {
 } from './auth.ts';
 import { FailureLog } from './failure-log.ts';
 import { GuardedAuthenticator } from './guarded-authenticator.ts';
+import { spenderFor } from './passwords/password-source.ts';
 import { isPending, within } from './waiting.ts';
 
 export interface ChainMember {
@@ -142,12 +145,21 @@ export class AuthenticatorChain implements Authenticator {
     request: ConnectRequest,
     otherwise: Decision,
   ): Promise<Decision> {
+    const debtors: GuardedAuthenticator[] = [];
     for (const member of members) {
+      if (member.passesOn(request)) {
+        debtors.push(member);
+        continue;
+      }
       const decision = await member.authenticate(request);
-      if (decision !== 'next') return this.#finished(decision, member.name);
-      if (request.isGone || request.isUnwelcome === true) return GONE;
+      if (decision !== 'next') {
+        const finished = this.#finished(decision, member.name);
+        const isPaid = isAccepted(finished) || member.isPasswordSource;
+        return isPaid ? finished : afterSpending(debtors, request, finished);
+      }
+      if (isLost(request)) return GONE;
     }
-    return otherwise;
+    return afterSpending(debtors, request, otherwise);
   }
 
   #finishing(exchange: AuthExchange, username: string | null, by: string): AuthExchange {
@@ -175,6 +187,24 @@ export class AuthenticatorChain implements Authenticator {
   #allGroups(username: string | null, own: readonly string[]): readonly string[] {
     return username === null ? own : [...new Set([...own, ...this.#groupsOf(username)])];
   }
+}
+
+/** The decision, once somebody has spent on the login what it costs where its name is known. */
+async function afterSpending(
+  debtors: readonly GuardedAuthenticator[],
+  request: ConnectRequest,
+  decision: Decision,
+): Promise<Decision> {
+  const { username } = request;
+  const spender = username === null ? null : spenderFor(username, debtors);
+  if (spender === null) return decision;
+  const refused = await spender.spend(request);
+  return refused ?? (isLost(request) ? GONE : decision);
+}
+
+/** Nobody waits for the answer, or nobody may have it any more. */
+function isLost({ isGone, isUnwelcome }: ConnectRequest): boolean {
+  return isGone || isUnwelcome === true;
 }
 
 function isAccepted<T extends Accepted>(decision: T | Refused): decision is T {

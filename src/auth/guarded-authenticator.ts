@@ -13,6 +13,7 @@ import type {
   Refused,
 } from './auth.ts';
 import { closeGuarded, type FailureLog, failureText } from './failure-log.ts';
+import { isPasswordSource, type PasswordSource } from './passwords/password-source.ts';
 import { isPending, type Wait } from './waiting.ts';
 
 export interface GuardedAuthenticatorOptions {
@@ -27,6 +28,7 @@ export class GuardedAuthenticator implements Authenticator {
   readonly endsByItself = true;
   readonly name: string;
   readonly #authenticator: Authenticator;
+  readonly #source: PasswordSource | null;
   readonly #wait: Wait;
   readonly #log: FailureLog;
   #closed: Promise<void> | null = null;
@@ -34,6 +36,7 @@ export class GuardedAuthenticator implements Authenticator {
   constructor({ name, authenticator, wait, log }: GuardedAuthenticatorOptions) {
     this.name = name;
     this.#authenticator = authenticator;
+    this.#source = isPasswordSource(authenticator) ? authenticator : null;
     this.#wait = wait;
     this.#log = log;
   }
@@ -57,6 +60,33 @@ export class GuardedAuthenticator implements Authenticator {
     } catch (error) {
       const refused = this.#failed(error, request);
       return { step: () => refused };
+    }
+  }
+
+  get isPasswordSource(): boolean {
+    return this.#source !== null;
+  }
+
+  /** See `PasswordSource`. */
+  get nameCount(): number {
+    return this.#source?.nameCount ?? 0;
+  }
+
+  /** It looks at passwords, but has none of this name: it need not be asked, and owes a derivation for that. */
+  passesOn({ username, password }: ConnectRequest): boolean {
+    if (this.#source === null || username === null || password === null) return false;
+    try {
+      return !this.#source.knowsName(username);
+    } catch {
+      return false; // it fails when it is asked
+    }
+  }
+
+  async spend(request: ConnectRequest): Promise<Refused | null> {
+    try {
+      return (await this.#source?.spend(request)) ?? null;
+    } catch (error) {
+      return this.#failed(error, request);
     }
   }
 

@@ -3,12 +3,13 @@
 // cannot be had from these hashes.
 
 import { ReasonCode } from '../../protocol/reason-code.ts';
-import type { Authenticator, Client, ConnectRequest, Decision } from '../auth.ts';
+import type { Client, ConnectRequest, Decision, Refused } from '../auth.ts';
 import { checkPassword, wrongCredentials } from './check.ts';
 import type { CredentialCache } from './credentials.ts';
 import type { PasswordHasher } from './hasher.ts';
 import { loadPasswordFile, type PasswordFile, type PasswordFileOptions } from './password-file.ts';
 import { decoyOf, markOf, type PasswordHash, passwordProblem } from './password-hash.ts';
+import type { PasswordSource } from './password-source.ts';
 
 interface CommonOptions {
   /** In the configuration. */
@@ -27,7 +28,7 @@ export interface LoadOptions extends CommonOptions, PasswordFileOptions {
   readonly file: string;
 }
 
-export class PasswordFileAuthenticator implements Authenticator {
+export class PasswordFileAuthenticator implements PasswordSource {
   /** What waits to be hashed may wait for longer than an answer may take. */
   readonly endsByItself = true;
   readonly name: string;
@@ -58,7 +59,7 @@ export class PasswordFileAuthenticator implements Authenticator {
     const problem = passwordProblem(password); // no derivation, for whichever name
     if (problem !== null)
       return hash === undefined ? 'next' : wrongCredentials(`the password ${problem}`);
-    if (hash === undefined) return this.#spend(request, password);
+    if (hash === undefined) return this.#passOn(request);
     if (this.#cache?.has(this.name, username, password, hash)) return accepted(username, hash);
     return this.#check(request, username, password, hash);
   }
@@ -76,10 +77,24 @@ export class PasswordFileAuthenticator implements Authenticator {
     return accepted(username, hash);
   }
 
-  async #spend(request: ConnectRequest, password: Uint8Array): Promise<Decision> {
-    if (this.#decoy === null) return 'next';
+  async #passOn(request: ConnectRequest): Promise<Decision> {
+    return (await this.spend(request)) ?? 'next';
+  }
+
+  get nameCount(): number {
+    return this.passwords.users.size;
+  }
+
+  knowsName(username: string): boolean {
+    return this.passwords.users.has(username);
+  }
+
+  async spend(request: ConnectRequest): Promise<Refused | null> {
+    const { password } = request;
+    if (this.#decoy === null || password === null || passwordProblem(password) !== null)
+      return null;
     const result = await checkPassword(this.#hasher, request, password, this.#decoy);
-    return typeof result === 'string' ? 'next' : result;
+    return typeof result === 'string' ? null : result;
   }
 
   /** The same user with the same hash; whoever got another password has to show it, at once if it is here. */

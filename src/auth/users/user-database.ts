@@ -98,6 +98,11 @@ export class UserDatabase {
     this.decoys = new Decoys(this.#decoyKey);
   }
 
+  /** Users that can log in, or could. */
+  get size(): number {
+    return this.#users.size;
+  }
+
   /** The user as stored; null: there is none, or its record cannot be read. */
   find(username: string): UserRecord | null {
     return this.#users.get(username) ?? null;

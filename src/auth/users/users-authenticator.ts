@@ -2,11 +2,12 @@
 // as whoever is, and hears the same. A user who is disabled, or whose record cannot be read, is refused and never passed on to
 // the next authenticator.
 
-import type { AuthExchange, Authenticator, Client, ConnectRequest, Decision } from '../auth.ts';
+import type { AuthExchange, Client, ConnectRequest, Decision, Refused } from '../auth.ts';
 import { checkPassword, wrongCredentials } from '../passwords/check.ts';
 import type { CredentialCache } from '../passwords/credentials.ts';
 import type { PasswordHasher } from '../passwords/hasher.ts';
 import { markOf, type PasswordHash, passwordProblem } from '../passwords/password-hash.ts';
+import type { PasswordSource } from '../passwords/password-source.ts';
 import { SCRAM_SHA_256, ScramExchange } from '../scram/exchange.ts';
 import { acceptedUser, UserAccounts } from './user-accounts.ts';
 import type { UserDatabase } from './user-database.ts';
@@ -25,7 +26,7 @@ export interface UsersAuthenticatorOptions {
   readonly nonce?: () => string;
 }
 
-export class UsersAuthenticator implements Authenticator {
+export class UsersAuthenticator implements PasswordSource {
   /** What waits to be hashed may wait for longer than an answer may take. */
   readonly endsByItself = true;
   readonly name: string;
@@ -43,10 +44,10 @@ export class UsersAuthenticator implements Authenticator {
     const { username, password } = request;
     if (username === null || username === '' || password === null) return 'next';
     const user = database.find(username);
-    const isKnown = user !== null || database.isUnreadable(username);
     const problem = passwordProblem(password); // no derivation, for whichever name
-    if (problem !== null) return isKnown ? wrongCredentials(`the password ${problem}`) : 'next';
-    if (user === null) return this.#spend(request, username, password);
+    if (problem !== null)
+      return this.knowsName(username) ? wrongCredentials(`the password ${problem}`) : 'next';
+    if (user === null) return this.#passOn(request, username);
     const isRemembered = cache?.has(this.name, username, password, user.hash) === true;
     if (isRemembered && !user.isDisabled) return acceptedUser(user);
     return this.#check(request, username, password, user.hash);
@@ -83,14 +84,29 @@ export class UsersAuthenticator implements Authenticator {
     return acceptedUser(user);
   }
 
-  /** As much work as for a user who is there. */
-  async #spend(request: ConnectRequest, username: string, password: Uint8Array): Promise<Decision> {
+  get nameCount(): number {
+    return this.#options.database.size;
+  }
+
+  /** Also of a user whose record cannot be read. */
+  knowsName(username: string): boolean {
     const { database } = this.#options;
-    const decoy = database.decoys.hashOf(username);
-    if (decoy !== null) {
-      const result = await checkPassword(this.#options.hasher, request, password, decoy);
-      if (typeof result !== 'string') return result;
-    }
+    return database.find(username) !== null || database.isUnreadable(username);
+  }
+
+  async spend(request: ConnectRequest): Promise<Refused | null> {
+    const { username, password } = request;
+    if (username === null || password === null || passwordProblem(password) !== null) return null;
+    const decoy = this.#options.database.decoys.hashOf(username);
+    if (decoy === null) return null;
+    const result = await checkPassword(this.#options.hasher, request, password, decoy);
+    return typeof result === 'string' ? null : result;
+  }
+
+  async #passOn(request: ConnectRequest, username: string): Promise<Decision> {
+    const refused = await this.spend(request);
+    if (refused !== null) return refused;
+    const { database } = this.#options;
     return database.isUnreadable(username)
       ? wrongCredentials(database.absenceOf(username))
       : 'next';
