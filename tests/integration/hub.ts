@@ -23,14 +23,23 @@ export interface Hub {
 }
 
 /** Starts `node dist/cli/main.js` and waits until it serves: on a free loopback port, if `args` name no listener. */
-export async function startHub(...args: string[]): Promise<Hub> {
-  const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
+export function startHub(...args: string[]): Promise<Hub> {
   const listeners = args.filter((arg) => arg === '--listener').length;
   const place = listeners === 0 ? ['--port', '0'] : [];
-  const child = spawn(process.execPath, ['dist/cli/main.js', ...place, ...data, ...args], {
+  return startServing(Math.max(1, listeners), [...place, ...args]);
+}
+
+/** The same with so many listeners, of which all is said in `args` or in the file that they name. It is killed by what `atEnd` gets. */
+export async function startServing(
+  listeners: number,
+  args: readonly string[],
+  atEnd: (kill: () => Promise<void>) => void = onTestFinished,
+): Promise<Hub> {
+  const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
+  const child = spawn(process.execPath, ['dist/cli/main.js', ...data, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  onTestFinished(async () => {
+  atEnd(async () => {
     await end(child, 'SIGKILL');
   });
   const log: string[] = [];
@@ -48,7 +57,7 @@ export async function startHub(...args: string[]): Promise<Hub> {
           const match = /serves MQTT .* on ([^"]+)"/.exec(line);
           if (match !== null) urls.push(match[1]);
         }
-        if (urls.length >= Math.max(1, listeners)) resolve();
+        if (urls.length >= listeners) resolve();
         for (const reader of readers) reader();
       });
     }),
