@@ -11,6 +11,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { Logger } from '../core/logger.ts';
 import { SYSTEM_CLOCK } from '../lib/clock.ts';
+import type { AccessReview } from '../server/access-control.ts';
 import type { ReloadReport, ReloadRequest } from '../server/contract.ts';
 import type { ListenerChanges } from '../server/listeners.ts';
 import type { Server } from '../server/server.ts';
@@ -18,6 +19,7 @@ import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { ACCESS_AT_START } from './access/configured.ts';
 import { guardSettings } from './access/guard.ts';
 import type { AccessInForce, NextAccess } from './access/in-force.ts';
+import { listenerDifferences } from './access/inventory.ts';
 import { quotaRules } from './access/quotas.ts';
 import { accessFiles, isSame, type Look, lookAt } from './access/rest.ts';
 import { describeBindError } from './bind-error.ts';
@@ -134,9 +136,12 @@ export class Reload {
   ): Promise<ReloadReport> {
     const { server } = this.#parts;
     try {
-      const { ended, muted } = await server.previewAccess(built.options);
+      const wanted = listenersOf(config);
+      const listeners = server.previewListeners(wanted);
+      const review = await server.previewAccess(built.options, wanted);
+      const effects = effectsOf(changes, listeners, review);
       const afterRestart = this.#afterRestart(config);
-      return { changes, ended, muted, afterRestart, problems: force ? [] : doubts };
+      return { ...effects, afterRestart, problems: force ? [] : doubts };
     } catch (error) {
       return { ...NOTHING, problems: problemsOf(error) };
     } finally {
@@ -173,8 +178,9 @@ export class Reload {
       logger.error({ error: String(error) }, 'connected clients were not all looked at');
       return { ended: 0, muted: 0 };
     });
-    const report = review.then(({ ended, muted }) => ({
-      ...{ changes, ended, muted, afterRestart, problems: [] },
+    const report = review.then((done) => ({
+      ...effectsOf(changes, listeners, done),
+      ...{ afterRestart, problems: [] },
     }));
     return { report };
   }
@@ -256,6 +262,16 @@ const NOTHING: Omit<ReloadReport, 'problems'> = {
   muted: 0,
   afterRestart: [],
 };
+
+/** What is different, and what that does to clients. */
+function effectsOf(
+  changes: readonly string[],
+  listeners: ListenerChanges,
+  { ended, muted }: Pick<AccessReview, 'ended' | 'muted'>,
+): Pick<ReloadReport, 'changes' | 'ended' | 'muted'> {
+  const all = [...listenerDifferences(listeners), ...changes];
+  return { changes: all, ended: listeners.ended + ended, muted };
+}
 
 /** Everything is as it will be; what that did to clients is told when they have been looked at. */
 interface Changed {

@@ -42,6 +42,13 @@ export interface AccessReview {
   readonly sessions: number;
 }
 
+/** Who asks clients who they are, once listeners have changed: authenticators by their names; undefined is the server's own. */
+export interface Doors {
+  readonly names: readonly (string | undefined)[];
+  /** Of a client that is connected; null: its listener is gone, so that it must go. */
+  nameFor(connection: Connection): string | undefined | null;
+}
+
 /** Sessions that are looked at in one turn. */
 const SLICE = 200;
 /** How often one is looked at again that is somebody else each time. */
@@ -132,8 +139,8 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     void this.#reviewDoubtful();
   }
 
-  /** What these options would do to those who are here; changes nothing. */
-  async preview(options: AccessOptions): Promise<AccessReview> {
+  /** What these options would do to those who are here, those left out whose listener would be gone; changes nothing. */
+  async preview(options: AccessOptions, doors: Doors = this.#doors): Promise<AccessReview> {
     const access = new Access(options.authorizer ?? null, options.accessRules);
     let ended = 0;
     let muted = 0;
@@ -141,8 +148,11 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     for (const session of [...this.#registry]) {
       if (session.hasEnded) continue;
       if (++sessions % SLICE === 0) await nextTurn();
-      const { connection } = session;
-      const client = await this.#clientOf(session, this.#authenticatorsFor(connection, options));
+      const isLeaving = leaves(session, doors);
+      if (isLeaving && !session.isDurable) continue;
+      const connection = isLeaving ? null : session.connection;
+      const authenticators = authenticatorsFor(connection, options, doors);
+      const client = await this.#clientOf(session.client, authenticators, connection === null);
       const verdict = await this.#verdictOn(access, client, connection);
       if (connection !== null && isRefused(verdict)) ended++;
       else muted += await this.#countMuted(access, client, session);
@@ -158,6 +168,7 @@ export class AccessControl implements SessionReviewer, TimerOwner {
       if (generation !== this.#context.access.generation) break; // the next review looks at everybody
       if (session.hasEnded) continue;
       if (++sessions % SLICE === 0) await nextTurn();
+      if (leaves(session, this.#doors) && !session.isDurable) continue;
       const before = mutedIn(session);
       if (await this.#reviewOne(session)) ended++;
       else muted += [...mutedIn(session)].filter((one) => !before.has(one)).length;
@@ -181,13 +192,16 @@ export class AccessControl implements SessionReviewer, TimerOwner {
 
   /** True if its client had to go. */
   async #reviewOne(session: Session, triesLeft = LOOKS_MAX): Promise<boolean> {
-    const { client: before, connection } = session;
+    const { client: before } = session;
     const { access } = this.#context;
     const options = this.#options;
-    const authenticators = this.#authenticatorsFor(connection, options);
-    const client = await this.#clientOf(session, authenticators);
+    // Who is told to go is away already.
+    const connection = leaves(session, this.#doors) ? null : session.connection;
+    const authenticators = authenticatorsFor(connection, options, this.#doors);
+    const client = await this.#clientOf(before, authenticators, connection === null);
     const verdict = await this.#verdictOn(access, client, connection);
-    if (session.hasEnded || session.connection !== connection) return false; // looked at when it came
+    const isStill = session.connection === connection || leaves(session, this.#doors);
+    if (session.hasEnded || !isStill) return false; // looked at when it came
     if (options !== this.#options) return false; // the next review looks at everybody
     const isOther = session.client !== before; // it re-authenticated, or another review was quicker
     if (isDoubt(verdict)) this.reviewLater(session.clientId);
@@ -217,26 +231,25 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     return false;
   }
 
-  /** Who asks about the client of a connection; of one that is away all do, since it may come back by any door. */
-  #authenticatorsFor(connection: Connection | null, options: AccessOptions): Authenticator[] {
-    if (connection !== null) {
-      return [authenticatorOf(options, connection.context.authentication.name) ?? ANYBODY];
-    }
-    const all = [this.#context.authentication, ...this.#authentications];
-    return all.map(({ name }) => authenticatorOf(options, name) ?? ANYBODY);
+  /** As they are. */
+  get #doors(): Doors {
+    return {
+      names: [...this.#authentications].map(({ name }) => name),
+      nameFor: ({ context, owner }) => (owner.isClosing ? null : context.authentication.name),
+    };
   }
 
   /** Who the client of a session is now; null: it would not be let in. */
   async #clientOf(
-    { client, connection }: Session,
+    client: Client,
     authenticators: readonly Authenticator[],
+    isAway: boolean,
   ): Promise<Client | null> {
     // Of one that is only stored nobody knows how it came; it is looked at when it comes back.
-    if (connection === null && client.by === undefined) return client;
+    if (isAway && client.by === undefined) return client;
     for (const authenticator of authenticators) {
       if (authenticator.review === undefined) return client;
       try {
-        const isAway = connection === null;
         const reviewed = await this.#inTime(() => authenticator.review?.(client, isAway) ?? null);
         if (reviewed !== null) return reviewed;
       } catch (error) {
@@ -294,6 +307,21 @@ export class AccessControl implements SessionReviewer, TimerOwner {
 const ANYBODY: Authenticator = {
   authenticate: ({ username }) => ({ reasonCode: ReasonCode.Success, username }),
 };
+
+/** Who asks about the client of a connection; of one that is away all do, since it may come back by any door. */
+function authenticatorsFor(
+  connection: Connection | null,
+  options: AccessOptions,
+  { names, nameFor }: Doors,
+): Authenticator[] {
+  const all = connection === null ? [undefined, ...names] : [nameFor(connection) ?? undefined];
+  return all.map((name) => authenticatorOf(options, name) ?? ANYBODY);
+}
+
+/** Its client is connected, and must go with its listener. */
+function leaves({ connection }: Session, doors: Doors): boolean {
+  return connection !== null && doors.nameFor(connection) === null;
+}
 
 function authenticatorOf(options: AccessOptions, name: string | undefined): Authenticator | null {
   if (name === undefined) return options.authenticator ?? null;

@@ -83,6 +83,10 @@ export class Broker implements ConnectionOwner, Gate {
     return this.#control.open - this.#connected.size;
   }
 
+  get isClosing(): boolean {
+    return this.#isRefusing;
+  }
+
   get connected(): number {
     return this.#connected.size;
   }

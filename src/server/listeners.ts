@@ -11,11 +11,12 @@ import {
   type ListenerHost,
   type PreparedChange,
 } from '../transport/configured-listener.ts';
-import { DEFAULT_PORTS, type ListenerOptions, listenerUrl } from '../transport/listener-options.ts';
+import { type ListenerOptions, listenerUrl } from '../transport/listener-options.ts';
 import type { BoundAddress } from '../transport/stream.ts';
 import { TlsAlarms } from '../transport/tls/tls-alarms.ts';
-import type { AccessControl } from './access-control.ts';
+import type { AccessControl, Doors } from './access-control.ts';
 import { type Admission, Broker, NO_ACCEPT_LIMITS } from './broker.ts';
+import { compareListeners, connectedTo, mayCollide, type OpenListener } from './open-listeners.ts';
 
 /** An alarm is over when accepting has worked for so long. */
 const EXHAUSTED_MS = 10_000;
@@ -41,20 +42,12 @@ export interface ListenerState extends ServerAddress {
   readonly crlLeftDays: number | null;
 }
 
-/** One listener that is bound. */
-interface Open {
-  options: ListenerOptions;
-  readonly listener: ConfiguredListener;
-  readonly broker: Broker;
-  /** null: its clients are asked as the server's own are. */
-  authentication: Authentication | null;
-  address: ServerAddress;
-}
-
 export interface ListenerChanges {
   readonly added: readonly string[];
   readonly changed: readonly string[];
   readonly removed: readonly string[];
+  /** Clients of those that are removed, which go with them. */
+  readonly ended: number;
 }
 
 export class Listeners {
@@ -63,7 +56,7 @@ export class Listeners {
   readonly #admission: Admission;
   readonly #signal: AbortSignal;
   readonly #tlsAlarms: TlsAlarms;
-  readonly #open: Open[] = [];
+  readonly #open: OpenListener[] = [];
   /** Brokers of listeners that were removed, until their last client is gone. */
   readonly #leaving = new Set<Broker>();
   /** Of brokers that are gone: what was counted stays counted. */
@@ -124,6 +117,34 @@ export class Listeners {
     return applied;
   }
 
+  /** What `apply` would change, as far as nothing goes wrong. */
+  preview(wanted: readonly ListenerOptions[]): ListenerChanges {
+    const { stay, added, removed } = compareListeners(this.#open, wanted);
+    const changed = [...stay].filter(
+      ([open, options]) => !isDeepStrictEqual(open.options, options),
+    );
+    return {
+      added: added.map((options) => listenerUrl(options)),
+      changed: changed.map(([{ address }, options]) => listenerUrl(options, address)),
+      removed: removed.map(({ address }) => address.url),
+      ended: connectedTo(removed),
+    };
+  }
+
+  /** Who would ask clients who they are then. */
+  doorsOf(wanted: readonly ListenerOptions[]): Doors {
+    const { stay, removed } = compareListeners(this.#open, wanted);
+    return {
+      names: wanted.map(({ authenticator }) => authenticator),
+      nameFor({ context: { authentication }, owner }) {
+        if (owner.isClosing || removed.some(({ broker }) => broker === owner)) return null;
+        // One who came before the listener named any is asked as the server's own are.
+        const renamed = [...stay].find(([open]) => open.authentication === authentication);
+        return renamed === undefined ? authentication.name : renamed[1].authenticator;
+      },
+    };
+  }
+
   /** Reads all certificates again. Those that are wrong stay as they were, and the log says why. */
   async reloadCertificates(): Promise<void> {
     await Promise.all(this.#open.map(({ listener }) => listener.reloadCertificates()));
@@ -152,19 +173,16 @@ export class Listeners {
   }
 
   async #apply(wanted: readonly ListenerOptions[], swap: () => void): Promise<ListenerChanges> {
-    const unchanged = new Set<Open>();
-    const changes: { open: Open; options: ListenerOptions; prepared: PreparedChange }[] = [];
+    const changes: { open: OpenListener; options: ListenerOptions; prepared: PreparedChange }[] =
+      [];
     const added: { options: ListenerOptions; prepared: ConfiguredListener }[] = [];
+    const compared = compareListeners(this.#open, wanted);
+    const { stay, removed } = compared;
     try {
-      for (const options of wanted) {
-        const open = this.#open.find(
-          (other) => !unchanged.has(other) && isSamePlace(other.options, options),
-        );
-        if (open === undefined) {
-          added.push({ options, prepared: await this.#prepare(options) });
-          continue;
-        }
-        unchanged.add(open);
+      for (const options of compared.added) {
+        added.push({ options, prepared: await this.#prepare(options) });
+      }
+      for (const [open, options] of stay) {
         if (isDeepStrictEqual(open.options, options)) continue;
         const prepared = await open.listener.prepareChange(
           options,
@@ -178,11 +196,11 @@ export class Listeners {
       for (const { prepared } of added) await prepared.close();
       throw error;
     }
-    const removed = this.#open.filter((open) => !unchanged.has(open));
     const opened = await this.#bindAll(added, removed).catch((error: unknown) => {
       for (const { prepared } of changes) prepared.discard();
       throw error;
     });
+    const ended = connectedTo(removed);
     swap();
     for (const { open, options, prepared } of changes) {
       prepared.apply();
@@ -204,16 +222,17 @@ export class Listeners {
       added: opened.map(({ address }) => address.url),
       changed: changes.map(({ open }) => open.address.url),
       removed: removed.map(({ address }) => address.url),
+      ended,
     };
   }
 
   /** Binds new listeners. Where an old one that goes is in the way, it is closed first, and bound again if that was in vain. */
   async #bindAll(
     added: readonly { readonly options: ListenerOptions; readonly prepared: ConfiguredListener }[],
-    removed: readonly Open[],
-  ): Promise<Open[]> {
-    const opened: Open[] = [];
-    const paused: Open[] = [];
+    removed: readonly OpenListener[],
+  ): Promise<OpenListener[]> {
+    const opened: OpenListener[] = [];
+    const paused: OpenListener[] = [];
     try {
       for (const { options, prepared } of added) {
         for (const old of removed) {
@@ -237,7 +256,7 @@ export class Listeners {
     return opened;
   }
 
-  async #unpause({ listener, address }: Open): Promise<void> {
+  async #unpause({ listener, address }: OpenListener): Promise<void> {
     if ((await listener.unpause()) || this.#isOver) return;
     const message =
       'a listener had to leave its address for one that could not be had, and somebody else has it now: it is tried for every second';
@@ -256,7 +275,7 @@ export class Listeners {
 
   readonly #owners = new WeakMap<ConfiguredListener, { broker: Broker | null }>();
 
-  async #bind(options: ListenerOptions, listener: ConfiguredListener): Promise<Open> {
+  async #bind(options: ListenerOptions, listener: ConfiguredListener): Promise<OpenListener> {
     const authentication = this.#authenticationFor(options, null);
     const broker = new Broker(
       this.#contextOf(options, authentication),
@@ -356,29 +375,8 @@ export class Listeners {
   }
 }
 
-/** Whether it is the same address: then the listening socket stays. */
-function isSamePlace(a: ListenerOptions, b: ListenerOptions): boolean {
-  return isDeepStrictEqual(placeOf(a), placeOf(b));
-}
-
-function placeOf(options: ListenerOptions): object {
-  const { protocol = 'mqtt', host = '', path = '', socket = {} } = options;
-  return protocol === 'mqtt+unix' ? { path, socket } : { host, port: portOf(options) };
-}
-
-/** Whether one that is bound may be in the way of the other. */
-function mayCollide({ options: { protocol, path }, address }: Open, b: ListenerOptions): boolean {
-  const isUnix = protocol === 'mqtt+unix';
-  if (isUnix !== (b.protocol === 'mqtt+unix')) return false;
-  return isUnix ? path === b.path : address.port === portOf(b);
-}
-
 function addAll(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
   for (const [reason, count] of counts) sums.set(reason, (sums.get(reason) ?? 0) + count);
-}
-
-function portOf({ protocol = 'mqtt', port }: ListenerOptions): number {
-  return port ?? DEFAULT_PORTS[protocol];
 }
 
 function acceptLimitsOf({ accept }: ListenerOptions): AcceptLimits {

@@ -193,9 +193,21 @@ export class Server {
     return this.#access.reviewUser(username);
   }
 
-  /** What `setAccess` would do to those who are here now; nothing changes. */
-  previewAccess(access: AccessOptions): Promise<AccessReview> {
-    return this.#access.preview(access);
+  /**
+   * What `setAccess` would do to those who are here now, or `setListeners` with these; nothing changes. Clients of listeners that
+   * would be gone do not count.
+   */
+  previewAccess(
+    access: AccessOptions,
+    listeners?: readonly ListenerOptions[],
+  ): Promise<AccessReview> {
+    if (listeners === undefined) return this.#access.preview(access);
+    return this.#access.preview(access, this.#listeners.doorsOf(listeners));
+  }
+
+  /** What `setListeners` would change; nothing does. */
+  previewListeners(listeners: readonly ListenerOptions[]): ListenerChanges {
+    return this.#listeners.preview(listeners);
   }
 
   /** Resolves when those who are connected have been looked at by the rules that are in force. */

@@ -45,6 +45,8 @@ export interface ConnectionOwner {
   readonly name: string;
   /** What rules call the listener. */
   readonly ruleName: string;
+  /** The listener is gone, and all who came by it are told to go. */
+  readonly isClosing: boolean;
   /** CONNECT was accepted: the connection is no longer half-connected. */
   onConnected(connection: Connection): void;
   /** What came is not MQTT; the reason is counted by name. */

@@ -1,10 +1,15 @@
 // What a reload says of access control and what it does: foretold by a dry run, told afterwards, as a whole or not at all.
 
+import { once } from 'node:events';
 import { unlinkSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import net from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Authenticator, Authorizer } from '../../src/auth/auth.ts';
+import { PacketType } from '../../src/protocol/index.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
+import { SocketStream } from '../../src/transport/socket-stream.ts';
 import { CONNACK } from '../kit/answers.ts';
+import { PacketClient } from '../kit/packet-client.ts';
 import { byName, connectAs } from '../kit/rules.ts';
 import { turns, until } from '../kit/until.ts';
 import { AccessHub } from './access-hub.ts';
@@ -281,4 +286,103 @@ describe('clients that are looked at for long', () => {
     expect([foretold.ended, done.ended]).toEqual([1_000, 1_000]);
     await until(() => clients.every(({ isClosed }) => isClosed));
   });
+});
+
+describe('with its listeners', () => {
+  const place = (host: number, more = '') =>
+    `[[listeners]]\nurl = "mqtt://127.0.0.${host}:0"\n${more}\n`;
+
+  /** Clients of the listeners, one each. */
+  async function clientsOf(hub: AccessHub, cleanStart = true): Promise<PacketClient[]> {
+    const { listeners } = hub.server;
+    return Promise.all(
+      listeners.map(async ({ host, port }, i) => {
+        const socket = net.connect({ host, port });
+        const client = new PacketClient(new SocketStream(socket, 'tcp'));
+        onTestFinished(() => client.destroy());
+        const properties = { sessionExpiryInterval: cleanStart ? 0 : 60 };
+        const options = { username: 'ann', cleanStart, properties };
+        expect((await client.connect(`c${i}`, options)).reasonCode).toBe(0);
+        client.subscribe('t');
+        await client.next(PacketType.Suback);
+        return client;
+      }),
+    );
+  }
+
+  test.each([
+    ['that live on muted', false, 1],
+    ['that end with them', true, 0],
+  ])('clients of one that is removed are ended, with sessions %s', async (_, isClean, muted) => {
+    const hub = new AccessHub();
+    const names = hub.authenticator('names', () => byName);
+    const before = [RULES, rule('allow', 't')];
+    await hub.start(place(1), place(2), names, ...before);
+    const [stays, goes] = await clientsOf(hub, isClean);
+    hub.configure(place(1), names, RULES, rule('allow', 'u'));
+    const [foretold, done] = await hub.reloadsAsForetold();
+    expect(done).toEqual(foretold);
+    expect(done).toMatchObject({ ended: 1, muted: 1 + muted });
+    expect(done.changes[0]).toMatch(/^listeners: 1 removed \(mqtt:\/\/127\.0\.0\.2:\d+\)$/);
+    expect(await goes.next(PacketType.Disconnect)).toMatchObject({ reasonCode: 0x98 });
+    stays.send({ type: PacketType.Pingreq });
+    await stays.next(PacketType.Pingresp);
+  });
+
+  test('clients of one that asks others now are ended only if those do not know them', async () => {
+    const hub = new AccessHub();
+    const names = hub.authenticator('names', () => byName);
+    const other = hub.authenticator('other', () => ({ ...byName, review: () => null }));
+    await hub.start(place(1), place(2, 'authenticators = ["names"]'), names);
+    await clientsOf(hub);
+    hub.configure(place(1), place(2, 'authenticators = ["other"]'), names, other);
+    const [foretold, done] = await hub.reloadsAsForetold();
+    expect(done).toEqual(foretold);
+    expect(done).toMatchObject({ ended: 1 });
+    expect(done.changes).toEqual([
+      expect.stringMatching(/^listeners: 2 changed \(mqtt:.*1:\d+, mqtt:.*2:\d+\)$/),
+      'authenticators: 1 added (other)',
+    ]);
+    expect(hub.server.stats().sessionsConnected).toBe(1);
+  });
+
+  test('one that cannot be had leaves access as it was, too', async () => {
+    const hub = new AccessHub();
+    const names = hub.authenticator('names', () => byName);
+    await hub.start(place(1), names, RULES, rule('allow', 't'));
+    const taken = net.createServer().listen(0, '127.0.0.3');
+    await once(taken, 'listening');
+    onTestFinished(() => void taken.close());
+    const { port } = taken.address() as net.AddressInfo;
+    const impossible = place(3).replace(':0', `:${port}`);
+    hub.configure(place(1), impossible, names, RULES, rule('allow', 'u'));
+    const { problems } = await hub.reloads();
+    expect(problems).toEqual([expect.stringContaining(`Port ${port} on 127.0.0.3 is in use`)]);
+    const [client] = await clientsOf(hub);
+    client.publish('t', '', 1);
+    expect(await client.next(PacketType.Puback)).toMatchObject({ reasonCode: 0 });
+    client.publish('u', '', 1);
+    expect(await client.next(PacketType.Puback)).toMatchObject({ reasonCode: 0x87 });
+  });
+});
+
+test('what nobody can say is foretold as it comes: nobody is ended, and what is delivered stops for now', async () => {
+  const hub = new AccessHub();
+  const names = hub.authenticator('names', () => byName);
+  await hub.start(names);
+  const client = hub.open();
+  await client.send(connectAs('ann', 'c'));
+  await client.send("82 07 0001 00 0001 't' 00");
+  await client.packets();
+  const unsure = (): never => {
+    throw new Error('the database is away');
+  };
+  const failing: Authorizer = { ...ALL, authorizeConnect: unsure, authorizeSubscribe: unsure };
+  hub.configure(
+    names,
+    hub.authorizer('failing', () => failing),
+  );
+  const [foretold, done] = await hub.reloadsAsForetold();
+  expect(done).toEqual(foretold);
+  expect(done).toMatchObject({ ended: 0, muted: 1 });
 });

@@ -70,7 +70,12 @@ describe('a listener that is added', () => {
     const { server } = await startSecure([A]);
     const goOn = await pair(portOf(server));
     const changes = await server.setListeners([A, B]);
-    expect(changes).toEqual({ added: [server.addresses[1].url], changed: [], removed: [] });
+    expect(changes).toEqual({
+      added: [server.addresses[1].url],
+      changed: [],
+      removed: [],
+      ended: 0,
+    });
     expect(server.addresses.map(({ url }) => url)).toEqual([
       `mqtt://127.0.0.1:${portOf(server)}`,
       `mqtt://127.0.0.2:${portOf(server, 1)}`,
@@ -85,7 +90,12 @@ describe('a listener that is added', () => {
   test('the same ones again change nothing', async () => {
     const { server } = await startSecure([A, B]);
     const before = server.addresses;
-    expect(await server.setListeners([B, A])).toEqual({ added: [], changed: [], removed: [] });
+    expect(await server.setListeners([B, A])).toEqual({
+      added: [],
+      changed: [],
+      removed: [],
+      ended: 0,
+    });
     expect(server.addresses).toEqual(before);
   });
 });
@@ -275,7 +285,12 @@ describe('listeners that cannot be had', () => {
     await knock(portOf(server, 1), '127.0.0.2');
     const connack = await new SecureClient(dial(portOf(server))).connect('newcomer');
     expect(connack.properties.maximumPacketSize).not.toBe(64);
-    expect(await server.setListeners([A, B])).toEqual({ added: [], changed: [], removed: [] });
+    expect(await server.setListeners([A, B])).toEqual({
+      added: [],
+      changed: [],
+      removed: [],
+      ended: 0,
+    });
   });
 
   test('change nothing: a certificate that is broken', async () => {

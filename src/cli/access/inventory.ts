@@ -32,6 +32,19 @@ export function differences(
   return lines;
 }
 
+/** The same for listeners, by their URLs. */
+export function listenerDifferences({
+  added,
+  removed,
+  changed,
+}: Readonly<Record<'added' | 'removed' | 'changed', readonly string[]>>): readonly string[] {
+  return line('listeners', [
+    ...part(added, 'added'),
+    ...part(removed, 'removed'),
+    ...part(changed, 'changed'),
+  ]);
+}
+
 /** Why these must not take the place of those without somebody's word; a line each. Files that are not read any more do not count. */
 export function suspicions(
   before: readonly Inventory[],
@@ -67,6 +80,10 @@ function describe(
     ),
     ...(isOrdered && isReordered([...then.keys()], [...now.keys()]) ? ['in another order'] : []),
   ];
+  return line(title, parts);
+}
+
+function line(title: string, parts: readonly string[]): string[] {
   return parts.length === 0 ? [] : [`${title}: ${parts.join('; ')}`];
 }
 
