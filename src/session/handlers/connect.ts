@@ -227,9 +227,11 @@ function admitted(
   const { context } = connection;
   // While the answer was waited for its session may have got more subscriptions, which were granted to whoever had it then.
   if (!coversAll(context, entrant, answer)) return seekAdmission(connection, entrant);
-  // And somebody else may have come with this client id.
+  // And somebody else may have come with this client id, or its time be over.
   const objection =
-    ownerObjection(context, entrant.client) ?? takeoverObjection(context, entrant.request);
+    ownerObjection(context, entrant.client) ??
+    expiryObjection(context, entrant.accepted) ??
+    takeoverObjection(context, entrant.request);
   if (objection !== null) return refuse(connection, objection);
   enter(connection, entrant, answer);
   return ReasonCode.Success;
