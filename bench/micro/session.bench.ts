@@ -1,10 +1,16 @@
 // What the way of a message through the server costs without a socket: PUBLISH in, routed, delivered to online sessions, out, and
 // the acknowledgements of both sides. Nanoseconds per delivered message, over pipes in memory, in batches as a busy socket
-// brings them. What the clients of this benchmark do themselves is measured and taken off. `npm run bench:micro -- session`.
+// brings them. What the clients of this benchmark do themselves is measured and taken off. `npm run bench:micro -- session
+// [memory|delivery|quotas|access]`.
 
+import type { Authorizer } from '../../src/auth/auth.ts';
+import { DEFAULT_LIMITS } from '../../src/core/limits.ts';
 import { encodePacket, Framer, PacketType, type QoS } from '../../src/protocol/index.ts';
+import { TopicTable } from '../../src/protocol/topic.ts';
 import type { ServerOptions } from '../../src/server/options.ts';
 import { Server } from '../../src/server/server.ts';
+import { Access } from '../../src/session/access.ts';
+import { Decisions, publishSlot } from '../../src/session/decisions.ts';
 import type { Stream, StreamSink } from '../../src/transport/stream.ts';
 import { round } from './timing.ts';
 
@@ -100,23 +106,22 @@ function connected(server: Server, clientId: string): Client {
 
 function subscribe(client: Client, qos: QoS): void {
   const rest = { noLocal: false, retainAsPublished: false, retainHandling: 0 as const };
-  const subscriptions = [{ topicFilter: 'site/12/temperature', qos, ...rest }];
+  const subscriptions = [{ topicFilter: 'site/+/temperature', qos, ...rest }];
   const type = PacketType.Subscribe;
   client.stream.write(
     encodePacket({ type, packetId: 1, subscriptions, properties: {} }, 4) ?? new Uint8Array(0),
   );
 }
 
-/** Chunks of BATCH messages each, packet ids going round. */
-function chunksOf(qos: QoS): Uint8Array[] {
+/** Chunks of BATCH messages each, packet ids and topics going round. */
+function chunksOf(qos: QoS, topics: number): Uint8Array[] {
   const payload = new Uint8Array(PAYLOAD_BYTES).fill(0x2e);
-  const topicName = 'site/12/temperature';
   const chunks: Uint8Array[] = [];
   let packetId = 0;
   while (packetId + BATCH <= PACKET_IDS) {
     const packets: Uint8Array[] = [];
     for (let i = 0; i < BATCH; i++) {
-      packetId++;
+      const topicName = `site/${packetId++ % topics}/temperature`;
       const type = PacketType.Publish;
       const rest = { dup: false, retain: false, packetId: qos === 0 ? 0 : packetId };
       const packet = { type, qos, topicName, payload, properties: {}, ...rest };
@@ -134,6 +139,7 @@ async function measure(
   qos: QoS,
   subscribers: number,
   options: ServerOptions = {},
+  topics = 1,
 ): Promise<number> {
   const server = new Server(options);
   await server.start();
@@ -141,7 +147,7 @@ async function measure(
   const receivers = Array.from({ length: subscribers }, (_, i) => connected(server, `s${i}`));
   await turn();
   for (const receiver of receivers) subscribe(receiver, qos);
-  const chunks = chunksOf(qos);
+  const chunks = chunksOf(qos, topics);
   let sent = 0;
   const send = async (batches: number) => {
     for (let i = 0; i < batches; i++) {
@@ -171,10 +177,33 @@ async function measure(
   return times.sort((a, b) => a - b)[ROUNDS >> 1];
 }
 
-console.log('\nsession, ns per delivered message, in batches of 32: 1 subscriber | 50 subscribers');
-for (const qos of [0, 1, 2] as const) {
-  const [alone, many] = [await measure(qos, 1), await measure(qos, 50)];
-  console.log(`  QoS ${qos} ${round(alone)} | ${round(many)}`);
+async function benchDelivery(): Promise<void> {
+  console.log(
+    '\nsession, ns per delivered message, in batches of 32: 1 subscriber | 50 subscribers',
+  );
+  for (const qos of [0, 1, 2] as const) {
+    const [alone, many] = [await measure(qos, 1), await measure(qos, 50)];
+    console.log(`  QoS ${qos} ${round(alone)} | ${round(many)}`);
+  }
+}
+
+/** In turns, the least of them: the others were disturbed. */
+const RUNS = 5;
+
+/** Least of the runs, of each case. */
+async function inTurns(
+  cases: readonly ServerOptions[],
+  qos: QoS,
+  subscribers: number,
+  topics = 1,
+): Promise<number[]> {
+  const least = cases.map(() => Number.POSITIVE_INFINITY);
+  for (let run = 0; run < RUNS; run++) {
+    for (const [i, options] of cases.entries()) {
+      least[i] = Math.min(least[i], await measure(qos, subscribers, options, topics));
+    }
+  }
+  return least;
 }
 
 /** What is never used up. */
@@ -192,14 +221,90 @@ const QUOTAS: Readonly<Record<string, ServerOptions>> = {
   },
 };
 
-/** In turns, the least of them: the others were disturbed. */
-const RUNS = 5;
+async function benchQuotas(): Promise<void> {
+  const least = await inTurns(Object.values(QUOTAS), 0, 1);
+  console.log(
+    `\nquotas, ns per message of QoS 0, 1 subscriber: ${Object.keys(QUOTAS).join(' | ')}`,
+  );
+  console.log(`  ${least.map(round).join(' | ')}`);
+}
 
-const least = Object.keys(QUOTAS).map(() => Number.POSITIVE_INFINITY);
-for (let run = 0; run < RUNS; run++) {
-  for (const [i, options] of Object.values(QUOTAS).entries()) {
-    least[i] = Math.min(least[i], await measure(0, 1, options));
+/** Allows everything; what it costs to ask it is no part of this. */
+function authorizer(isWhole: boolean): Authorizer {
+  return {
+    authorizePublish: () => 0,
+    authorizeSubscribe: () => ({ qosMax: 2, isWhole }),
+    authorizeReceive: () => 0,
+  };
+}
+
+const ACCESS: Readonly<Record<string, ServerOptions>> = {
+  none: {},
+  'authorizer, cached topic': { authorizer: authorizer(true) },
+  'receive asked, cached': { authorizer: authorizer(false) },
+};
+
+/** Topics: one that is asked about again and again; as many as come in turns from a gateway; more than are remembered. */
+const ACCESS_LOADS: readonly (readonly [
+  name: string,
+  qos: QoS,
+  subscribers: number,
+  topics: number,
+])[] = [
+  ['QoS 0, 1 topic, 1 subscriber', 0, 1, 1],
+  ['QoS 0, 1 topic, 50 subscribers', 0, 50, 1],
+  ['QoS 1, 1 topic, 1 subscriber', 1, 1, 1],
+  ['QoS 0, 100 topics, 1 subscriber', 0, 1, 100],
+  ['QoS 0, 100 topics, 50 subscribers', 0, 50, 100],
+  ['QoS 0, 1,000 topics, 1 subscriber', 0, 1, 1_000],
+];
+
+async function benchAccess(): Promise<void> {
+  console.log(`\naccess, ns per delivered message: ${Object.keys(ACCESS).join(' | ')}`);
+  for (const [name, qos, subscribers, topics] of ACCESS_LOADS) {
+    const least = await inTurns(Object.values(ACCESS), qos, subscribers, topics);
+    console.log(`  ${name.padEnd(34)} ${least.map(round).join(' | ')}`);
   }
 }
-console.log(`\nquotas, ns per message of QoS 0, 1 subscriber: ${Object.keys(QUOTAS).join(' | ')}`);
-console.log(`  ${least.map(round).join(' | ')}`);
+
+const REMEMBERING = 5_000;
+
+function heapUsed(): number {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+/** What a session takes that remembers answers about so many topics. */
+function benchMemory(): void {
+  const access = new Access(authorizer(true));
+  const table = new TopicTable(DEFAULT_LIMITS);
+  const all = Array.from({ length: 200 }, (_, i) => table.of(`site/${i}/temperature`));
+  console.log('\nbytes of heap for remembered answers about so many topics, per session');
+  const alive: Decisions[][] = []; // none goes while the next ones are counted
+  for (const count of [0, 1, 2, 10, 100, 200]) {
+    const before = heapUsed();
+    const kept = Array.from({ length: REMEMBERING }, () => {
+      const decisions = new Decisions(access);
+      for (let i = 0; i < count; i++) decisions.remember(all[i], publishSlot(0, false), true, 0);
+      return decisions;
+    });
+    alive.push(kept);
+    const bytes = (heapUsed() - before) / REMEMBERING;
+    console.log(`  ${String(count).padStart(4)} ${round(bytes)}`);
+  }
+  if (alive.some((kept) => kept.length !== REMEMBERING)) throw new Error('some are gone');
+}
+
+/** Memory first, while nothing else is in the heap. */
+const SUITES = {
+  memory: benchMemory,
+  delivery: benchDelivery,
+  quotas: benchQuotas,
+  access: benchAccess,
+} as const;
+
+const wanted = process.argv.slice(2);
+for (const [name, run] of Object.entries(SUITES)) {
+  if (wanted.length === 0 || wanted.includes(name)) await run();
+}
