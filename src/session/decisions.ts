@@ -1,6 +1,7 @@
 // What the authorizer answered for one session, remembered by topic, so that the message path asks a rule set once and then
 // compares a few numbers. It is bounded, and forgotten as a whole: when access changes, when the client is somebody else's
-// equal no more (re-authentication), when answers get too old.
+// equal no more (re-authentication), when answers get too old. Many sessions have to do with one topic: those need no Map, which
+// takes 180 bytes.
 
 import type { QoS } from '../protocol/packet.ts';
 import type { Topic } from '../protocol/topic.ts';
@@ -31,9 +32,10 @@ export class Decisions {
   #generation: number;
   /** Monotonic milliseconds until which all of this counts. */
   #validUntilMs = Number.POSITIVE_INFINITY;
-  /** The topic last asked about, and its answers: two bits for each slot. */
+  /** The topic last asked about, and its answers: two bits for each slot. Null: nothing is remembered. */
   #topic: Topic | null = null;
   #answers = 0;
+  /** All topics, once there are two. */
   #byTopic: Map<Topic, number> | null = null;
 
   constructor(access: Access) {
@@ -46,12 +48,7 @@ export class Decisions {
       this.clear();
       return Known.No;
     }
-    if (topic !== this.#topic) {
-      const answers = this.#byTopic === null ? undefined : this.#byTopic.get(topic);
-      if (answers === undefined) return Known.No;
-      this.#topic = topic;
-      this.#answers = answers;
-    }
+    if (topic !== this.#topic && !this.#find(topic)) return Known.No;
     return ((this.#answers >>> (slot * 2)) & 3) as Known;
   }
 
@@ -60,22 +57,17 @@ export class Decisions {
     const rememberMs = authorizer?.rememberMs ?? Number.POSITIVE_INFINITY;
     if (rememberMs <= 0 || rules.decisionsMax === 0) return;
     if (this.#generation !== this.#access.generation) this.clear();
-    this.#byTopic ??= new Map();
-    if (this.#byTopic.size === 0) this.#validUntilMs = nowMs + rememberMs;
-    const known = this.#byTopic.get(topic);
-    if (known === undefined && this.#byTopic.size >= rules.decisionsMax) {
-      this.clear();
-      this.#byTopic = new Map();
-      this.#validUntilMs = nowMs + rememberMs;
-    }
+    const isKnown = topic === this.#topic || this.#find(topic);
+    if (!isKnown && this.#topic !== null) this.#makeRoom(this.#topic, rules.decisionsMax);
+    if (this.#topic === null) this.#validUntilMs = nowMs + rememberMs;
     if (!isAllowed && rememberMs < Number.POSITIVE_INFINITY) {
       const deniedMs = Math.min(rememberMs * DENIED_PART, DENIED_MS_MAX);
       this.#validUntilMs = Math.min(this.#validUntilMs, nowMs + deniedMs);
     }
-    const answer = isAllowed ? Known.Allowed : Known.Denied;
+    const others = isKnown ? this.#answers & ~(3 << (slot * 2)) : 0;
     this.#topic = topic;
-    this.#answers = ((known ?? 0) & ~(3 << (slot * 2))) | (answer << (slot * 2));
-    this.#byTopic.set(topic, this.#answers);
+    this.#answers = others | ((isAllowed ? Known.Allowed : Known.Denied) << (slot * 2));
+    this.#byTopic?.set(topic, this.#answers);
   }
 
   clear(): void {
@@ -83,5 +75,20 @@ export class Decisions {
     this.#validUntilMs = Number.POSITIVE_INFINITY;
     this.#topic = null;
     this.#byTopic = null;
+  }
+
+  /** Makes it the topic last asked about; false: nothing is known of it. */
+  #find(topic: Topic): boolean {
+    const answers = this.#byTopic === null ? undefined : this.#byTopic.get(topic);
+    if (answers === undefined) return false;
+    this.#topic = topic;
+    this.#answers = answers;
+    return true;
+  }
+
+  /** For one more topic beside `known` and all others; all are forgotten where there are as many as allowed. */
+  #makeRoom(known: Topic, topicsMax: number): void {
+    if ((this.#byTopic === null ? 1 : this.#byTopic.size) >= topicsMax) this.clear();
+    else this.#byTopic ??= new Map<Topic, number>().set(known, this.#answers);
   }
 }
