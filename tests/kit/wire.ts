@@ -25,6 +25,8 @@ export class WireClient implements StreamSink {
   readonly stream: Stream;
   /** The server ended its side, or the stream is gone. */
   isClosed = false;
+  /** Packets so far. */
+  received = 0;
   readonly #framer = new Framer(Number.POSITIVE_INFINITY);
   #packets: Uint8Array[] = [];
 
@@ -101,6 +103,7 @@ export class WireClient implements StreamSink {
       } while (rest > 0);
       packet.set(bytes.subarray(start, end), packetLength - bodyLength);
       this.#packets.push(packet);
+      this.received++;
     }
     this.#framer.keep();
   }
