@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/quantity.ts';
 import type { AclQuestion, BanKindName, ReloadRequest } from '../server/contract.ts';
-import { type DataOption, dataOf, toolCommand } from './tool-options.ts';
+import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 
 export interface AclLine {
   readonly command: 'acl';
@@ -178,9 +178,9 @@ function banCommand(parent: Command, name: string, description: string): Command
 
 function whom(command: Command): Command {
   return command
-    .option('--address <range>', 'an address, or a range as 10.0.0.0/8')
-    .option('--username <name>', 'a user name, * for any characters')
-    .option('--client-id <id>', 'a client id, * for any characters');
+    .option('--address <range>', 'an address, or a range as 10.0.0.0/8', parseName)
+    .option('--username <name>', 'a user name, * for any characters', parseName)
+    .option('--client-id <id>', 'a client id, * for any characters', parseName);
 }
 
 function named(

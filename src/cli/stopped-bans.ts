@@ -1,11 +1,11 @@
 // The bans in the store of a server that is stopped. Each call takes the data folder for as long as it takes.
 
-import { type Ban, banProblem } from '../auth/guard/ban.ts';
+import type { Ban } from '../auth/guard/ban.ts';
 import { Bans } from '../auth/guard/bans.ts';
 import { SYSTEM_CLOCK } from '../lib/clock.ts';
 import { type BanControl, ControlError, type ControlledBan } from '../server/contract.ts';
 import { type ToolOptions, withStoppedStore } from '../storage/store-folder/tools.ts';
-import { shownBan } from './access/control.ts';
+import { addBan, removeBan, shownBan } from './access/control.ts';
 import { StoppedTable } from './stopped-table.ts';
 
 export class StoppedBans {
@@ -21,18 +21,15 @@ export class StoppedBans {
 
   add(request: Parameters<BanControl['add']>[0]): Promise<{ ban: ControlledBan; kicked: number }> {
     const { kind, pattern, reason, durationMs } = request;
-    const wanted = { kind, pattern, reason, durationMs, origin: 'cli' };
-    const problem = banProblem(wanted);
-    if (problem !== null) throw new ControlError('invalid', problem);
     return this.#do(async (bans) => {
-      const made: Ban = await bans.add(wanted);
+      const made = await addBan(bans, { kind, pattern, reason, durationMs, origin: 'cli' });
       return { ban: shownBan(made), kicked: 0 };
     });
   }
 
   remove(kind: Ban['kind'], pattern: string): Promise<void> {
     return this.#do(async (bans) => {
-      if (await bans.remove(kind, pattern)) return;
+      if (await removeBan(bans, kind, pattern)) return;
       throw new ControlError('unknown', `there is no ban of the ${kind} ${pattern}`);
     });
   }

@@ -43,6 +43,8 @@ const VERSION = 1;
 /** Bytes: the key of a table has 1,024 at most. */
 const PATTERN_BYTES_MAX = 1_000;
 const TEXT_MAX = 1_000;
+/** A hundred years: far enough from the end of what a date can say. */
+const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 /** Names of ranges that are no good as a ban: what they mean is not to be seen in it. */
 const RANGE = /[.:]/;
 
@@ -54,6 +56,9 @@ export function banProblem(request: BanRequest): string | null {
   }
   if (durationMs !== null && !(Number.isFinite(durationMs) && durationMs > 0)) {
     return `a ban lasts for a positive time, not for ${durationMs} ms; leave it out for a ban without an end`;
+  }
+  if (durationMs !== null && durationMs > DURATION_MAX_MS) {
+    return 'a ban lasts for a hundred years at most; leave the time out for a ban without an end';
   }
   if (reason.length > TEXT_MAX || origin.length > TEXT_MAX) {
     return `reason and origin of a ban have ${TEXT_MAX} characters at most`;

@@ -2,7 +2,14 @@
 
 import type { AuthorizerChain } from '../../auth/acl/authorizer-chain.ts';
 import type { Client } from '../../auth/auth.ts';
-import { type Ban, bannedAmong, banProblem } from '../../auth/guard/ban.ts';
+import {
+  type Ban,
+  type BanKind,
+  type BanRequest,
+  bannedAmong,
+  banProblem,
+} from '../../auth/guard/ban.ts';
+import type { Bans } from '../../auth/guard/bans.ts';
 import type { Guard } from '../../auth/guard/guard.ts';
 import { DatabaseUserAdmin, type UserAdmin } from '../../auth/users/user-admin.ts';
 import { UserError, type UserProblem } from '../../auth/users/user-error.ts';
@@ -21,6 +28,7 @@ import {
   type UserControl,
 } from '../../server/contract.ts';
 import type { Server } from '../../server/server.ts';
+import { StoreError } from '../../storage/store-folder/store-error.ts';
 import type { Reload } from '../reload.ts';
 import type { AccessInForce } from './in-force.ts';
 
@@ -72,14 +80,34 @@ function banControl(server: Server, { bans }: Guard): BanControl {
   return {
     list: async () => bans.list().map(shownBan),
     async add({ kind, pattern, reason, durationMs, kick }) {
-      const request = { kind, pattern, reason, durationMs, origin: 'cli' };
-      const problem = banProblem(request);
-      if (problem !== null) throw new ControlError('invalid', problem);
-      const ban = await bans.add(request);
+      const ban = await addBan(bans, { kind, pattern, reason, durationMs, origin: 'cli' });
       return { ban: shownBan(ban), kicked: kick ? kickBanned(server, ban) : 0 };
     },
-    remove: (kind, pattern) => bans.remove(kind, pattern),
+    remove: (kind, pattern) => removeBan(bans, kind, pattern),
   };
+}
+
+/** Throws ControlError. */
+export async function addBan(bans: Bans, request: BanRequest): Promise<Ban> {
+  checkBan(request);
+  return bans.add(request).catch(fail);
+}
+
+/** False: there is none. Throws ControlError. */
+export async function removeBan(bans: Bans, kind: BanKind, pattern: string): Promise<boolean> {
+  checkBan({ kind, pattern });
+  return bans.remove(kind, pattern).catch(fail);
+}
+
+/** There are too many, or the store of a server that runs cannot be written. */
+function fail(error: unknown): never {
+  if (error instanceof StoreError) throw error;
+  throw new ControlError('failed', (error as Error).message);
+}
+
+function checkBan(request: BanRequest): void {
+  const problem = banProblem(request);
+  if (problem !== null) throw new ControlError('invalid', problem);
 }
 
 export function shownBan({
