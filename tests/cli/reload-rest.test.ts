@@ -108,8 +108,32 @@ test('what is written between the reading and the watching is noticed', async ()
   const file = hub.write('acl', aclOf('a'));
   await hub.start(ACL);
   writeFileSync(file, aclOf('a', 'b'));
-  const watching = watchAccess(hub.access, true, hub.reload, hub.log);
+  const watching = watchAccess(hub.access, hub.reload, hub.log);
   onTestFinished(() => watching.close());
   await until(() => hub.log.infos.some(({ message }) => message.includes('was reloaded')));
   expect(await usersOf(hub)).toEqual(['a', 'b']);
+});
+
+test('a reload begins and ends the watching of files', async () => {
+  const hub = new AccessHub();
+  const file = hub.write('acl', aclOf('a'));
+  const unwatched = `${ACL}[access]\nwatch = false\n`;
+  await hub.start(unwatched);
+  const watching = watchAccess(hub.access, hub.reload, hub.log);
+  onTestFinished(() => watching.close());
+  const told = (text: string) => hub.log.infos.filter(({ message }) => message.includes(text));
+  const changes = () => told('has changed').length;
+  writeFileSync(file, aclOf('a', 'b'));
+  hub.configure(ACL);
+  await hub.reloads();
+  expect(await usersOf(hub)).toEqual(['a', 'b']);
+  writeFileSync(file, aclOf('a', 'b', 'c'));
+  await until(() => told('was reloaded').length === 2);
+  expect([changes(), await usersOf(hub)]).toEqual([1, ['a', 'b', 'c']]);
+  hub.configure(unwatched);
+  await hub.reloads();
+  writeFileSync(file, aclOf('a', 'b', 'c', 'd'));
+  hub.configure(ACL);
+  await hub.reloads();
+  expect([changes(), await usersOf(hub)]).toEqual([1, ['a', 'b', 'c', 'd']]);
 });

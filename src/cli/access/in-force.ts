@@ -26,6 +26,8 @@ export interface NextAccess {
   readonly built: BuiltAccess;
   /** The files that it was read from, as they were just before. */
   readonly read: Signatures;
+  /** Whether its files are to be watched. */
+  readonly isWatched: boolean;
   /** What it consists of. */
   readonly inventories: readonly Inventory[];
   /** What is different, a line each. */
@@ -40,6 +42,7 @@ export class AccessInForce {
   #built: BuiltAccess | null = null;
   #read: Signatures = new Map();
   #inventories: readonly Inventory[] = [];
+  #isWatched = false;
   /** Of what is not in force any more, and may take a while to end. */
   #dropping: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -67,6 +70,7 @@ export class AccessInForce {
       await services.close();
       throw error;
     }
+    this.#isWatched = config.access.watch;
     this.#warn(this.#built.warnings);
     this.#built.keep();
     return this.#built.options;
@@ -75,6 +79,11 @@ export class AccessInForce {
   /** The files that it was read from, as they were then. */
   get read(): Signatures {
     return this.#read;
+  }
+
+  /** Whether they are to be watched. */
+  get isWatched(): boolean {
+    return this.#isWatched;
   }
 
   get services(): AccessServices {
@@ -99,7 +108,8 @@ export class AccessInForce {
       const before = this.#inventories;
       const inventories = await inventoriesOf(config, built);
       const doubts = [...suspicions(before, inventories), ...(await cutOff(before, inventories))];
-      return { built, read, inventories, changes: differences(before, inventories), doubts };
+      const changes = differences(before, inventories);
+      return { built, read, isWatched: config.access.watch, inventories, changes, doubts };
     } catch (error) {
       await built.drop();
       throw error;
@@ -107,10 +117,11 @@ export class AccessInForce {
   }
 
   /** What was built is in force now; the server goes by it already. Nobody waits for the end of what was before. */
-  adopt({ built, read, inventories }: NextAccess): void {
+  adopt({ built, read, isWatched, inventories }: NextAccess): void {
     const old = this.#built;
     this.#built = built;
     this.#read = read;
+    this.#isWatched = isWatched;
     this.#inventories = inventories;
     built.keep();
     this.services.credentials.clear();

@@ -12,21 +12,15 @@ export interface Watching {
   close(): Promise<void>;
 }
 
-/** Also of those files that a reload brings. */
-export function watchAccess(
-  access: AccessInForce,
-  isWanted: boolean,
-  reloading: Reload,
-  logger: Logger,
-): Watching {
-  if (!isWanted) return { close: () => Promise.resolve() };
+/** Also of those files that a reload brings, and from then on. */
+export function watchAccess(access: AccessInForce, reloading: Reload, logger: Logger): Watching {
   let watcher: FileWatcher | null = null;
   let isClosed = false;
   const watch = async (): Promise<void> => {
     watcher?.close();
     watcher = null;
-    const { read } = access;
-    if (isClosed || read.size === 0) return;
+    const { isWatched, read } = access;
+    if (isClosed || !isWatched || read.size === 0) return;
     const files = [...read.keys()];
     const onChange = (): void => {
       logger.info({}, 'A file of access control has changed');

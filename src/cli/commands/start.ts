@@ -68,6 +68,7 @@ export async function start(
   try {
     await server.start();
   } catch (error) {
+    await access.close();
     if (isStopRequested()) return stopped(server, logger);
     if (error instanceof StoreUnusableError) {
       process.stderr.write(`${error.message}\n`);
@@ -86,12 +87,12 @@ export async function start(
     process.stderr.write(`${reason}\n`);
     return ExitCode.Unavailable;
   }
+  const closeDoors = await openDoors(server, access, guard, reloading, storage, logger);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
   const { metrics } = server;
   const connections = () => metrics.connectionsOpened - metrics.connectionsClosed;
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
-  const closeDoors = await openDoors(server, access, guard, reloading, config, storage, logger);
   await stopRequested;
   collecting.cancel();
   // Who is being answered does not hold up the stop.
@@ -104,24 +105,29 @@ export async function start(
   return exitCode;
 }
 
-/** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it. */
+/** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */
 async function openDoors(
   server: Server,
   access: AccessInForce,
   guard: Guard,
   reloading: Reload,
-  config: Config,
   { folder }: ChosenStorage,
   logger: Logger,
 ): Promise<() => Promise<void>> {
-  const watching = watchAccess(access, config.access.watch, reloading, logger);
+  const watching = watchAccess(access, reloading, logger);
   if (folder === null) return () => watching.close();
   const control = serverControl(server, access, guard, reloading);
-  const closeSocket = await openControlSocket(folder, control, logger);
-  return async () => {
-    await watching.close();
-    await closeSocket();
-  };
+  try {
+    const closeSocket = await openControlSocket(folder, control, logger);
+    return async () => {
+      await watching.close();
+      await closeSocket();
+    };
+  } catch (error) {
+    const fields = { folder, error: (error as Error).message };
+    logger.error(fields, 'there is no control socket: commands cannot reach this server');
+    return () => watching.close();
+  }
 }
 
 /** Where the server is, and who may come in there. */
