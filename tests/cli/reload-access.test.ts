@@ -386,3 +386,61 @@ test('what nobody can say is foretold as it comes: nobody is ended, and what is 
   expect(done).toEqual(foretold);
   expect(done).toMatchObject({ ended: 0, muted: 1 });
 });
+
+describe('a server that stops', () => {
+  test('while it reloads keeps what it had, and ends what was begun', async () => {
+    const hub = new AccessHub();
+    const parts = new Count(() => ALL);
+    let finish: () => void = () => {};
+    const slow = hub.authorizer('slow', parts.make);
+    await hub.start(slow);
+    const begun = new Promise<void>((resolve) => {
+      hub.authorizer('slow', () => {
+        resolve();
+        const made = new Promise((done) => {
+          finish = () => done(parts.make());
+        });
+        return made as unknown as Authorizer;
+      });
+    });
+    const reload = hub.reloads();
+    await begun;
+    await hub.server.stop();
+    finish();
+    const [problem] = (await reload).problems;
+    expect(problem).toMatch(/the server is not running/);
+    await hub.access.close();
+    expect(parts.open).toBe(0);
+  });
+
+  test('is not reloaded any more, and says so without an alarm', async () => {
+    const { hub } = await hubWith(ACL);
+    await hub.server.stop();
+    expect((await hub.reloads()).problems).toEqual([
+      'Nothing is reloaded: the server is not running yet, or not any more',
+    ]);
+    expect(hub.server.alarms.active).toEqual([]);
+  });
+});
+
+test('penalties go by the new settings, and what was counted stays counted', async () => {
+  const hub = new AccessHub();
+  const nobody: Authenticator = {
+    authenticate: () => ({ reasonCode: ReasonCode.BadUserNameOrPassword }),
+  };
+  const names = hub.authenticator('names', () => nobody);
+  const penalties = (count: number) => `[penalties]\nfailures_max = ${count}\n`;
+  await hub.start(names, penalties(10));
+  const code = async (): Promise<number> => {
+    const client = hub.open();
+    await client.send(connectAs('ann', 'c'));
+    return (await client.packet())[3];
+  };
+  expect([await code(), await code(), await code()]).toEqual([0x86, 0x86, 0x86]);
+  hub.configure(names, penalties(3));
+  expect((await hub.reloads()).changes).toEqual(['[penalties]: 1 changed (failures_max)']);
+  expect([await code(), await code()]).toEqual([0x86, 0x97]);
+  hub.configure(names, penalties(0));
+  await hub.reloads();
+  expect(await code()).toBe(0x97); // a penalty that runs goes on
+});
