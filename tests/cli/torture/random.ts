@@ -14,3 +14,8 @@ export function randomOf(seed: number): () => number {
 export function pick<T>(random: () => number, all: readonly T[]): T {
   return all[Math.floor(random() * all.length)];
 }
+
+export function shuffled<T>(random: () => number, all: readonly T[]): T[] {
+  const keyed = all.map((one) => ({ one, key: random() }));
+  return keyed.sort((a, b) => a.key - b.key).map(({ one }) => one);
+}
