@@ -285,6 +285,29 @@ describe('a server that runs', () => {
     expect(existsSync(path.join(place.data, 'control.sock'))).toBe(false);
   }, 60_000);
 
+  test('is stopped while somebody is asked about a client who never answers', async () => {
+    const place = new Place();
+    onTestFinished(() => place.kill());
+    place.write(
+      'mine.mjs',
+      `export const createAuthenticator = () => ({
+         authenticate: ({ username }) => ({ reasonCode: 0, username }),
+         review: () => new Promise(() => {}),
+       });\n`,
+    );
+    place.write('iothub.toml', TOML.replace('"users"', '"./mine.mjs"\ntimeout = "1m"'));
+    await place.start();
+    await place.enters(0, ANN);
+    const reload = iothub('reload', '--data', place.data);
+    await place.server.line(/The configuration was reloaded/);
+    await place.stop();
+    const { exitCode, stderr } = await reload;
+    expect([exitCode, stderr]).toEqual([
+      1,
+      'iothub reload: the server ended before it had answered\n',
+    ]);
+  }, 60_000);
+
   test('can be asked as soon as it says that it serves', async () => {
     const place = await running();
     for (let i = 0; i < 3; i++) {
