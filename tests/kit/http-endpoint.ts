@@ -40,9 +40,18 @@ export class HttpEndpointServer {
     respond: Respond = () => ({ json: { result: 'allow' } }),
     tls: https.ServerOptions | null = null,
   ): Promise<HttpEndpointServer> {
+    const endpoint = await HttpEndpointServer.open(respond, tls);
+    onTestFinished(() => endpoint.close());
+    return endpoint;
+  }
+
+  /** It is there until somebody closes it. */
+  static async open(
+    respond: Respond = () => ({ json: { result: 'allow' } }),
+    tls: https.ServerOptions | null = null,
+  ): Promise<HttpEndpointServer> {
     const endpoint = new HttpEndpointServer(respond, tls);
     await listen(endpoint.#server, 0);
-    onTestFinished(() => endpoint.close());
     return endpoint;
   }
 
