@@ -448,6 +448,43 @@ describe('a session', () => {
   });
 });
 
+describe('a user of the store that is changed by a command', () => {
+  /** Connected by a password and by SCRAM. */
+  async function connected(username: string): Promise<LoginClient[]> {
+    const [plain, scram] = [hub.client('all'), hub.client('all')];
+    plain.show({ clientId: `${username}-1`, username, password: STORE_PASSWORD });
+    expect(await plain.code()).toBe(0);
+    const exchange = new ScramClient(username, STORE_PASSWORD);
+    scram.show({ clientId: `${username}-2`, method: 'SCRAM-SHA-256', data: exchange.first });
+    const { properties } = (await scram.next(PacketType.Auth)) as AuthPacket;
+    const serverFirst = Buffer.from(properties.authenticationData ?? []).toString();
+    scram.answer('SCRAM-SHA-256', exchange.final(serverFirst));
+    expect(await scram.code()).toBe(0);
+    return [plain, scram];
+  }
+
+  test.each([
+    ['disable', ''],
+    ['passwd', 'another-password\n'],
+    ['remove', ''],
+  ])(
+    '%s: its clients are ended with 0x87, however they came, and others stay',
+    async (action, input) => {
+      const username = `user-of-${action}`;
+      await hub.addUser(username);
+      const clients = await connected(username);
+      const other = hub.client('all');
+      other.show({ clientId: 'other', username: 'bob', password: FILE_PASSWORD });
+      expect(await other.code()).toBe(0);
+      const { exitCode, stderr } = await hub.users(input, action, username);
+      expect(exitCode, stderr).toBe(0);
+      for (const client of clients) expect(await client.disconnected()).toBe(0x87);
+      expect(await hub.code('all', { username, password: STORE_PASSWORD })).toBe(0x86);
+      expect(other.hasEnded).toBe(false);
+    },
+  );
+});
+
 test('of all that was shown nothing is in the log, at its most talkative, nor in what commands say', async () => {
   const { stdout, stderr } = await hub.users('', 'list', '--json');
   expect(stdout).toContain('ann');
@@ -455,7 +492,14 @@ test('of all that was shown nothing is in the log, at its most talkative, nor in
   const told = [...hub.lines, stdout, stderr].join('\n');
   expect(told).toContain('a CONNECT was refused');
   expect(told).toContain('"level":"debug"');
-  for (const secret of [FILE_PASSWORD, STORE_PASSWORD, SECRET, 'guess-', '$7$']) {
+  for (const secret of [
+    'another-password',
+    FILE_PASSWORD,
+    STORE_PASSWORD,
+    SECRET,
+    'guess-',
+    '$7$',
+  ]) {
     expect(told).not.toContain(secret);
   }
   // No part of any token: they all have this issuer, or begin like this.

@@ -88,7 +88,8 @@ describe('a password is not kept', () => {
 
     authenticate(request: ConnectRequest) {
       this.#note(request);
-      return { reasonCode: 0, username: request.username } as const;
+      const accepted = { reasonCode: 0, username: request.username } as const;
+      return request.username === 'slow' ? Promise.resolve(accepted) : accepted;
     }
 
     begin(_method: string, request: ConnectRequest) {
@@ -103,6 +104,7 @@ describe('a password is not kept', () => {
 
   test.each([
     ['once its client is in', {}],
+    ['nor when somebody had to think about it', { username: 'slow' }],
     ['nor with an authentication method', { method: 'M' }],
   ] as const)('%s', async (_, more) => {
     const authenticator = new Forgetful();
