@@ -1,7 +1,7 @@
 // What the guard, where there is one, is asked and told of a CONNECT between the question who it is and its session; and what is
 // counted of the answers.
 
-import type { Accepted, ConnectRequest, Refused } from '../auth/auth.ts';
+import type { Accepted, Client, ConnectRequest, Refused } from '../auth/auth.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from './context.ts';
 
@@ -37,6 +37,15 @@ export function guardObjection(
 ): Refused | null {
   if (authentication.authenticator !== null) metrics.authenticationSuccesses++;
   return guard?.onAccepted(request, username) ?? null;
+}
+
+/** It is who it says, and waited for an authorizer: what the guard has against it by now, or null. */
+export function bannedMeanwhile(
+  { guard }: Context,
+  request: ConnectRequest,
+  { username }: Client,
+): Refused | null {
+  return guard?.objection(request, username ?? undefined) ?? null;
 }
 
 /** Nothing else is in its way: why whoever is connected with its client id keeps the session, or null. */

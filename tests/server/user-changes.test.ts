@@ -1,8 +1,15 @@
 // Users of the store that are changed while their clients are just coming in, or are there: the change counts for all of them.
 
 import { expect, test } from 'vitest';
-import type { AuthExchange, Authenticator, Authorizer, Client } from '../../src/auth/auth.ts';
+import type {
+  AuthExchange,
+  Authenticator,
+  Authorizer,
+  Client,
+  Decision,
+} from '../../src/auth/auth.ts';
 import { AuthenticatorChain } from '../../src/auth/chain.ts';
+import { Guard } from '../../src/auth/guard/guard.ts';
 import type { UserDatabase } from '../../src/auth/users/user-database.ts';
 import { UsersAuthenticator } from '../../src/auth/users/users-authenticator.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
@@ -146,10 +153,32 @@ test('other groups count for whoever is connected with his next packet', async (
   await client.expect('40 03 0002 10');
 });
 
+test.each([
+  ['client_id', 'b', BOB],
+  ['username', 'bob', BOB],
+  ['username', 'bob', "10 16 0004 'MQTT' 05 02 0000 08 15 0001 'M' 16 0001 't' 0001 'b'"],
+] as const)(
+  'a client that is banned by %s (%s) while the authorizer thinks does not come in',
+  async (kind, pattern, connect) => {
+    const clock = new FakeClock();
+    const guard = new Guard({ clock });
+    const authorizer = new SlowAuthorizer();
+    const authenticator = new GroupMethod();
+    authenticator.authenticate = () => ({ reasonCode: ReasonCode.Success, username: 'bob' });
+    const broker = await startServer({ authenticator, authorizer, clock, guard });
+    const client = broker.open();
+    client.write(connect);
+    await waiting(authorizer, 1);
+    await guard.bans.add({ kind, pattern });
+    await authorizer.answer();
+    await expectRefused(client, 0x8a);
+  },
+);
+
 /** A method `M` whose data says to which group the user belongs from now on. */
 class GroupMethod implements Authenticator {
-  authenticate() {
-    return 'next' as const;
+  authenticate(): Decision {
+    return 'next';
   }
 
   begin(): AuthExchange {

@@ -101,7 +101,7 @@ export class Guard {
   }
 
   objection(request: ConnectRequest, about?: string): Refused | null {
-    const ban = this.#banOf(request);
+    const ban = this.#banOf(request, about);
     if (ban !== null) return this.#refuseBanned(ban);
     const hindrance = this.#hindranceOf(request, about);
     if (hindrance === null) return null;

@@ -12,7 +12,13 @@ import { ConnectionState } from '../connection-state.ts';
 import type { Context } from '../context.ts';
 import { EnhancedAuthentication } from '../enhanced-auth.ts';
 import { type Entrant, enter } from '../enter.ts';
-import { countRefusal, guardObjection, lateObjection, takeoverObjection } from '../guarding.ts';
+import {
+  bannedMeanwhile,
+  countRefusal,
+  guardObjection,
+  lateObjection,
+  takeoverObjection,
+} from '../guarding.ts';
 import { Newcomer } from '../newcomer.ts';
 import { isPending, park } from '../parking.ts';
 import { refuseConnect } from '../refuse.ts';
@@ -210,6 +216,8 @@ function seekAdmission(connection: Connection, entrant: Entrant): ReasonCode {
   const answer = admit(context, packet, request, client);
   if (!isPending(answer)) return admitted(connection, entrant, answer);
   park(connection, answer, (result) => {
+    const objection = bannedMeanwhile(context, request, client);
+    if (objection !== null) return refuse(connection, objection);
     if (identities === context.access.identities) return admitted(connection, entrant, result);
     // Who it is, or what it may, was asked of those who are gone. A method has had its last word already.
     if (request.authenticationMethod !== null) return refuse(connection, TRY_AGAIN);
