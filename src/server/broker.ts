@@ -50,8 +50,10 @@ export class Broker implements ConnectionOwner, Gate {
   readonly #control: AcceptControl;
   readonly #refusals = new Map<string, number>();
   readonly #log: RefusalLog;
-  /** Streams whose CONNECT is not in yet. */
+  /** Streams that are not accepted yet. */
   readonly #waiting = new Set<Connection>();
+  /** Those of them whose CONNECT is in, while somebody is asked about their client. */
+  readonly #asked = new Set<Connection>();
   readonly #connected = new Set<Connection>();
   readonly #onAbort = () => this.#abort();
   #isRefusing = false;
@@ -78,7 +80,7 @@ export class Broker implements ConnectionOwner, Gate {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** Connections whose CONNECT is not in yet, those included that are not streams yet. */
+  /** Connections that are not accepted yet, those included that are not streams yet. */
   get halfConnected(): number {
     return this.#control.open - this.#connected.size;
   }
@@ -168,7 +170,9 @@ export class Broker implements ConnectionOwner, Gate {
       control.refuse('connections');
       return 'server-connections';
     }
-    if (this.halfConnected >= halfConnectedMax) return control.refuse('half-connected');
+    // Who waits for an answer of ours is bounded by whoever is asked, and must not shut the door on those that nobody waits for.
+    const opening = this.halfConnected - this.#asked.size;
+    if (opening >= halfConnectedMax) return control.refuse('half-connected');
     return control.admit(address);
   }
 
@@ -177,14 +181,24 @@ export class Broker implements ConnectionOwner, Gate {
     logRefusal(this.#log, reason, this.name, address);
   }
 
+  onAsked(connection: Connection): void {
+    this.#asked.add(connection);
+  }
+
+  onAnswered(connection: Connection): void {
+    this.#asked.delete(connection);
+  }
+
   onConnected(connection: Connection): void {
     this.#waiting.delete(connection);
+    this.#asked.delete(connection);
     this.#connected.add(connection);
   }
 
   onClosed(connection: Connection): void {
     const { clock, logger } = this.#context;
     this.#waiting.delete(connection);
+    this.#asked.delete(connection);
     this.#connected.delete(connection);
     const { client, stream } = connection;
     const fields = {

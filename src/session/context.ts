@@ -47,6 +47,10 @@ export interface ConnectionOwner {
   readonly ruleName: string;
   /** The listener is gone, and all who came by it are told to go. */
   readonly isClosing: boolean;
+  /** CONNECT is in, and somebody is asked about its client: the connection waits for us, not we for it. */
+  onAsked(connection: Connection): void;
+  /** Nobody is asked about it any more. */
+  onAnswered(connection: Connection): void;
   /** CONNECT was accepted: the connection is no longer half-connected. */
   onConnected(connection: Connection): void;
   /** What came is not MQTT; the reason is counted by name. */

@@ -74,7 +74,9 @@ export function park<T>(
   { orGone, isBounded = false }: ParkOptions<T> = {},
 ): void {
   connection.pauseReading(PauseReason.Parked);
-  connection.parkedAnswers++;
+  if (connection.parkedAnswers++ === 0 && connection.session === null) {
+    connection.owner.onAsked(connection);
+  }
   const deadline = isBounded ? NO_DEADLINE : startDeadline(connection);
   Promise.resolve(answer)
     .then((value) => {
@@ -91,7 +93,9 @@ export function park<T>(
       if (connection.isOpen) connection.onError(error);
     })
     .finally(() => {
-      if (--connection.parkedAnswers === 0) connection.resumeReading(PauseReason.Parked);
+      if (--connection.parkedAnswers > 0) return;
+      connection.owner.onAnswered(connection);
+      connection.resumeReading(PauseReason.Parked);
     });
 }
 

@@ -250,3 +250,44 @@ test('who has gone makes room in a full queue', async () => {
   await third.expect(CONNACK);
   expect(gate.begun).toBe(2);
 });
+
+/** The first bytes that the server sends, or that it closed. */
+function answerTo(port: number, bytes: string): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => {}); // closed, too
+  socket.write(hex(bytes));
+  return new Promise((resolve) => {
+    socket.once('data', (data) => resolve(toHex(data)));
+    socket.once('close', () => resolve('closed'));
+  });
+}
+
+test('logins that wait for their hashes keep nobody out; one more than may wait is told so', async () => {
+  const gate = new GatedHasher({ queueMax: 3 });
+  const { broker } = await startWithPasswords({
+    hasher: gate.hasher,
+    users: USERS,
+    anonymous: true,
+    limits: { halfConnectedMax: 2 },
+    listeners: [{ host: '127.0.0.1', port: 0 }],
+  });
+  const { server } = broker;
+  const { port } = server.addresses[0];
+  for (const waiting of [0, 1, 2, 3]) {
+    void answerTo(port, BOB);
+    if (waiting === 0) await gate.isAt(1);
+    await until(() => gate.hasher.waiting === waiting);
+  }
+  expect(server.stats().halfConnected).toBe(4);
+  const busy = await answerTo(port, BOB);
+  expect(busy).toMatch(/^20 .. 00 89/);
+  expect(await answerTo(port, "10 0d 0004 'MQTT' 04 02 0000 0001 'a'")).toBe('20 02 00 00');
+  // Who says nothing is bounded as ever.
+  for (const count of [5, 6]) {
+    void answerTo(port, '');
+    await until(() => server.stats().halfConnected === count);
+  }
+  expect(await answerTo(port, '')).toBe('closed');
+  await gate.goUntil(() => server.stats().halfConnected === 2);
+});
