@@ -51,6 +51,8 @@ export interface Doors {
 
 /** Sessions that are looked at in one turn. */
 const SLICE = 200;
+/** And at a time, where somebody must think: one that hangs holds up nobody but those who hang as well. */
+const AT_A_TIME = 20;
 /** How often one is looked at again that is somebody else each time. */
 const LOOKS_MAX = 3;
 /** Until those about whom somebody could not say are looked at again. */
@@ -164,15 +166,14 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     let ended = 0;
     let muted = 0;
     let sessions = 0;
-    for (const session of [...this.#registry]) {
-      if (generation !== this.#context.access.generation) break; // the next review looks at everybody
-      if (session.hasEnded) continue;
-      if (++sessions % SLICE === 0) await nextTurn();
-      if (leaves(session, this.#doors) && !session.isDurable) continue;
+    await lookAtAll([...this.#registry], async (session) => {
+      if (generation !== this.#context.access.generation) return; // the next review looks at everybody
+      sessions++;
+      if (leaves(session, this.#doors) && !session.isDurable) return;
       const before = mutedIn(session);
       if (await this.#reviewOne(session)) ended++;
       else muted += [...mutedIn(session)].filter((one) => !before.has(one)).length;
-    }
+    });
     const review = { ended, muted, sessions };
     if (ended + muted > 0) {
       this.#context.logger.warn(review, 'access changed: clients were ended or lost subscriptions');
@@ -181,13 +182,11 @@ export class AccessControl implements SessionReviewer, TimerOwner {
   }
 
   async #reviewDoubtful(): Promise<void> {
-    const clientIds = [...this.#doubtful];
+    const sessions = [...this.#doubtful].flatMap((clientId) => this.#registry.get(clientId) ?? []);
     this.#doubtful.clear();
-    for (const [i, clientId] of clientIds.entries()) {
-      if (i % SLICE === SLICE - 1) await nextTurn();
-      const session = this.#registry.get(clientId);
-      if (session !== undefined && !session.hasEnded) await this.#reviewOne(session);
-    }
+    await lookAtAll(sessions, async (session) => {
+      await this.#reviewOne(session);
+    });
   }
 
   /** True if its client had to go. */
@@ -331,6 +330,23 @@ function authenticatorOf(options: AccessOptions, name: string | undefined): Auth
 /** Nobody who is connected is ended because somebody cannot say: it may do nothing unasked, and is looked at again. */
 function isRefused(verdict: ReasonCode): boolean {
   return verdict >= ReasonCode.UnspecifiedError && !isDoubt(verdict);
+}
+
+/** Looks at those of them that have not ended, some at a time, and in slices. */
+async function lookAtAll(
+  sessions: readonly Session[],
+  look: (session: Session) => Promise<void>,
+): Promise<void> {
+  const rest = sessions.values();
+  const goOn = async (): Promise<void> => {
+    let looks = 0;
+    for (const session of rest) {
+      if (session.hasEnded) continue;
+      if (++looks % (SLICE / AT_A_TIME) === 0) await nextTurn();
+      await look(session);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, goOn));
 }
 
 function nextTurn(): Promise<void> {

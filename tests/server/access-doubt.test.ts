@@ -71,6 +71,23 @@ test.each(['down', 'hangs', 'breaks'] as const)(
   },
 );
 
+test('one about whom nobody can say holds up no other: what is forbidden now ends at once', async () => {
+  const broker = await startServer();
+  await subscriberV5(broker, 'first', 't');
+  const subscriber = await subscriberV5(broker, 'second', 't');
+  const publisher = await broker.v5('p');
+  void broker.server.setAccess({
+    authorizer: {
+      authorizePublish: () => ReasonCode.Success,
+      authorizeSubscribe: ({ clientId }) =>
+        clientId === 'first' ? new Promise<ReasonCode>(() => {}) : ReasonCode.NotAuthorized,
+    },
+  });
+  await settle();
+  await publisher.send("30 04 0001 't' 00");
+  await subscriber.expectNothing();
+});
+
 test('while an endpoint is down at a start, messages go on waiting for those who are away', async () => {
   const endpoint = new Endpoint();
   const stored = await startStored({ authorizer: forSubscriptions(endpoint) });
