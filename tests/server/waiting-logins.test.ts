@@ -211,27 +211,6 @@ test('a full queue refuses with 0x89, v3.1.1 return code 3, and nothing is count
   expect(broker.server.metrics).toMatchObject({ penalties: 0, penaltyRefusals: 0 });
 });
 
-test('whoever waits is half-connected: when as many wait as may, one more is closed, until one goes', async () => {
-  const gate = new GatedHasher();
-  const { broker } = await startWithPasswords({
-    hasher: gate.hasher,
-    users: USERS,
-    limits: { halfConnectedMax: 2 },
-  });
-  const waiting = [broker.open(), broker.open()];
-  for (const client of waiting) await client.send(FIRST);
-  const third = broker.open();
-  await third.send(BOB);
-  await third.expectClosed();
-  await waiting[1].drop();
-  const fourth = broker.open();
-  await fourth.send(BOB);
-  await gate.goUntil(() => broker.server.stats().halfConnected === 0);
-  await waiting[0].expect(CONNACK);
-  await fourth.expect(CONNACK);
-  expect(gate.begun).toBe(2);
-});
-
 test('who has gone makes room in a full queue', async () => {
   const gate = new GatedHasher({ queueMax: 1 });
   const { broker } = await startWithPasswords({ hasher: gate.hasher, users: USERS });
