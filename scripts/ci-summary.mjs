@@ -1,8 +1,21 @@
-// Prints what test runs amounted to, from JSON reports of vitest, as a line `N passed, N failed`; fails when a test or a test
-// file failed, when a report is missing, and when a run had no test. Usage: node scripts/ci-summary.mjs REPORT...
+// Prints what test runs amounted to, from JSON reports of vitest, as a line `N passed, N failed`, after the tests that failed
+// and why (what the run itself printed of them may be far above). Fails when a test or a test file failed, when a report is
+// missing, and when a run had no test. Usage: node scripts/ci-summary.mjs REPORT...
 
 import fs from 'node:fs';
 import path from 'node:path';
+
+/** How many lines of a failure are repeated. */
+const LINES_MAX = 12;
+
+function* failuresOf(suite) {
+  const file = path.relative(process.cwd(), suite.name);
+  for (const { status, fullName, failureMessages } of suite.assertionResults) {
+    if (status !== 'failed') continue;
+    const lines = failureMessages.join('\n').split('\n').slice(0, LINES_MAX);
+    yield `failed: ${file}: ${fullName}\n  ${lines.join('\n  ')}`;
+  }
+}
 
 function summarize(file) {
   if (!fs.existsSync(file)) {
@@ -12,6 +25,7 @@ function summarize(file) {
   const notes = [];
   let failed = report.numFailedTests;
   for (const suite of report.testResults) {
+    notes.push(...failuresOf(suite));
     const hasFailedTest = suite.assertionResults.some((test) => test.status === 'failed');
     if (suite.status !== 'failed' || hasFailedTest) continue;
     // A file that does not even load has no tests to fail.

@@ -1,8 +1,8 @@
-// Which statements of MQTT 5 the tests show, one by one: `npm run conformance` runs tests/wire and prints a table, or, given
-// the path of a JSON result of vitest, reads that. A statement is covered when a test that passed cites it in its title, as
-// [MQTT-3.1.0-1], and no test that cites it failed. The statements are those of docs/mqtt5-statements.tsv; what is waived
-// for now, and why, is in docs/conformance-waivers.tsv. Exits with 1 when a testable statement is neither, when a waiver is
-// not needed any more, or when a title cites what does not exist.
+// Which statements of MQTT 5 the tests show, one by one: `npm run conformance` runs tests/wire and tests/transport and prints
+// a table, or, given the path of a JSON result of vitest, reads that. A statement is covered when a test that passed cites it
+// in its title, as [MQTT-3.1.0-1], and no test that cites it failed. The statements are those of docs/mqtt5-statements.tsv; what
+// is waived for now, and why, is in docs/conformance-waivers.tsv. Exits with 1 when a testable statement is neither, when a
+// waiver is not needed any more, or when a title cites what does not exist.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -11,7 +11,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const WIRE = '/tests/wire/';
+const FOLDERS = ['tests/wire', 'tests/transport'];
 const CITATION = /\[(MQTT-[\d.]+-\d+)\]/g;
 
 /** The rows of a tab-separated file in docs/, as objects by the names of its first line. */
@@ -27,13 +27,13 @@ function readTable(name) {
   });
 }
 
-/** Runs the wire tests; returns the JSON result of vitest. */
+/** Runs the tests that cite; returns the JSON result of vitest. */
 function runTests() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'iothub-conformance-'));
   try {
     const file = path.join(folder, 'result.json');
     const vitest = path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-    const options = ['run', 'tests/wire', '--reporter=json', `--outputFile=${file}`];
+    const options = ['run', ...FOLDERS, '--reporter=json', `--outputFile=${file}`];
     const run = spawnSync(process.execPath, [vitest, ...options], { cwd: ROOT, encoding: 'utf8' });
     if (!fs.existsSync(file)) throw new Error(`vitest did not run:\n${run.stdout}\n${run.stderr}`);
     return readResult(file);
@@ -53,8 +53,8 @@ function collect(result) {
   let tests = 0;
   for (const { name, status, assertionResults } of result.testResults) {
     const file = name.split(path.sep).join('/');
-    if (!file.includes(WIRE)) continue;
-    const shortName = file.slice(file.indexOf(WIRE) + WIRE.length);
+    if (!FOLDERS.some((folder) => file.includes(`/${folder}/`))) continue;
+    const shortName = path.posix.basename(file);
     if (status === 'failed' && assertionResults.length === 0) broken.push(shortName);
     for (const { title, status: outcome } of assertionResults) {
       tests++;
@@ -91,7 +91,7 @@ function main() {
   const file = process.argv[2];
   const { cited, broken, tests } = collect(file === undefined ? runTests() : readResult(file));
   const totals = { covered: 0, waived: 0, missing: 0, failing: 0 };
-  const problems = broken.map((name) => `tests/wire/${name} did not run`);
+  const problems = broken.map((name) => `${name} did not run`);
   for (const statement of statements) {
     const { state, note } = judge(statement, waivers, cited);
     totals[state]++;
