@@ -149,7 +149,7 @@ testAuthorizer('the HTTP authorizer without a cache', () => httpPlace(0));
 testAuthorizer('the HTTP authorizer by GET', () => httpPlace(60_000, 'GET'));
 
 const modulePlace = (): AuthorizerPlace => ({ ...HERS, authorizer: moduleOf });
-testAuthorizer('a module', modulePlace);
+testAuthorizer('a module that authorizes', modulePlace);
 
 testAuthorizer('a chain of one', () => ({
   ...HERS,
