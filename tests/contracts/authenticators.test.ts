@@ -103,6 +103,7 @@ testAuthenticator('the users of the store without SCRAM', async () => {
 for (const algorithm of Object.keys(JWT_KEYS) as Algorithm[]) {
   testAuthenticator(`the JWT authenticator with ${algorithm}`, () => jwtPlace(algorithm));
 }
+testAuthenticator('the JWT authenticator with a key that goes', jwtPlaceOfTwo);
 testAuthenticator('the JWT authenticator with tokens in the user name', async () => {
   const place = await jwtPlace('HS256', { tokenIn: 'username' });
   const inUsername = (fields: Partial<ConnectRequest>): Partial<ConnectRequest> => ({
@@ -318,6 +319,30 @@ async function jwtPlace(
     ],
     foreign: [login('ann', 'opensesame'), { password: bytesOf('a.b.c') }, { username: 'ann' }],
     enhanced: { method: 'JWT', request: {}, username: 'ann', client: () => () => ann },
+  };
+}
+
+/** Ann's token is signed by the key that goes. */
+async function jwtPlaceOfTwo(): Promise<AuthenticatorPlace> {
+  const [hers, other] = [randomBytes(32), randomBytes(32)];
+  const make = async (...secrets: Uint8Array[]) => {
+    const keys = await loadJwtKeys({
+      ...{ name: 'jwt', clock: new FakeClock() },
+      keys: secrets.map((secret) => ({ algorithms: ['HS256'], secret })),
+    });
+    const accepted = { issuer: ISSUER, audience: [AUDIENCE] };
+    return new JwtAuthenticator({ name: 'jwt', keys, clock: new FakeClock(), ...accepted });
+  };
+  const tokenOf = async (sub: string, secret: Uint8Array) =>
+    bytesOf(await token({ sub, groups: [sub] }, {}, secret));
+  return {
+    authenticator: () => make(hers, other),
+    withdraw: () => make(other),
+    good: [
+      { request: { password: await tokenOf('ann', hers) }, username: 'ann' },
+      { request: { password: await tokenOf('bob', other) }, username: 'bob' },
+    ],
+    bad: [{ password: await tokenOf('ann', randomBytes(32)) }],
   };
 }
 

@@ -12,17 +12,18 @@ import type {
   AuthExchange,
   Authenticator,
   AuthStep,
+  Client,
   ConnectRequest,
   Decision,
   Refused,
 } from '../auth.ts';
 import { ClaimFault } from './claims.ts';
-import { type ClaimRules, type Identity, type RequiredClaim, readIdentity } from './identity.ts';
+import { type ClaimRules, identityOf, type RequiredClaim, readIdentity } from './identity.ts';
 import type { JwtKeys } from './keys.ts';
 import { refuse } from './refusals.ts';
 import { isToken, quoted, readHeader, TokenFault, type TokenHeader } from './token.ts';
 import { TokenVerifier } from './token-verifier.ts';
-import { VerifiedTokens } from './verified-tokens.ts';
+import { type VerifiedIdentity, VerifiedTokens } from './verified-tokens.ts';
 
 /** The Authentication Method (v5). */
 const JWT_METHOD = 'JWT';
@@ -113,6 +114,25 @@ export class JwtAuthenticator implements Authenticator {
     return { step: (data) => this.#step(textOf(data), { request, username: expected }) };
   }
 
+  /**
+   * The same user by the same token, read by the rules of now, as long as its key is one of those of now. Whoever is away shows
+   * a token when it comes back.
+   */
+  review(client: Client, isAway = false): Client | null {
+    const { claims, credential } = client;
+    if (claims === undefined) return null;
+    if (!isAway && (credential === undefined || this.#keys.isGone(credential))) return null;
+    try {
+      const { username, clientId, groups, permissions } = identityOf(claims, this.#rules);
+      const isSame = username === client.username;
+      if (!isSame || (clientId !== null && clientId !== client.clientId)) return null;
+      return { ...client, groups, permissions };
+    } catch (error) {
+      if (error instanceof ClaimFault) return null;
+      throw error;
+    }
+  }
+
   close(): void {
     this.#keys.close();
     this.#verified.clear();
@@ -147,9 +167,9 @@ export class JwtAuthenticator implements Authenticator {
   async #verify(token: string, header: TokenHeader, bearer: Bearer): Promise<Decision> {
     const outcome = await this.#verifier.verify(token, header, bearer.request);
     if (outcome.reasonCode !== undefined) return outcome;
-    let identity: Identity;
+    let identity: VerifiedIdentity;
     try {
-      identity = readIdentity(outcome.payload, this.#rules);
+      identity = { ...readIdentity(outcome.payload, this.#rules), keyMark: outcome.key.mark };
     } catch (error) {
       if (error instanceof ClaimFault) return refuse.unfit(error.message);
       throw error;
@@ -164,7 +184,7 @@ export class JwtAuthenticator implements Authenticator {
   }
 
   /** What a genuine token is good for here and now. */
-  #judge(token: string, identity: Identity, { request, username }: Bearer): Decision {
+  #judge(token: string, identity: VerifiedIdentity, { request, username }: Bearer): Decision {
     const nowMs = this.#clock.wallNow();
     const { expiresAtMs, notBeforeMs } = identity;
     const endsMs = expiresAtMs === null ? null : expiresAtMs + this.#leewayMs;
@@ -191,6 +211,7 @@ export class JwtAuthenticator implements Authenticator {
       groups: identity.groups,
       claims: identity.claims,
       permissions: identity.permissions,
+      credential: identity.keyMark,
       expiresAtMs: endsMs ?? undefined,
     };
   }

@@ -45,7 +45,11 @@ export interface Identity {
 
 /** Throws ClaimFault when the payload does not say what it has to. */
 export function readIdentity(payload: Uint8Array, rules: ClaimRules): Identity {
-  const claims = readClaims(payload);
+  return identityOf(readClaims(payload), rules);
+}
+
+/** The same of claims that were read before, perhaps by other rules. */
+export function identityOf(claims: Claims, rules: ClaimRules): Identity {
   const isRequired = (name: RequiredClaim) => !rules.notRequired.includes(name);
   const expiresAtMs = readTime(claims, 'exp');
   if (expiresAtMs === null && isRequired('exp')) throw new ClaimFault('the token has no exp');

@@ -2,7 +2,7 @@
 // algorithm itself (WebCrypto): a public key cannot serve as a secret, whatever a token says. Private keys are refused,
 // since a server that only verifies has no use for them.
 
-import type { KeyObject } from 'node:crypto';
+import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
 import { type CryptoKey, importSPKI } from 'jose';
 import { type JwtAlgorithm, type KeyKind, kindName, kindOf, secretBits } from './algorithms.ts';
 
@@ -16,7 +16,12 @@ const CURVES: Readonly<Record<string, KeyKind>> = {
   secp521r1: 'P-521',
 };
 
+/** So that a mark of a secret says nothing of it; nobody's mark outlives the process. */
+const MARKING = randomBytes(32);
+
 export interface JwtKey {
+  /** Whoever was let in by the key is known by it. */
+  readonly mark: string;
   /** Tokens that name a key (`kid`) are for the one of that name; null: it is for any. */
   readonly id: string | null;
   readonly byAlgorithm: ReadonlyMap<JwtAlgorithm, CryptoKey>;
@@ -45,7 +50,7 @@ export async function secretKey(
       await crypto.subtle.importKey('raw', new Uint8Array(secret), parameters, false, ['verify']),
     );
   }
-  return { id, byAlgorithm };
+  return { id, mark: markOf(secret), byAlgorithm };
 }
 
 /** The same of a public key. */
@@ -70,7 +75,7 @@ export async function publicKey(
   for (const algorithm of algorithms) {
     byAlgorithm.set(algorithm, await importSPKI(spki, algorithm));
   }
-  return { id, byAlgorithm };
+  return { id, mark: markOf(spki), byAlgorithm };
 }
 
 /** null: no algorithm is for it. RSASSA-PSS keys (`rsa-pss`) are none that JOSE has a name for. */
@@ -78,6 +83,10 @@ export function kindOfPublic(key: KeyObject): KeyKind | null {
   if (key.asymmetricKeyType === 'rsa') return 'rsa';
   if (key.asymmetricKeyType === 'ed25519') return 'ed25519';
   return CURVES[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? null;
+}
+
+function markOf(key: Uint8Array | string): string {
+  return createHmac('sha256', MARKING).update(key).digest('base64url');
 }
 
 function misfitOf(kind: KeyKind, algorithms: readonly JwtAlgorithm[]): string | null {

@@ -96,6 +96,13 @@ export class JwtKeys {
     return found;
   }
 
+  /** Whether the key of this mark is not, or not any more, one of them. Of a set that does not answer nobody knows. */
+  isGone(mark: string): boolean {
+    if (this.#sets.some(({ problem }) => problem !== null)) return false;
+    const all = [this.#own, ...this.#sets.map((set) => set.keys)];
+    return !all.some((keys) => keys.some((key) => key.mark === mark));
+  }
+
   /**
    * Looks for keys that this token may mean and that are not there yet; null: there are none to look for, or not so soon.
    * Never rejects.

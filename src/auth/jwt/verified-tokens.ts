@@ -7,8 +7,13 @@ import type { Identity } from './identity.ts';
 /** Characters of all tokens together. What is kept of one is up to twice as much memory. */
 const CHARACTERS_MAX = 33_554_432;
 
+/** What a token says, and the mark of the key that signed it. */
+export interface VerifiedIdentity extends Identity {
+  readonly keyMark: string;
+}
+
 interface Entry {
-  readonly identity: Identity;
+  readonly identity: VerifiedIdentity;
   readonly characters: number;
 }
 
@@ -26,12 +31,12 @@ export class VerifiedTokens {
     return this.#entries.size;
   }
 
-  get(token: string): Identity | null {
+  get(token: string): VerifiedIdentity | null {
     if (this.#entries.size === 0) return null;
     return this.#entries.get(digestOf(token))?.identity ?? null;
   }
 
-  add(token: string, identity: Identity): void {
+  add(token: string, identity: VerifiedIdentity): void {
     if (this.#entriesMax === 0) return;
     const digest = digestOf(token);
     this.#remove(digest);

@@ -62,6 +62,7 @@ const IDENTITY = {
   claims: {},
   notBeforeMs: null,
   expiresAtMs: null,
+  keyMark: 'k',
 };
 
 test('of remembered tokens the oldest goes when there are too many', () => {
