@@ -1,5 +1,5 @@
-// What a reload does, whoever asks for it: the configuration and everything that it names is read again, whole, and what can
-// change while the server runs is changed in one moment. Whatever is wrong leaves everything as it was, is said in the log,
+// What a reload does, whoever asks for it: the configuration and everything that it names is read again, whole (or, when a
+// watched file has changed, all that it names), and what can change while the server runs is changed in one moment. Whatever is wrong leaves everything as it was, is said in the log,
 // every problem a line, and stays an alarm until a reload succeeds. Clients of listeners that stay notice nothing, unless they
 // may not be here any more.
 
@@ -51,6 +51,17 @@ class DoubtfulReload extends Error {
   }
 }
 
+/**
+ * What is read again: all of it; or only the files that the configuration names, and the configuration is as it was when
+ * somebody last asked for all. Whoever is editing it has not asked yet.
+ */
+export type ReloadScope = 'all' | 'files';
+
+/** Without a scope: all. */
+interface ScopedRequest extends ReloadRequest {
+  readonly scope?: ReloadScope;
+}
+
 /** Where the configuration comes from. */
 export interface ConfigSource {
   /** null: there is none. */
@@ -81,25 +92,32 @@ export class Reload {
   /** Called when something else may be in force. */
   onReloaded: (() => void) | null = null;
   #running: Promise<unknown> = Promise.resolve();
-  #waiting: Promise<ReloadReport> | null = null;
+  readonly #waiting = new Map<ReloadScope, Promise<ReloadReport>>();
+  /** The configuration as it was last found to be right, and used. */
+  #config: Config;
+  /** Somebody asked for the configuration to be read again, which failed. */
+  #isOwed = false;
 
   constructor(parts: ReloadParts) {
     this.#parts = parts;
+    this.#config = parts.started;
   }
 
   /** Reloads; who asks while others wait for the same gets theirs. Never rejects. */
-  request(): Promise<ReloadReport> {
-    this.#waiting ??= this.run({ force: false, dryRun: false }, () => {
-      this.#waiting = null;
-    });
-    return this.#waiting;
+  request(scope: ReloadScope): Promise<ReloadReport> {
+    const waiting = this.#waiting.get(scope);
+    if (waiting !== undefined) return waiting;
+    const request = { force: false, dryRun: false, scope };
+    const reloaded = this.run(request, () => void this.#waiting.delete(scope));
+    this.#waiting.set(scope, reloaded);
+    return reloaded;
   }
 
   /**
    * Reloads after whatever runs already; what another one does to clients may take its time meanwhile. Never rejects: what is
    * wrong is in the report.
    */
-  run(request: ReloadRequest, onBegin: () => void = () => {}): Promise<ReloadReport> {
+  run(request: ScopedRequest, onBegin: () => void = () => {}): Promise<ReloadReport> {
     const changed = this.#running.then(() => {
       onBegin();
       return this.#try(request);
@@ -108,22 +126,29 @@ export class Reload {
     return changed.then(({ report }) => report);
   }
 
-  async #try(request: ReloadRequest): Promise<Changed> {
+  async #try(request: ScopedRequest): Promise<Changed> {
     const { logger, server } = this.#parts;
+    // What was asked for, and failed, may be right by what has changed now.
+    const isWhole = request.scope !== 'files' || this.#isOwed;
     if (!server.isRunning) {
       const message = 'Nothing is reloaded: the server is not running yet, or not any more';
       logger.info({}, message);
       return changedNothing([message]);
     }
     try {
-      const { config, next } = await this.#readSettled();
+      const { config, next } = await this.#readSettled(isWhole);
       if (request.dryRun) return { report: this.#foretell(request, config, next) };
       const changed = await this.#change(request, config, next);
+      this.#config = config;
+      this.#isOwed = false;
       server.alarms.clear(ALARM);
       return changed;
     } catch (error) {
       const problems = problemsOf(error);
-      if (!request.dryRun) this.#complain(problems);
+      if (!request.dryRun) {
+        this.#isOwed = isWhole;
+        this.#complain(problems);
+      }
       return changedNothing(problems);
     }
   }
@@ -189,13 +214,13 @@ export class Reload {
    * Reads everything once it is at rest: an editor that is still writing has emptied the file first, and half of a
    * configuration, or of a list of users, may well be a valid one.
    */
-  async #readSettled(): Promise<{ config: Config; next: NextAccess }> {
+  async #readSettled(isWhole: boolean): Promise<{ config: Config; next: NextAccess }> {
     const { access, times = REST_TIMES } = this.#parts;
     const beganMs = SYSTEM_CLOCK.now();
     let former: Reading | null = null;
     let sinceMs = beganMs;
     for (;;) {
-      const reading = await this.#read();
+      const reading = await this.#read(isWhole);
       const { config, signatures, isFresh } = reading;
       const nowMs = SYSTEM_CLOCK.now();
       if (former === null || !isDeepStrictEqual(former.config, config)) sinceMs = nowMs;
@@ -216,10 +241,10 @@ export class Reload {
     }
   }
 
-  async #read(): Promise<Reading> {
+  async #read(isWhole: boolean): Promise<Reading> {
     const { access, source } = this.#parts;
-    const before = source.file === null ? [] : [source.file];
-    const config = await this.#tryLoad();
+    const before = isWhole && source.file !== null ? [source.file] : [];
+    const config = isWhole ? await this.#tryLoad() : this.#config;
     const files = config instanceof Error ? [...access.read.keys()] : accessFiles(config);
     return { config, ...(await lookAt([...before, ...files])) };
   }

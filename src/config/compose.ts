@@ -50,6 +50,7 @@ export function compose(raw: RawConfig, base: string): Config {
       options: (storage.options ?? {}) as Readonly<Record<string, unknown>>,
     },
     log: { ...DEFAULT_LOG, ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>) },
+    secretsIn: null,
   });
 }
 

@@ -60,6 +60,8 @@ export interface Config {
   readonly queues: readonly QueueConfig[];
   readonly storage: StorageConfig;
   readonly log: LogConfig;
+  /** The configuration file, when secrets stand in it. */
+  readonly secretsIn: string | null;
 }
 
 export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'auto' };
@@ -88,6 +90,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   queues: [],
   storage: DEFAULT_STORAGE,
   log: DEFAULT_LOG,
+  secretsIn: null,
 });
 
 /** The same configuration, whose parts nobody can change any more. */

@@ -18,6 +18,7 @@ import { allowInFile, checkListeners } from './loopback.ts';
 import { mergeFlag, mergeListeners, mergeVariables } from './merge.ts';
 import { Origins } from './origins.ts';
 import { type Reading, readConfig } from './schema.ts';
+import { holdsSecrets } from './secrets.ts';
 
 /** Larger than any sensible configuration; a mistaken path must not be read into memory. */
 const FILE_BYTES_MAX = 1_048_576;
@@ -57,6 +58,7 @@ export async function loadConfig(
   const used = file ?? said.file;
   const toml = used === null ? '' : await read(used);
   const raw = used === null ? {} : parseToml(toml, used);
+  const secretsIn = used !== null && holdsSecrets(raw) ? used : null;
   const origins = new Origins(used === null ? null : new Lines(toml));
   const values = said.values.filter(
     ({ path }) => overrides.listeners === undefined || path[0] !== 'listeners',
@@ -69,7 +71,12 @@ export async function loadConfig(
   problems.push(...reading.problems);
   const listeners = readdress(reading.config.listeners, overrides, origins, problems);
   const rules = placed(reading.config.rules, used, origins);
-  const filled = await check({ ...reading.config, listeners, rules }, reading, overrides, origins);
+  const filled = await check(
+    { ...reading.config, listeners, rules, secretsIn },
+    reading,
+    overrides,
+    origins,
+  );
   problems.push(...filled.problems);
   if (problems.length > 0) throw located(used, problems, origins);
   const variables = values.map(({ variable }) => variable);

@@ -169,6 +169,31 @@ describe('secrets that every user can read', () => {
     chmodSync(passwords, 0o640);
     expect((await place.start('-t')).exitCode).toBe(0);
   }, 30_000);
+
+  test.each([
+    ['[[authenticators]]\ntype = "http"\nurl = "http://127.0.0.1:9/"\n', '', false],
+    [
+      '[[authenticators]]\ntype = "http"\nurl = "http://127.0.0.1:9/"\n',
+      '[authenticators.headers]\nauthorization = "Bearer geheim"\n',
+      true,
+    ],
+  ])(
+    'are those in the configuration itself, too',
+    async (authenticator, headers, isTold) => {
+      const place = new Place();
+      place.configure(LISTENER, authenticator, headers, '[access]\n');
+      chmodSync(place.config, 0o644);
+      const warning = `${place.config}: can be read by every user of this machine (mode 0644)`;
+      const { exitCode, stderr } = await place.start('-t');
+      expect([exitCode, stderr.includes(`warning: ${warning}`)]).toEqual([0, isTold]);
+      expect(stderr).not.toContain('geheim');
+      place.configure(LISTENER, authenticator, headers, '[access]\nstrict_permissions = true\n');
+      chmodSync(place.config, 0o644);
+      if (isTold) await refuses(place, warning);
+      else expect((await place.start('-t')).exitCode).toBe(0);
+    },
+    30_000,
+  );
 });
 
 test('-t is content with users of the store, whoever names them, and does not look for a store', async () => {

@@ -80,25 +80,48 @@ test.each([
   60_000,
 );
 
-test('a configuration that is gone leaves all as it was, until it is back', async () => {
+async function watched() {
   const folder = new RenamedFiles();
-  folder.swap({
-    passwords: contentOf('passwords', '1', place),
-    acl: contentOf('acl', '1', place),
-  });
+  const swap = (version: string): void =>
+    folder.swap({ passwords: contentOf('passwords', version, place) });
+  swap('1');
+  folder.swap({ acl: contentOf('acl', '1', place) });
   const hub = new Watched(folder.path('passwords'), folder.path('acl'));
   hub.port = await hub.server.port();
+  return { folder, hub, swap };
+}
+
+test('a configuration that is being edited, or gone, does not count when a file changes, until somebody asks', async () => {
+  const { folder, hub, swap } = await watched();
+  const elsewhere = `${folder.path('passwords')}-elsewhere`;
+  writeFileSync(elsewhere, contentOf('passwords', '3', place));
+  hub.configure(elsewhere, folder.path('acl'));
+  swap('2');
+  await hub.server.line(/The configuration was reloaded/);
+  const all = () => Promise.all(['1', '2', '3'].map((one) => hub.enters(`passwords-${one}`)));
+  expect(await all()).toEqual([0x86, 0, 0x86]);
   renameSync(hub.config, `${hub.config}.away`);
-  folder.swap({ passwords: contentOf('passwords', '2', place) });
-  await hub.server.line(/there is no such file.*The configuration stays as it was/);
-  await hub.server.line(/ALARM reload_failed/);
-  expect(await Promise.all([hub.enters('passwords-1'), hub.enters('passwords-2')])).toEqual([
-    0, 0x86,
-  ]);
+  swap('1');
+  await hub.server.line(/The configuration was reloaded/);
+  expect(await all()).toEqual([0, 0x86, 0x86]);
   renameSync(`${hub.config}.away`, hub.config);
   hub.server.child.kill('SIGHUP');
+  await hub.server.line(/The configuration was reloaded/);
+  expect(await all()).toEqual([0x86, 0x86, 0]);
+}, 30_000);
+
+test('a reload that was asked for, and failed, is made up for when a file changes', async () => {
+  const { folder, hub, swap } = await watched();
+  renameSync(hub.config, `${hub.config}.away`);
+  hub.server.child.kill('SIGHUP');
+  await hub.server.line(/there is no such file.*The configuration stays as it was/);
+  await hub.server.line(/ALARM reload_failed/);
+  swap('2');
+  await hub.server.line(/there is no such file.*The configuration stays as it was/);
+  const all = () => Promise.all(['1', '2'].map((one) => hub.enters(`passwords-${one}`)));
+  expect(await all()).toEqual([0, 0x86]);
+  renameSync(`${hub.config}.away`, hub.config);
+  folder.swap({ acl: contentOf('acl', '2', place) });
   await hub.server.line(/alarm over: reload_failed/);
-  expect(await Promise.all([hub.enters('passwords-1'), hub.enters('passwords-2')])).toEqual([
-    0x86, 0,
-  ]);
+  expect(await all()).toEqual([0x86, 0]);
 }, 30_000);

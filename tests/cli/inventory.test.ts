@@ -86,11 +86,27 @@ describe('suspicions', () => {
     ]);
   });
 
-  test('are none about a file that is not read any more, or for the first time, nor about what is no file', () => {
+  test('are none about a file that is not read any more, or for the first time', () => {
     const other = inventory([], { title: 'users of g', file: 'g' });
     expect(suspicions([inventory(many(10))], [other])).toEqual([]);
-    const configured = { title: 'rules of the configuration', file: null };
-    const [then, now] = [inventory(many(10), configured), inventory([], configured)];
-    expect(suspicions([then], [now])).toEqual([]);
+    expect(suspicions([other], [inventory([])])).toEqual([]);
   });
+
+  test.each([
+    [undefined, 10, 0, false],
+    ['most', 10, 5, false],
+    ['most', 10, 4, true],
+    ['most', 1, 0, true],
+    ['some', 10, 1, false],
+    ['some', 10, 0, true],
+    ['some', 1, 0, true],
+    ['some', 0, 0, false],
+  ] as const)(
+    'of a part of the configuration that keeps %s: of %i, %i are left: %j',
+    (keeps, had, has, isSuspicious) => {
+      const part = { title: 'rules of the configuration', file: null, keeps };
+      const lines = suspicions([inventory(many(had), part)], [inventory(many(has), part)]);
+      expect(lines).toHaveLength(isSuspicious ? 1 : 0);
+    },
+  );
 });

@@ -1,5 +1,6 @@
 // What a reload says of access control and what it does: foretold by a dry run, told afterwards, as a whole or not at all.
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { unlinkSync } from 'node:fs';
 import net from 'node:net';
@@ -8,7 +9,9 @@ import type { Authenticator, Authorizer } from '../../src/auth/auth.ts';
 import { PacketType } from '../../src/protocol/index.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { SocketStream } from '../../src/transport/socket-stream.ts';
+import { AUDIENCE, ISSUER, token } from '../auth/jwt/kit.ts';
 import { CONNACK } from '../kit/answers.ts';
+import { LoginClient } from '../kit/login-client.ts';
 import { PacketClient } from '../kit/packet-client.ts';
 import { byName, connectAs } from '../kit/rules.ts';
 import { turns, until } from '../kit/until.ts';
@@ -133,6 +136,34 @@ describe('what looks like a mistake', () => {
     expect(await isAllowed(hub, 'd')).toBe(content.includes('user d'));
     expect(await hub.reloads()).toEqual(NOTHING);
   });
+
+  test.each([
+    [
+      'no authenticator',
+      (_: string) => [RULES, rule('allow', '#')],
+      'authenticators: of 1 nothing',
+    ],
+    ['no authorizer', (names: string) => [names], 'authorizers: of 1 nothing'],
+    [
+      'less than half of its rules',
+      (names: string) => [names, RULES, rule('allow', '#')],
+      'rules of the configuration: of 3 only 1',
+    ],
+  ])(
+    'a configuration that has %s any more, is refused unless somebody means it',
+    async (_, toml, why) => {
+      const before = [RULES, rule('deny', 'a/#'), rule('deny', 'b/#'), rule('allow', '#')];
+      const { hub, names } = await hubWith(...before);
+      hub.configure(...toml(names));
+      const [foretold, done] = await hub.reloadsAsForetold();
+      expect(foretold.problems).toEqual(expect.arrayContaining([expect.stringContaining(why)]));
+      expect(done).toEqual({ ...NOTHING, problems: foretold.problems });
+      expect(await isAllowed(hub, 'a')).toBe(false);
+      const forced = await hub.reloads({ force: true });
+      expect(forced).toEqual({ ...foretold, problems: [] });
+      expect(await hub.reloads()).toEqual(NOTHING);
+    },
+  );
 
   test('is none where a file was without its last newline before, and is as it was', async () => {
     const { hub, names } = await hubWith(ACL);
@@ -271,6 +302,34 @@ describe('clients that are looked at for long', () => {
     const told = await Promise.all([first, foretold, second]);
     expect(told.map(({ ended, problems }) => [ended, problems])).toEqual(Array(3).fill([0, []]));
     await client.expectOpen();
+  });
+
+  test('who came by a token are ended when its key is gone, and by no other reload', async () => {
+    const hub = new AccessHub();
+    const [hers, other] = [randomBytes(32), randomBytes(32)].map((key) => key.toString('hex'));
+    const key = (name: string) =>
+      `[[authenticators.keys]]\nalgorithms = ["HS256"]\nsecret_file = "${name}"\n`;
+    const jwt = `[[authenticators]]\ntype = "jwt"\nissuer = "${ISSUER}"\naudience = ["${AUDIENCE}"]\n`;
+    hub.write('hers', hers);
+    hub.write('other', other);
+    await hub.start(jwt, key('hers'), key('other'));
+    const exp = Math.floor(Date.now() / 1_000) + 3_600;
+    const enter = async (sub: string, secret: string) => {
+      const client = new LoginClient(hub.server.connect());
+      const password = await token({ sub, exp }, {}, Buffer.from(secret));
+      client.show({ clientId: sub, password });
+      expect(await client.code()).toBe(0);
+      return client;
+    };
+    const [ann, bob] = [await enter('ann', hers), await enter('bob', other)];
+    expect(await hub.reloads()).toEqual(NOTHING);
+    hub.configure(jwt, key('other'));
+    const [foretold, done] = await hub.reloadsAsForetold();
+    expect(done).toEqual(foretold);
+    expect(done).toMatchObject({ ended: 1, problems: [] });
+    expect(await ann.disconnected()).toBe(0x87);
+    bob.send({ type: PacketType.Pingreq });
+    await bob.next(PacketType.Pingresp);
   });
 
   test('are ended by the newest rules, when the reload before has not got to them', async () => {

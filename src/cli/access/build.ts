@@ -8,6 +8,7 @@ import type { Config } from '../../config/config.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
 import { buildAuthenticator, chainsOf, groupsBy } from './authenticators.ts';
 import { buildAuthorizer } from './authorizers.ts';
+import { exposedSecrets } from './exposed.ts';
 import type { Inventory } from './inventory.ts';
 import type { Part } from './parts.ts';
 import type { AccessServices } from './services.ts';
@@ -26,6 +27,14 @@ export interface BuiltAccess {
 
 /** Throws AccessError with everything that is wrong. */
 export async function buildAccess(config: Config, services: AccessServices): Promise<BuiltAccess> {
+  const { access, secretsIn } = config;
+  const files = secretsIn === null ? [] : [secretsIn];
+  const exposed = await exposedSecrets(files, access.strictPermissions);
+  const built = await buildParts(config, services);
+  return { ...built, warnings: [...exposed, ...built.warnings] };
+}
+
+async function buildParts(config: Config, services: AccessServices): Promise<BuiltAccess> {
   const { access } = config;
   const accessRules = {
     deniedV3: access.deniedV3,

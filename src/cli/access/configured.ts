@@ -24,13 +24,17 @@ export async function configuredInventories(config: Config): Promise<readonly In
   const live = Object.entries(access).filter(
     ([key]) => !ACCESS_AT_START.some((late) => late === key),
   );
-  const own = (title: string, entries: readonly (readonly [string, string])[], isOrdered = false) =>
-    ({ title, file: null, entries: new Map(entries), isOrdered }) satisfies Inventory;
+  const own = (
+    title: string,
+    entries: readonly (readonly [string, string])[],
+    more: Pick<Inventory, 'isOrdered' | 'keeps'> = {},
+  ): Inventory => ({ title, file: null, entries: new Map(entries), ...more });
   return [
-    own('authenticators', named(authenticators), true),
-    own('authorizers', named(authorizers), true),
+    // Without them everybody may come and do everything.
+    own('authenticators', named(authenticators), { isOrdered: true, keeps: 'some' }),
+    own('authorizers', named(authorizers), { isOrdered: true, keeps: 'some' }),
     own('files of keys', await contents(keyFiles(config))),
-    own('rules of the configuration', config.rules.map(marked), true),
+    own('rules of the configuration', config.rules.map(marked), { isOrdered: true, keeps: 'most' }),
     own('groups', named(groups)),
     own('quotas', quotas.map(marked)),
     own('[access]', settings(live)),

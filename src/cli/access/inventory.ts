@@ -8,6 +8,8 @@ export interface Inventory {
   /** The file that it is read from; null: it is part of the configuration, or not a file's. */
   readonly file: string | null;
   readonly entries: ReadonlyMap<string, string>;
+  /** How much of it may not go without somebody's word; default: most of what is in a file, and anything else may. */
+  readonly keeps?: 'most' | 'some';
   /** Whether it matters which one comes first; default: no. */
   readonly isOrdered?: boolean;
 }
@@ -51,11 +53,11 @@ export function suspicions(
   after: readonly Inventory[],
 ): readonly string[] {
   const lines: string[] = [];
-  for (const { title, file, entries } of after) {
-    if (file === null) continue;
+  for (const { title, file, entries, keeps = file === null ? null : 'most' } of after) {
     const had = before.find((then) => then.title === title)?.entries.size ?? 0;
     const lost = had - entries.size;
-    if (had === 0 || lost * 2 <= had) continue;
+    const isFine = keeps === 'most' ? lost * 2 <= had : keeps === null || entries.size > 0;
+    if (had === 0 || isFine) continue;
     const now = entries.size === 0 ? 'nothing is left' : `only ${entries.size} are left`;
     lines.push(
       `${title}: of ${had} ${now}; if that is meant, reload with --force (iothub reload --force)`,

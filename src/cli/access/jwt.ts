@@ -1,13 +1,13 @@
 // From [[authenticators]] with type = "jwt" to the one that is asked, with the keys that it goes by, and the alarm about those that
 // cannot be fetched. It is up while it is true of keys that are in force: who only tries a configuration raises nothing.
 
-import { AccessError } from '../../auth/access-error.ts';
 import type { ChainMember } from '../../auth/chain.ts';
 import type { JwtKeys } from '../../auth/jwt/keys.ts';
 import type { KeySetReport } from '../../auth/jwt/load-keys.ts';
 import type { JwtConfig } from '../../config/access-config.ts';
 import type { Config } from '../../config/config.ts';
 import type { Alarms } from '../../core/alarms.ts';
+import { exposedSecrets } from './exposed.ts';
 import type { Part } from './parts.ts';
 import type { AccessServices } from './services.ts';
 
@@ -68,19 +68,8 @@ async function withKeys(
   const authenticator = new JwtAuthenticator({ ...jwt, name, keys, clock });
   const secrets = jwt.keys.flatMap(({ secretFile }) => secretFile ?? []);
   const files = [...keys.secretFiles, ...secrets];
-  const warnings = await worldReadable(files, access.strictPermissions);
+  const warnings = await exposedSecrets(files, access.strictPermissions);
   return { made: { name, authenticator, timeoutMs: TIMEOUT_MS }, warnings };
-}
-
-async function worldReadable(files: readonly string[], isStrict: boolean) {
-  const { permissionWarning } = await import('../../auth/file-permissions.ts');
-  const found = [];
-  for (const file of files) {
-    const message = await permissionWarning(file);
-    if (message !== null) found.push({ file, line: null, message });
-  }
-  if (isStrict && found.length > 0) throw new AccessError(found);
-  return found;
 }
 
 /** About all addresses of one authenticator. */

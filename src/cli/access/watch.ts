@@ -1,5 +1,5 @@
 // Watches the files that authenticators and authorizers were read from: when one has other content, and nothing has stirred for
-// a second, everything is reloaded. The configuration itself is not watched: its listeners are nobody's to change by saving.
+// a second, they are all read again. The configuration itself is not watched, nor read: saving it changes nothing.
 
 import type { Logger } from '../../core/logger.ts';
 import { SYSTEM_CLOCK } from '../../lib/clock.ts';
@@ -24,7 +24,7 @@ export function watchAccess(access: AccessInForce, reloading: Reload, logger: Lo
     const files = [...read.keys()];
     const onChange = (): void => {
       logger.info({}, 'A file of access control has changed');
-      void reloading.request();
+      void reloading.request('files');
     };
     watcher = new FileWatcher({ files, clock: SYSTEM_CLOCK, logger, onChange });
     await watcher.start();

@@ -181,7 +181,7 @@ function listenToSignals(
     };
     process.on('SIGINT', () => onSignal('SIGINT', ExitCode.Interrupted));
     process.on('SIGTERM', () => onSignal('SIGTERM', ExitCode.Terminated));
-    process.on('SIGHUP', () => void reloading.request());
+    process.on('SIGHUP', () => void reloading.request('all'));
   });
   return { stopRequested, isStopRequested: () => isStopping };
 }
