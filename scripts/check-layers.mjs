@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const CONTRACTS = ['transport/stream.ts', 'storage/storage.ts', 'auth/auth.ts'];
 const VALUES = ['core', 'protocol', 'lib'];
-const PLUG_IN = ['server/contract.ts', ...VALUES];
+const PLUG_IN = ['server/contract.ts', 'server/contract', ...VALUES];
 
 /** `may`: folders or single files of src; `node`: may import Node's modules; `packages`: may import these packages. */
 const LAYERS = {
@@ -31,9 +31,11 @@ const LAYERS = {
   admin: { may: PLUG_IN, node: true, packages: ['*'] },
   extensions: { may: PLUG_IN, node: true, packages: ['*'] },
   cluster: { may: PLUG_IN, node: true, packages: ['*'] },
+  client: { may: [...VALUES, 'transport'], node: true, packages: [] },
   cli: {
     may: [
       'server',
+      'client',
       'config',
       'transport',
       'storage',

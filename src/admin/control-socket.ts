@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import { ControlError, type ControlProblem, type ServerControl } from '../server/contract.ts';
-import { addAccessRoutes, addBanRoutes, addUserRoutes } from './routes.ts';
+import { addAllRoutes } from './all-routes.ts';
 
 export interface ControlSocketOptions {
   readonly control: ServerControl;
@@ -58,9 +58,7 @@ export class ControlSocket {
       const message = `there is no ${request.method} ${request.url.slice(0, 200)}`;
       return reply.code(404).send({ error: { code: 'unknown', message } });
     });
-    addUserRoutes(app, control, logger);
-    addBanRoutes(app, control, logger);
-    addAccessRoutes(app, control);
+    addAllRoutes(app, control, logger);
     await app.ready();
     const { server } = app;
     const listening = once(server, 'listening');

@@ -1,7 +1,7 @@
 // The routes of the admin API, as far as there are: they check what comes, ask the server, and say what it said. A change is a
 // line in the log.
 
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import {
   type AclQuestion,
@@ -12,15 +12,11 @@ import {
   type ServerControl,
   type UserControl,
 } from '../server/contract.ts';
+import { about, body, text } from './route.ts';
 
-const text = (maxLength: number, minLength = 0) => ({ type: 'string', minLength, maxLength });
 const NAME = text(65_535, 1);
 const PASSWORD = { password: text(65_535, 1), isMachine: { type: 'boolean', default: false } };
 const GROUPS = { type: 'array', items: text(1_024, 1), maxItems: 1_000, default: [] };
-
-function body(required: readonly string[], properties: object): FastifySchema {
-  return { body: { type: 'object', additionalProperties: false, required, properties } };
-}
 
 interface OfUser {
   readonly Params: { readonly username: string };
@@ -40,15 +36,20 @@ export function addUserRoutes(
   };
   const changed = (action: string, username: string): void =>
     logger.info({ action, username }, 'a user was changed');
-  app.get('/api/v1/users', () => need().list());
-  app.get<OfUser>('/api/v1/users/:username', async ({ params }) => {
+  app.get('/api/v1/users', about('admin', 'users', 'Lists the users of the store'), () =>
+    need().list(),
+  );
+  const one = about('admin', 'users', 'Tells about a user');
+  app.get<OfUser>('/api/v1/users/:username', one, async ({ params }) => {
     const user = await need().get(params.username);
     if (user !== null) return user;
     throw new ControlError('unknown', `there is no user ${JSON.stringify(params.username)}`);
   });
   app.post<{ Body: Parameters<UserControl['add']>[0] }>(
     '/api/v1/users',
-    { schema: body(['username', 'password'], { username: NAME, ...PASSWORD, groups: GROUPS }) },
+    about('admin', 'users', 'Adds a user', {
+      ...body(['username', 'password'], { username: NAME, ...PASSWORD, groups: GROUPS }),
+    }),
     async ({ body }, reply) => {
       const user = await need().add(body);
       changed('add', body.username);
@@ -57,7 +58,7 @@ export function addUserRoutes(
   );
   app.put<OfUser & { Body: { password: string; isMachine: boolean } }>(
     '/api/v1/users/:username/password',
-    { schema: body(['password'], PASSWORD) },
+    about('admin', 'users', 'Gives a user another password', body(['password'], PASSWORD)),
     async ({ params, body }) => {
       const user = await need().setPassword(params.username, body);
       changed('password', params.username);
@@ -66,7 +67,7 @@ export function addUserRoutes(
   );
   app.put<OfUser & { Body: { groups: string[] } }>(
     '/api/v1/users/:username/groups',
-    { schema: body(['groups'], { groups: GROUPS }) },
+    about('admin', 'users', 'Puts a user into groups', body(['groups'], { groups: GROUPS })),
     async ({ params, body }) => {
       const user = await need().setGroups(params.username, body.groups);
       changed('groups', params.username);
@@ -75,14 +76,17 @@ export function addUserRoutes(
   );
   app.put<OfUser & { Body: { enabled: boolean } }>(
     '/api/v1/users/:username/enabled',
-    { schema: body(['enabled'], { enabled: { type: 'boolean' } }) },
+    about('admin', 'users', 'Disables a user, or enables it again', {
+      ...body(['enabled'], { enabled: { type: 'boolean' } }),
+    }),
     async ({ params: { username }, body }) => {
       const user = await (body.enabled ? need().enable(username) : need().disable(username));
       changed(body.enabled ? 'enable' : 'disable', username);
       return user;
     },
   );
-  app.delete<OfUser>('/api/v1/users/:username', async ({ params }, reply) => {
+  const removes = about('admin', 'users', 'Removes a user');
+  app.delete<OfUser>('/api/v1/users/:username', removes, async ({ params }, reply) => {
     await need().remove(params.username);
     changed('remove', params.username);
     return reply.code(204).send();
@@ -92,18 +96,18 @@ export function addUserRoutes(
 const KIND = { type: 'string', enum: ['address', 'username', 'client_id'] };
 
 export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl, logger: Logger): void {
-  app.get('/api/v1/bans', () => bans.list());
+  app.get('/api/v1/bans', about('viewer', 'bans', 'Lists the bans'), () => bans.list());
   app.post<{ Body: Parameters<BanControl['add']>[0] }>(
     '/api/v1/bans',
-    {
-      schema: body(['kind', 'pattern'], {
+    about('operator', 'bans', 'Bans an address, a user name or a client id', {
+      ...body(['kind', 'pattern'], {
         kind: KIND,
         pattern: NAME,
         reason: { ...text(1_000), default: '' },
         durationMs: { type: ['integer', 'null'], minimum: 1, default: null },
         kick: { type: 'boolean', default: false },
       }),
-    },
+    }),
     async ({ body }, reply) => {
       const added = await bans.add(body);
       const { kind, pattern, reason } = body;
@@ -113,15 +117,13 @@ export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl, logg
   );
   app.delete<{ Querystring: { kind: BanKindName; pattern: string } }>(
     '/api/v1/bans',
-    {
-      schema: {
-        querystring: {
-          type: 'object',
-          required: ['kind', 'pattern'],
-          properties: { kind: KIND, pattern: NAME },
-        },
+    about('operator', 'bans', 'Lifts a ban', {
+      querystring: {
+        type: 'object',
+        required: ['kind', 'pattern'],
+        properties: { kind: KIND, pattern: NAME },
       },
-    },
+    }),
     async ({ query: { kind, pattern } }, reply) => {
       if (!(await bans.remove(kind, pattern))) {
         throw new ControlError('unknown', `there is no ban of the ${kind} ${pattern}`);
@@ -136,13 +138,15 @@ export function addAccessRoutes(app: FastifyInstance, control: ServerControl): v
   const flag = { type: 'boolean', default: false };
   app.post<{ Body: ReloadRequest }>(
     '/api/v1/reload',
-    { schema: body([], { force: flag, dryRun: flag }) },
+    about('admin', 'server', 'Reloads the configuration and everything that it names', {
+      ...body([], { force: flag, dryRun: flag }),
+    }),
     ({ body }) => control.reload(body),
   );
   app.post<{ Body: AclQuestion }>(
     '/api/v1/acl/explain',
-    {
-      schema: body(['username', 'clientId', 'action', 'topic'], {
+    about('operator', 'access', 'Says whether a client may, and by which rule', {
+      ...body(['username', 'clientId', 'action', 'topic'], {
         username: { type: ['string', 'null'], maxLength: 65_535 },
         clientId: text(65_535),
         groups: GROUPS,
@@ -152,7 +156,7 @@ export function addAccessRoutes(app: FastifyInstance, control: ServerControl): v
         qos: { type: 'integer', minimum: 0, maximum: 2, default: 0 },
         retain: flag,
       }),
-    },
+    }),
     ({ body }) => control.explain(body),
   );
 }
