@@ -82,35 +82,6 @@ function setUpRow({ label, results }) {
   ];
 }
 
-const CONNECT_HEAD = [
-  '',
-  'connections/s',
-  'CONNACK p50 ms',
-  'p99',
-  'max',
-  'server CPU µs each',
-  'server · generator cores',
-  'bytes each',
-  'bytes each after they left',
-  'handshakes resumed',
-];
-
-function connectRow({ label, results }) {
-  const of = (pick) => results.map(pick);
-  return [
-    `${label}${flagsOf(results)}`,
-    showSpread(of((r) => r.connectedRate)),
-    ...['p50', 'p99', 'max'].map((q) => showSpread(of((r) => r.latencies[0][q]))),
-    showSpread(of((r) => r.cpuUs)),
-    coresOf(results),
-    showSpread(of((r) => r.bytesEach)),
-    showSpread(of((r) => r.leftBytesEach)),
-    Number.isFinite(results[0].resumedPart)
-      ? `${show(median(of((r) => r.resumedPart)) * 100)} %`
-      : '–',
-  ];
-}
-
 const LOGIN_HEAD = [
   '',
   'connections/s',
@@ -129,6 +100,24 @@ function loginRow({ label, results }) {
     ...['p50', 'p99', 'max'].map((q) => showSpread(of((r) => r.latencies[0][q]))),
     showSpread(of((r) => r.cpuUs)),
     coresOf(results),
+  ];
+}
+
+const CONNECT_HEAD = [
+  ...LOGIN_HEAD,
+  'bytes each',
+  'bytes each after they left',
+  'handshakes resumed',
+];
+
+function connectRow({ label, results }) {
+  const of = (pick) => results.map(pick);
+  const isResumed = Number.isFinite(results[0].resumedPart);
+  return [
+    ...loginRow({ label, results }),
+    showSpread(of((r) => r.bytesEach)),
+    showSpread(of((r) => r.leftBytesEach)),
+    isResumed ? `${show(median(of((r) => r.resumedPart)) * 100)} %` : '–',
   ];
 }
 
