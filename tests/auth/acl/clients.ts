@@ -4,6 +4,7 @@ import { AccessError } from '../../../src/auth/access-error.ts';
 import { type AclFile, parseAclFile } from '../../../src/auth/acl/acl-lines.ts';
 import type { KnownClient } from '../../../src/auth/acl/filter-template.ts';
 import type { ConnectRequest } from '../../../src/auth/auth.ts';
+import { connectRequest as anyRequest } from '../../kit/connect-request.ts';
 
 /** A client by its user name (null: anonymous) and client id. */
 export function client(
@@ -15,23 +16,7 @@ export function client(
 }
 
 export function connectRequest(rest: Partial<ConnectRequest> = {}): ConnectRequest {
-  return {
-    clientId: 'c1',
-    username: null,
-    password: null,
-    authenticationMethod: null,
-    protocolVersion: 5,
-    cleanStart: true,
-    keepAlive: 0,
-    userProperties: [],
-    listener: 'mqtt://127.0.0.1:1883',
-    transport: 'tcp',
-    remoteAddress: '127.0.0.1',
-    remotePort: 4_711,
-    certificate: null,
-    isGone: false,
-    ...rest,
-  };
+  return anyRequest({ clientId: 'c1', keepAlive: 0, remotePort: 4_711, ...rest });
 }
 
 /** The content of an ACL file, which must be without mistakes. */

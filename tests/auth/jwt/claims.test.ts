@@ -22,6 +22,7 @@ test('user name, groups, claims and end come with the token', async () => {
     groups: ['a', 'b'],
     claims: { ...CLAIMS, ...claims },
     permissions: undefined,
+    credential: expect.any(String),
     expiresAtMs: (NOW + 3_600) * 1_000 + 30_000,
   });
 });

@@ -15,6 +15,7 @@ import {
 import { type JwtKeys, loadJwtKeys } from '../../../src/auth/jwt/keys.ts';
 import type { JwtKeyOptions, LoadJwtKeysOptions } from '../../../src/auth/jwt/load-keys.ts';
 import { FakeClock } from '../../../src/lib/clock.ts';
+import { connectRequest } from '../../kit/connect-request.ts';
 
 export const ISSUER = 'https://issuer.example';
 export const AUDIENCE = 'mqtt';
@@ -69,23 +70,7 @@ export function rawRsaToken(header: string, payload: string, key: KeyObject): st
 }
 
 export function request(parts: Partial<ConnectRequest> = {}): ConnectRequest {
-  return {
-    clientId: 'c',
-    username: null,
-    password: null,
-    authenticationMethod: null,
-    protocolVersion: 5,
-    cleanStart: true,
-    keepAlive: 0,
-    userProperties: [],
-    listener: 'mqtt://127.0.0.1:1883',
-    transport: 'tcp',
-    remoteAddress: '127.0.0.1',
-    remotePort: 4711,
-    certificate: null,
-    isGone: false,
-    ...parts,
-  };
+  return connectRequest({ keepAlive: 0, remotePort: 4711, ...parts });
 }
 
 export interface Setup {

@@ -10,6 +10,7 @@ import {
   type HashOptions,
   type PasswordHash,
 } from '../../../src/auth/passwords/password-hash.ts';
+import { connectRequest } from '../../kit/connect-request.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 export const HASH_WORKER = path.join(ROOT, 'dist/auth/passwords/hash-worker.js');
@@ -45,21 +46,6 @@ export function request(
   password: string | Uint8Array | null,
   more: Partial<ConnectRequest> = {},
 ): ConnectRequest {
-  return {
-    clientId: 'c',
-    username,
-    password: typeof password === 'string' ? bytes(password) : password,
-    authenticationMethod: null,
-    protocolVersion: 5,
-    cleanStart: true,
-    keepAlive: 60,
-    userProperties: [],
-    listener: 'mqtt://127.0.0.1:1883',
-    transport: 'tcp',
-    remoteAddress: '127.0.0.1',
-    remotePort: 50_000,
-    certificate: null,
-    isGone: false,
-    ...more,
-  };
+  const shown = typeof password === 'string' ? bytes(password) : password;
+  return connectRequest({ username, password: shown, ...more });
 }
