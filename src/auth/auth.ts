@@ -215,6 +215,11 @@ export interface Authorizer {
   ): SubscribeVerdict | PromiseLike<SubscribeVerdict>;
   /** May this be delivered? Answers at once. Absent: whoever may subscribe gets everything that matches. */
   authorizeReceive?(client: Client, topicName: string): Verdict;
+  /**
+   * Whether `authorizeReceive` may refuse something that matches the filter. Answers at once. Absent: nobody knows, so in a chain
+   * no SUBSCRIBE on which it has no opinion is granted by one behind it that does not look at deliveries.
+   */
+  mayDeny?(client: Client, topicFilter: string): boolean;
   explain?(client: Client, question: AccessQuestion): Explanation | PromiseLike<Explanation>;
   /** The same about `authorizeConnect`. */
   explainConnect?(client: Client, request: ConnectRequest): Explanation | PromiseLike<Explanation>;

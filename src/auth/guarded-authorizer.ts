@@ -23,6 +23,7 @@ export class GuardedAuthorizer implements Authorizer {
   readonly rememberMs?: number;
   readonly authorizeConnect?: Authorizer['authorizeConnect'];
   readonly authorizeReceive?: Authorizer['authorizeReceive'];
+  readonly mayDeny?: Authorizer['mayDeny'];
   readonly explain?: Authorizer['explain'];
   readonly explainConnect?: Authorizer['explainConnect'];
   readonly #authorizer: Authorizer;
@@ -43,6 +44,9 @@ export class GuardedAuthorizer implements Authorizer {
     }
     if (authorizer.authorizeReceive !== undefined) {
       this.authorizeReceive = (client, topicName) => this.#receive(client, topicName);
+    }
+    if (authorizer.mayDeny !== undefined) {
+      this.mayDeny = (client, topicFilter) => this.#mayDeny(client, topicFilter);
     }
     if (authorizer.explain !== undefined) {
       this.explain = (client, question) =>
@@ -115,6 +119,19 @@ export class GuardedAuthorizer implements Authorizer {
       throw new Error('authorizeReceive returned a promise: it must answer at once');
     } catch (error) {
       return this.#failed(client, error);
+    }
+  }
+
+  /** What is no answer is none to rely on. */
+  #mayDeny(client: Client, topicFilter: string): boolean {
+    try {
+      const answer: unknown = this.#authorizer.mayDeny?.(client, topicFilter);
+      if (typeof answer === 'boolean') return answer;
+      if (isPending(answer)) Promise.resolve(answer).catch(() => {});
+      throw new Error('mayDeny answered neither true nor false');
+    } catch (error) {
+      this.#failed(client, error);
+      return true;
     }
   }
 

@@ -10,7 +10,6 @@ export {
   AuthorizerChain,
   type AuthorizerChainOptions,
   type AuthorizerMember,
-  type ChainedAuthorizer,
 } from './acl/authorizer-chain.ts';
 export { ClaimsAuthorizer, type ClaimsOptions } from './acl/claims.ts';
 export { RulesAuthorizer, type RulesOptions } from './acl/rules.ts';

@@ -59,7 +59,14 @@ const AUTHORIZER: Shape = {
   create: 'createAuthorizer',
   kind: 'an authorizer',
   required: ['authorizePublish', 'authorizeSubscribe'],
-  optional: ['authorizeConnect', 'authorizeReceive', 'explain', 'explainConnect', 'close'],
+  optional: [
+    'authorizeConnect',
+    'authorizeReceive',
+    'mayDeny',
+    'explain',
+    'explainConnect',
+    'close',
+  ],
 };
 
 /** Throws AccessError. */

@@ -181,6 +181,7 @@ describe('an authorizer', () => {
     authorizePublish: () => 0x87,
     authorizeSubscribe: async () => ({ qosMax: 1, isWhole: false }),
     authorizeReceive: () => -1,
+    mayDeny: (client, filter) => filter === 'a',
     explain: () => ({ outcome: 'deny', source: 's', rule: 'r', file: 'f', line: 1, reason: 'x' }),
     explainConnect: async () => ({ outcome: 'allow', source: 's', rule: 'r', file: 'f', line: 2, reason: 'x' }),
   }`;
@@ -201,16 +202,29 @@ describe('an authorizer', () => {
       ...{ qosMax: 1, isWhole: false },
     });
     expect(authorizer.authorizeReceive?.(client, 'a')).toBe(UNDECIDED);
+    expect(['a', 'b'].map((one) => authorizer.mayDeny?.(client, one))).toEqual([true, false]);
     expect(await authorizer.explain?.(client, QUESTION)).toMatchObject({ source: 's', line: 1 });
     expect(await authorizer.explainConnect?.(client, REQUEST)).toMatchObject({ line: 2 });
   });
 
   test('has what it has, and not more', async () => {
     const { authorizer } = await load('{ authorizePublish() {}, authorizeSubscribe() {} }');
-    const { authorizeConnect, authorizeReceive, explain, explainConnect, rememberMs } = authorizer;
-    expect([authorizeConnect, authorizeReceive, explain, explainConnect, rememberMs]).toEqual(
-      new Array(5).fill(undefined),
+    const { authorizeConnect, authorizeReceive, explain, explainConnect, mayDeny, rememberMs } =
+      authorizer;
+    const optional = [authorizeConnect, authorizeReceive, explain, explainConnect, mayDeny];
+    expect([...optional, rememberMs]).toEqual(new Array(6).fill(undefined));
+  });
+
+  test.each([
+    ['throws', '() => { throw new Error("broken"); }', 'broken'],
+    ['answers later', 'async () => false', 'mayDeny answered neither true nor false'],
+    ['answers a number', '() => 0', 'mayDeny answered neither true nor false'],
+  ])('whose mayDeny %s may deny anything', async (_, answer, error) => {
+    const { authorizer, book } = await load(
+      `{ authorizePublish() {}, authorizeSubscribe() {}, authorizeReceive: () => 0, mayDeny: ${answer} }`,
     );
+    expect(authorizer.mayDeny?.(clientOf(), 'a')).toBe(true);
+    expect(book.lines).toMatchObject([{ level: 'warn', fields: { error } }]);
   });
 
   test.each([

@@ -3,8 +3,8 @@
 // behind it is asked: what it would have denied must not be allowed by the next.
 //
 // Deliveries are asked of those who look at deliveries. Whoever does not grants with a SUBSCRIBE all that it will bring. If one
-// before it, which had no opinion on that SUBSCRIBE, would refuse some of the deliveries, nobody could tell later which ones
-// it was overruled on: then the SUBSCRIBE is refused.
+// before it, which had no opinion on that SUBSCRIBE, would refuse some of the deliveries, or may for all one knows, nobody could
+// tell later which ones it was overruled on: then the SUBSCRIBE is refused.
 
 import { type Logger, SILENT } from '../../core/logger.ts';
 import { RefusalLog } from '../../core/refusal-log.ts';
@@ -25,16 +25,10 @@ import type {
 import { UNDECIDED } from '../auth.ts';
 import { explainMember, explainNobody } from './chain-explanation.ts';
 
-/** An authorizer, and what those here can say beyond the contract. */
-export interface ChainedAuthorizer extends Authorizer {
-  /** Whether `authorizeReceive` may refuse something that matches the filter; absent: nobody knows. */
-  mayDeny?(client: Client, topicFilter: string): boolean;
-}
-
 export interface AuthorizerMember {
   /** Its name in the configuration. */
   readonly name: string;
-  readonly authorizer: ChainedAuthorizer;
+  readonly authorizer: Authorizer;
   /** What it may take to answer; default 10 s. */
   readonly timeoutMs?: number;
 }
@@ -50,7 +44,7 @@ export interface AuthorizerChainOptions {
 
 const TIMEOUT_MS = 10_000;
 
-type Ask = (authorizer: ChainedAuthorizer) => unknown;
+type Ask = (authorizer: Authorizer) => unknown;
 
 /** What was decided, and the place of the member that did; the number of members when nobody did. */
 interface Decided {
@@ -132,7 +126,7 @@ export class AuthorizerChain implements Authorizer {
       if (explanation.outcome === 'deny') return this.#asGranted(client, question, explanation);
       const veto = this.#vetoOn(at, client, topic);
       if (veto === null) return explanation;
-      const reason = `"${veto}" denies some of what matches the filter, and "${member.name}", which allows it, does not look at deliveries`;
+      const reason = `"${veto}" may deny some of what matches the filter, and "${member.name}", which allows it, does not look at deliveries`;
       return { ...explanation, outcome: 'deny', reason };
     }
     const nobody = explainNobody(this.#members);
@@ -272,8 +266,7 @@ export class AuthorizerChain implements Authorizer {
   /** The name of a member before `at` whose denials would be overruled by the grant of that one; null: there is none. */
   #vetoOn(at: number, client: Client, topicFilter: string): string | null {
     if (this.#members[at].authorizer.authorizeReceive !== undefined) return null;
-    const vetoes = this.#vetoes(at, client, topicFilter);
-    return vetoes.find(({ authorizer }) => authorizer.mayDeny !== undefined)?.name ?? null;
+    return this.#vetoes(at, client, topicFilter)[0]?.name ?? null;
   }
 
   /** The members before `at` that may refuse deliveries, as far as one knows. */

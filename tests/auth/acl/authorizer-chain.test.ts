@@ -5,7 +5,6 @@ import {
   AuthorizerChain,
   type AuthorizerChainOptions,
   type AuthorizerMember,
-  type ChainedAuthorizer,
 } from '../../../src/auth/acl/authorizer-chain.ts';
 import { ClaimsAuthorizer } from '../../../src/auth/acl/claims.ts';
 import { RulesAuthorizer } from '../../../src/auth/acl/rules.ts';
@@ -22,7 +21,7 @@ const PARTLY = { qosMax: 2, isWhole: false } as const;
 const bob = client('bob');
 
 /** Answers everything the same; typed as anything, since plain JavaScript may answer anything. */
-function always(answer: unknown, rest: Partial<ChainedAuthorizer> = {}): ChainedAuthorizer {
+function always(answer: unknown, rest: Partial<Authorizer> = {}): Authorizer {
   return {
     authorizePublish: () => answer as number as 0,
     authorizeSubscribe: () => answer as number as 0,
@@ -31,7 +30,7 @@ function always(answer: unknown, rest: Partial<ChainedAuthorizer> = {}): Chained
 }
 
 /** One that looks at deliveries as well. */
-function looking(answer: unknown, delivery: unknown = answer, rest = {}): ChainedAuthorizer {
+function looking(answer: unknown, delivery: unknown = answer, rest = {}): Authorizer {
   return always(answer, { authorizeReceive: () => delivery as number as 0, ...rest });
 }
 
@@ -235,6 +234,19 @@ describe('deliveries', () => {
     expect(subscribe(made, 'a/secret/x')).toBe(DENIED);
   });
 
+  test('nor is that of one of which nobody knows what it would deny', () => {
+    expect(subscribe(make(looking(UNDECIDED, DENIED), always(ALLOWED)))).toBe(DENIED);
+    const never = looking(UNDECIDED, UNDECIDED, { mayDeny: () => false });
+    expect(subscribe(make(never, always(ALLOWED)))).toEqual(WHOLE);
+    const failing = looking(UNDECIDED, UNDECIDED, {
+      mayDeny: () => {
+        throw new Error('the test says so');
+      },
+    });
+    expect(subscribe(make(failing, always(ALLOWED)))).toBe(DENIED);
+    expect(subscribe(make(always(ALLOWED), looking(UNDECIDED, DENIED)))).toEqual(WHOLE);
+  });
+
   test('rules and the claims of a token work together', () => {
     const topicFilters = ['#'];
     const who = client('bob', 'c1', {
@@ -341,7 +353,7 @@ describe('explain', () => {
     expect(await chain.explain(bob, asked)).toMatchObject({
       ...{ outcome: 'deny', source: 'm1' },
       reason:
-        '"m0" denies some of what matches the filter, and "m1", which allows it, does not look at deliveries',
+        '"m0" may deny some of what matches the filter, and "m1", which allows it, does not look at deliveries',
     });
   });
 
@@ -363,7 +375,7 @@ describe('explain', () => {
 });
 
 describe('a SUBSCRIBE that would be refused, and is granted as Mosquitto does,', () => {
-  const granting = (...authorizers: ChainedAuthorizer[]) =>
+  const granting = (...authorizers: Authorizer[]) =>
     makeWith({ suback: 'mosquitto' }, ...authorizers).chain;
   const question = { action: 'subscribe', topic: 'a/#', qos: 0, retain: false } as const;
 
