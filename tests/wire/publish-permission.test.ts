@@ -91,6 +91,26 @@ test('a v3.1.1 QoS 2 message without permission runs through its handshake and i
   expect(broker.server.stats().dropped.not_authorized).toBe(1);
 });
 
+test.each([
+  [1, "32 06 0002 'no' 0001"],
+  [2, "34 06 0002 'no' 0001"],
+])(
+  'a v3.1.1 QoS %i message that nobody could judge is not acknowledged: its publisher is closed, and keeps it [3.1.1 MQTT-3.3.5-2]',
+  async (_, publish) => {
+    const authorizer = { ...denying, authorizePublish: () => ReasonCode.ServerUnavailable };
+    const broker = await startServer({ authorizer });
+    const subscriber = await subscriberV3(broker, 'sub', '#');
+    const publisher = await broker.v3('pub');
+    await publisher.send(`30 04 0002 'no' ${publish}`);
+    await publisher.expectNothing();
+    await broker.advance(4_000);
+    await publisher.expectOpen();
+    await broker.advance(1_500);
+    await publisher.expectClosed();
+    await subscriber.expectNothing();
+  },
+);
+
 test('a retained message without permission changes nothing', async () => {
   const broker = await startServer({ authorizer: denying });
   const publisher = await broker.v5('pub');

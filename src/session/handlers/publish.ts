@@ -20,8 +20,8 @@ import { isPending, park, verdictOf } from '../parking.ts';
 import { mayRetain, tellOver } from '../quota.ts';
 import { Session } from '../session.ts';
 
-/** A v3 client that cannot be refused while the store fails is closed after this long. */
-const STORE_FAILING_CLOSE_MS = 5_000;
+/** A v3 client that cannot be told that the store, or an authorizer, fails is closed after this long: it will try again. */
+const FAILING_CLOSE_MS = 5_000;
 
 export function onPublish(connection: Connection, session: Session, framer: Framer): ReasonCode {
   const { context } = connection;
@@ -270,6 +270,15 @@ function refuse(
   if (reason === DropReason.NotAuthorized) {
     denials.denied(session.client, { action: 'publish', topic: topic.name, qos, retain });
   }
+  if (
+    qos > 0 &&
+    connection.version !== 5 &&
+    reasonCode === ReasonCode.ImplementationSpecificError
+  ) {
+    // Nobody said that it may not; acknowledged it would be lost, so its publisher keeps it, and comes back with it.
+    connection.closeLater(FAILING_CLOSE_MS, 'nobody could say whether a message was allowed');
+    return ReasonCode.Success;
+  }
   const isHarmless = qos === 0 && reason === DropReason.Quota; // nobody waits to hear of it
   if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect' && !isHarmless) {
     connection.close(`a message was refused: ${reasonCodeName(reasonCode)}`);
@@ -319,7 +328,7 @@ function refuseForStore(connection: Connection, message: Message, packetId: numb
   drops.drop(DropReason.StoreFailing, connection.client?.clientId ?? null, message.topic.name);
   if (message.qos === 0) return ReasonCode.Success;
   if (connection.version !== 5) {
-    connection.closeLater(STORE_FAILING_CLOSE_MS, 'the store cannot be written');
+    connection.closeLater(FAILING_CLOSE_MS, 'the store cannot be written');
     return ReasonCode.Success;
   }
   const type = message.qos === 1 ? PacketType.Puback : PacketType.Pubrec;
