@@ -33,6 +33,12 @@ export class BufferPool {
   readonly #medium: PooledBuffer[] = [];
   readonly #large: PooledBuffer[] = [];
 
+  /** Bytes of the buffers that are kept for later. */
+  get keptBytes(): number {
+    const { length: small } = this.#small;
+    return small * SMALL + this.#medium.length * MEDIUM + this.#large.length * LARGE;
+  }
+
   /** A buffer of at least `size` bytes, with whatever is in it. */
   take(size: number): PooledBuffer {
     if (size <= SMALL) return this.#small.pop() ?? new PooledBuffer(SMALL);

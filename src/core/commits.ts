@@ -212,13 +212,14 @@ export class Commits {
 
   #commit(): void {
     this.#flushLazy();
-    if (this.#systemClock.now() - this.#anchoredMs >= ANCHOR_MS) this.#anchor();
+    const nowMs = this.#systemClock.now();
+    if (nowMs - this.#anchoredMs >= ANCHOR_MS) this.#anchor();
     const number = this.gathering++;
     this.#hasRecords = false;
     this.#isCommitting = true;
     // Within a promise, so that a store that throws has failed to commit, and no more.
     new Promise<void>((resolve) => resolve(this.storage.commit())).then(
-      () => this.#onCommitted(number),
+      () => this.#onCommitted(number, nowMs),
       (error: unknown) => this.#onFailed(error),
     );
   }
@@ -234,10 +235,11 @@ export class Commits {
     else this.storage.saveRetained(message);
   }
 
-  #onCommitted(number: number): void {
+  #onCommitted(number: number, beganMs: number): void {
     this.#isCommitting = false;
     this.durable = number;
     this.#metrics.commits++;
+    this.#metrics.commitDurations.observe((this.#systemClock.now() - beganMs) / 1_000);
     if (this.#hasFailed) {
       this.#hasFailed = false;
       this.#alarms.clear('store_failing');

@@ -1,5 +1,12 @@
 // Plain counters on the message path. Gauges are not here: they are derived from the structures when somebody asks.
 
+import { DurationCounts } from './duration-counts.ts';
+
+/** A commit takes from a fraction of a millisecond (nothing is synced) to seconds (an SD card). */
+const COMMIT_SECONDS = [
+  0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
 export class Metrics {
   /** Control packets by type, index 1 to 15. */
   readonly packetsReceived: number[] = new Array<number>(16).fill(0);
@@ -40,4 +47,6 @@ export class Metrics {
   quotaRefusals = 0;
   commits = 0;
   commitFailures = 0;
+  /** From handing a batch to the store until it said that it is durable: its delay and its fsync. Failures are not in here. */
+  readonly commitDurations = new DurationCounts(COMMIT_SECONDS);
 }

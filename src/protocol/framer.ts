@@ -46,6 +46,11 @@ export class Framer {
     return this.#position < this.#limit;
   }
 
+  /** Bytes that it holds of its own: a packet that is not whole yet, and what `keep` copied. */
+  get heldBytes(): number {
+    return (this.#body?.length ?? 0) + this.#limit - this.#position;
+  }
+
   /** Hands over `chunk[start..end)`. What is left of an earlier chunk comes first. */
   feed(chunk: Uint8Array, start: number, end: number): void {
     if (this.#position < this.#limit) {

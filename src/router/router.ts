@@ -26,6 +26,11 @@ const CACHED_TOPICS_MAX = 65_536;
 const CACHED_REFERENCES_MAX = 4_194_304;
 /** Removed subscriptions after which all matches are forgotten, if it is more than there are left. */
 const REMOVALS_MIN = 1_024;
+// What is behind `memoryEstimate`, measured with 200,000 subscriptions: a node, or a filter without wildcards, with its text; a
+// subscription with its place in its session; a reference of a remembered match.
+const NODE_BYTES = 96;
+const SUBSCRIPTION_BYTES = 160;
+const REFERENCE_BYTES = 8;
 
 export class Router {
   readonly #drops: Drops;
@@ -69,6 +74,15 @@ export class Router {
   /** Nodes of the topic tree: 0 when nobody subscribes. */
   get nodeCount(): number {
     return this.#tree.nodeCount;
+  }
+
+  /** Bytes of memory that subscriptions and remembered matches take, roughly. */
+  get memoryEstimate(): number {
+    return (
+      this.nodeCount * NODE_BYTES +
+      this.#subscriptions * SUBSCRIPTION_BYTES +
+      this.#cachedReferences * REFERENCE_BYTES
+    );
   }
 
   /**

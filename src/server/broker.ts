@@ -248,6 +248,12 @@ export class Broker implements ConnectionOwner, Gate {
     for (const connection of [...this.#waiting]) connection.destroy();
   }
 
+  /** Those that are streams, accepted or not. */
+  *connections(): IterableIterator<Connection> {
+    yield* this.#waiting;
+    yield* this.#connected;
+  }
+
   /** Bytes of output that wait for their sockets. */
   get pendingBytes(): number {
     let bytes = 0;

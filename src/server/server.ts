@@ -26,6 +26,7 @@ import {
   Listeners,
   type ServerAddress,
 } from './listeners.ts';
+import { figuresOf, type ServerFigures, walk } from './metrics-snapshot.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
 import { purgeSessions } from './purge.ts';
 import { setQuotas } from './quotas.ts';
@@ -237,6 +238,16 @@ export class Server {
   /** Recounts everything from the structures themselves. */
   stats(): ServerStats {
     return statsOf(this.#context, this.#registry, this.#brokers);
+  }
+
+  /** What the metrics page shows, counted like `stats()`, but in slices. */
+  async figures(): Promise<ServerFigures> {
+    const walked = await walk(this.#registry, this.#brokers);
+    const { listeners, refusals } = this;
+    return figuresOf(walked, {
+      ...{ context: this.#context, brokers: this.#brokers },
+      ...{ listeners, refusals },
+    });
   }
 
   /**

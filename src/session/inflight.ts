@@ -17,6 +17,14 @@ export class Inflight {
     return this.#count;
   }
 
+  /** Bytes of the messages in it, added up when asked. */
+  get bytes(): number {
+    let bytes = 0;
+    if (this.#count === 0) return bytes;
+    for (const entry of this.#slots) if (entry !== null) bytes += entry.message.size;
+    return bytes;
+  }
+
   /** Gives `entry` a packet id that is not in use. [MQTT-2.2.1-4] The caller has checked that the window has room. */
   add(entry: OutboundMessage): void {
     if (this.#count * 2 >= this.#slots.length) this.#grow();

@@ -46,6 +46,11 @@ export class Outbound implements QueueOwner {
     return this.#inflight?.count ?? 0;
   }
 
+  /** Of what is queued or in flight the bytes that are in memory. */
+  get memoryBytes(): number {
+    return (this.#queue?.memoryBytes ?? 0) + (this.#inflight?.bytes ?? 0);
+  }
+
   /** Whether a message of that size would be taken by the queue without another having to go. */
   hasQueueRoom(size: number, nowMs: number): boolean {
     const limits = this.#session.queueLimits;
@@ -56,9 +61,7 @@ export class Outbound implements QueueOwner {
   get hasWindowRoom(): boolean {
     const connection = this.#session.connection;
     if (connection === null) return false;
-    const inflight = this.#inflight;
-    if (inflight === null) return true;
-    return inflight.count - this.#unsent < connection.sendWindow;
+    return this.inflightCount - this.#unsent < connection.sendWindow;
   }
 
   /** A QoS 1 or 2 message would go out at once. */

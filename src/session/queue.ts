@@ -39,6 +39,11 @@ export class Queue {
     return this.#bytes;
   }
 
+  /** Of those the bytes that are in memory, and not only in the store. */
+  get memoryBytes(): number {
+    return this.#headBytes;
+  }
+
   /** Messages of QoS 0 among them. */
   get qos0Messages(): number {
     return this.#qos0Messages;

@@ -1,0 +1,70 @@
+// What the metrics page shows of a server: plain values, copied from counters and counted from the structures when asked.
+
+import type { AlarmSeverity } from '../../core/alarms.ts';
+import type { DurationCounts } from '../../core/duration-counts.ts';
+import type { Metrics } from '../../core/metrics.ts';
+
+/** Names of other servers that the page may have, too. */
+export type MetricsCompat = 'mosquitto-exporter' | 'emqx';
+
+/** How many took how long: `counts` has one more than the bounds, for what took longer. */
+export type DurationFigures = Pick<DurationCounts, 'boundsSeconds' | 'counts' | 'sumSeconds'>;
+
+export interface ListenerFigures {
+  /** Its URL with the port that it has; `memory` for what is embedded, `own` for an embedder's listeners. */
+  readonly listener: string;
+  /** CONNECT was accepted. */
+  readonly connected: number;
+  readonly halfConnected: number;
+  /** Until the first of its certificates ends, negative afterwards; null without TLS. */
+  readonly certificateLeftSeconds: number | null;
+}
+
+/** Bytes of memory, by what they are for. */
+export interface MemoryFigures {
+  readonly retained: number;
+  /** What is queued or in flight and not only in the store; a message for several clients counts for each. */
+  readonly queues: number;
+  /** An estimate. */
+  readonly router: number;
+  /** Output that waits for sockets, and packets that are not whole yet. */
+  readonly connections: number;
+  /** Output buffers that are kept for later. */
+  readonly buffers: number;
+}
+
+export interface MetricsSnapshot {
+  /** The counters of the message path. */
+  readonly counters: Readonly<Omit<Metrics, 'commitDurations'>>;
+  readonly commitDurations: DurationFigures;
+  /** Connections that were not let in, by reason. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** Lost messages by the names of `DropReason`. */
+  readonly drops: Readonly<Record<string, number>>;
+  readonly listeners: readonly ListenerFigures[];
+  readonly sessionsConnected: number;
+  readonly sessionsDisconnected: number;
+  /** Shared ones not included. */
+  readonly subscriptions: number;
+  readonly sharedSubscriptions: number;
+  readonly routerNodes: number;
+  readonly retainedMessages: number;
+  readonly queuedMessages: number;
+  /** In memory or in the store. */
+  readonly queuedBytes: number;
+  readonly inflightMessages: number;
+  /** That are kept for when their client goes. */
+  readonly wills: number;
+  readonly bans: number;
+  readonly quotaAccounts: number;
+  /** Names of the alarms that are up, with how bad each is. */
+  readonly alarms: readonly { readonly name: string; readonly severity: AlarmSeverity }[];
+  readonly memory: MemoryFigures;
+}
+
+export interface MetricsControl {
+  readonly version: string;
+  readonly compat: readonly MetricsCompat[];
+  /** Walks all sessions, some at a time. */
+  snapshot(): Promise<MetricsSnapshot>;
+}
