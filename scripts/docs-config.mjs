@@ -41,9 +41,8 @@ const {
 } = await import('../dist/config/listener-settings.js');
 const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RULE_SETTINGS } =
   await import('../dist/config/rule-settings.js');
-const { LIMIT_SETTINGS, LOG_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS, keyOf } = await import(
-  '../dist/config/settings.js'
-);
+const { LIMIT_SETTINGS, LOG_SETTINGS, METRICS_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS, keyOf } =
+  await import('../dist/config/settings.js');
 
 const INTRODUCTION = `# Configuration
 
@@ -424,6 +423,12 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     DEFAULT_CONFIG.storage,
   ),
   section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log),
+  section(
+    '`[metrics]`',
+    'Figures for Prometheus ([metrics.md](metrics.md)).',
+    METRICS_SETTINGS,
+    DEFAULT_CONFIG.metrics,
+  ),
   ENVIRONMENT,
   ENDING,
 ].join('\n');

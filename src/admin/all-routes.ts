@@ -3,10 +3,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
+import { addMetricsRoute } from './metrics-routes.ts';
 import { addAccessRoutes, addBanRoutes, addUserRoutes } from './routes.ts';
 
 export function addAllRoutes(app: FastifyInstance, control: ServerControl, logger: Logger): void {
   addUserRoutes(app, control, logger);
   addBanRoutes(app, control, logger);
   addAccessRoutes(app, control);
+  addMetricsRoute(app, control);
 }

@@ -9,5 +9,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Every route names the least one that may ask it. */
     readonly role?: Role;
+    /** Whoever asks from this machine need not say who it is. */
+    readonly openOnLoopback?: boolean;
   }
 }

@@ -31,6 +31,8 @@ export interface StartOptions {
   readonly strictStore?: boolean;
   /** `lmdb`, `memory`, a path or a package. */
   readonly store?: string;
+  /** false: there is no page of metrics. */
+  readonly metrics?: false;
 }
 
 /** A command that works on a data folder, not a server. */
@@ -153,16 +155,20 @@ function startCommand(found: (line: CommandLine) => void): Command {
     .option('--data <folder>', 'keep sessions and messages in this folder', parseName)
     .option('--store <type>', 'how they are kept: lmdb, memory, a path or a package', parseName)
     .option('--strict-store', 'refuse to start with a damaged store instead of setting it aside')
+    .option('--no-metrics', 'serve no page of metrics for Prometheus')
     .version(readVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this')
     .addHelpText('after', EPILOGUE)
-    .action((_command, { listener, ...options }: ParsedOptions, program: Command) => {
+    .action((_command, { listener, metrics, ...options }: ParsedOptions, program: Command) => {
       checkListeners(listener ?? [], program);
-      found({ command: 'start', options: { ...options, listeners: listener } });
+      const said = { ...options, ...(metrics ? {} : { metrics }) };
+      found({ command: 'start', options: { ...said, listeners: listener } });
     });
 }
 
-interface ParsedOptions extends Omit<StartOptions, 'listeners'> {
+interface ParsedOptions extends Omit<StartOptions, 'listeners' | 'metrics'> {
+  /** Without the flag it is true, whatever the configuration says. */
+  readonly metrics: boolean;
   readonly listener?: readonly string[];
 }
 

@@ -6,9 +6,11 @@ import { composeAccess } from './access-compose.ts';
 import {
   type Config,
   DEFAULT_LOG,
+  DEFAULT_METRICS,
   DEFAULT_STORAGE,
   freeze,
   type LogConfig,
+  type MetricsConfig,
   type QueueConfig,
   type StorageConfig,
 } from './config.ts';
@@ -34,7 +36,13 @@ import {
 } from './listener-settings.ts';
 import { formatListenerUrl, type ListenerAddress, parseListenerUrl } from './listener-url.ts';
 import { named, type RawConfig, type RawTable } from './raw.ts';
-import { LIMIT_SETTINGS, LOG_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS } from './settings.ts';
+import {
+  LIMIT_SETTINGS,
+  LOG_SETTINGS,
+  METRICS_SETTINGS,
+  QUEUE_SETTINGS,
+  STORAGE_SETTINGS,
+} from './settings.ts';
 
 /** `base`: the folder from which paths of files are seen. */
 export function compose(raw: RawConfig, base: string): Config {
@@ -50,6 +58,10 @@ export function compose(raw: RawConfig, base: string): Config {
       options: (storage.options ?? {}) as Readonly<Record<string, unknown>>,
     },
     log: { ...DEFAULT_LOG, ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>) },
+    metrics: {
+      ...DEFAULT_METRICS,
+      ...(named(METRICS_SETTINGS, raw.metrics, base) as Partial<MetricsConfig>),
+    },
     secretsIn: null,
   });
 }

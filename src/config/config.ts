@@ -45,6 +45,12 @@ export interface QueueConfig {
   readonly qos0?: boolean;
 }
 
+export interface MetricsConfig {
+  readonly enabled: boolean;
+  /** Whose names the page has, too. */
+  readonly compat: readonly ('mosquitto-exporter' | 'emqx')[];
+}
+
 export interface Config {
   readonly listeners: readonly ListenerConfig[];
   /** In the order in which they are asked, as the authorizers. */
@@ -60,11 +66,14 @@ export interface Config {
   readonly queues: readonly QueueConfig[];
   readonly storage: StorageConfig;
   readonly log: LogConfig;
+  readonly metrics: MetricsConfig;
   /** The configuration file, when secrets stand in it. */
   readonly secretsIn: string | null;
 }
 
 export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'auto' };
+
+export const DEFAULT_METRICS: MetricsConfig = { enabled: true, compat: [] };
 
 export const DEFAULT_STORAGE: StorageConfig = {
   type: 'lmdb',
@@ -90,6 +99,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   queues: [],
   storage: DEFAULT_STORAGE,
   log: DEFAULT_LOG,
+  metrics: DEFAULT_METRICS,
   secretsIn: null,
 });
 

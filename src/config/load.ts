@@ -34,6 +34,7 @@ export interface Overrides {
   readonly data?: string;
   readonly store?: string;
   readonly strictStore?: boolean;
+  readonly metrics?: boolean;
 }
 
 export interface LoadedConfig {
@@ -157,7 +158,7 @@ function mergeFlags(
   workingFolder: string,
   origins: Origins,
 ): void {
-  const { listeners, logLevel, data, store, strictStore } = overrides;
+  const { listeners, logLevel, data, store, strictStore, metrics } = overrides;
   if (listeners !== undefined) {
     const flags = listeners.map((url) => readListenerFlag(url, workingFolder));
     const wrong = flags.filter((flag) => typeof flag === 'string');
@@ -174,6 +175,7 @@ function mergeFlags(
   mergeFlag(raw, ['storage', 'type'], type, '--store', origins);
   mergeFlag(raw, ['storage', 'path'], data, '--data', origins);
   mergeFlag(raw, ['storage', 'strict'], strictStore, '--strict-store', origins);
+  mergeFlag(raw, ['metrics', 'enabled'], metrics, '--no-metrics', origins);
   mergeFlag(raw, ['log', 'level'], logLevel, '--log-level', origins);
 }
 

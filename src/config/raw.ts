@@ -21,6 +21,7 @@ export interface RawConfig {
   readonly queues?: readonly RawTable[];
   readonly storage?: RawTable;
   readonly log?: RawTable;
+  readonly metrics?: RawTable;
 }
 
 /** What a table says, by the names of the program. `base`: the folder from which paths of files are seen. */

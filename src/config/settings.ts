@@ -3,13 +3,14 @@
 
 import type { Limits } from '../core/limits.ts';
 import { QUEUE_POLICIES } from '../core/queue-rules.ts';
-import type { LogConfig, QueueConfig, StorageConfig } from './config.ts';
+import type { LogConfig, MetricsConfig, QueueConfig, StorageConfig } from './config.ts';
 import {
   choice,
   count,
   durationMs,
   durationSeconds,
   flag,
+  list,
   modulePath,
   type Setting,
   size,
@@ -29,6 +30,14 @@ export const LOG_SETTINGS: Settings<LogConfig> = {
   format: choice(
     ['auto', 'pretty', 'json'],
     'Lines for people or JSON, one object a line; `auto` is pretty on a terminal and JSON elsewhere.',
+  ),
+};
+
+export const METRICS_SETTINGS: Settings<MetricsConfig> = {
+  enabled: flag('Whether there is a page for Prometheus, `/metrics`. Counters count in any case.'),
+  compat: list(
+    choice(['mosquitto-exporter', 'emqx'], ''),
+    'Whose names the page has beside its own, so that boards made for those work.',
   ),
 };
 

@@ -26,6 +26,7 @@ import {
   keyOf,
   LIMIT_SETTINGS,
   LOG_SETTINGS,
+  METRICS_SETTINGS,
   QUEUE_SETTINGS,
   STORAGE_SETTINGS,
 } from './settings.ts';
@@ -76,6 +77,7 @@ export const ROOT = table(
     queues: table('array', QUEUE_SETTINGS),
     storage: table('table', STORAGE_SETTINGS, { options: table('free', {}) }),
     log: table('table', LOG_SETTINGS),
+    metrics: table('table', METRICS_SETTINGS),
   },
 );
 

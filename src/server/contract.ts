@@ -1,5 +1,7 @@
 // What admin, extensions and cluster may see of the server: plain values, counted from the structures when asked.
 
+import type { MetricsControl } from './contract/metrics.ts';
+
 /** Everything that can be counted, as of now. */
 export interface ServerStats {
   /** Half-connected ones included. */
@@ -138,6 +140,8 @@ export interface AclAnswer {
 }
 
 export interface ServerControl {
+  /** null: they are switched off. */
+  readonly metrics: MetricsControl | null;
   /** null: this server has no users in its store. */
   readonly users: UserControl | null;
   readonly bans: BanControl;

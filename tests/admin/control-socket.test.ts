@@ -50,6 +50,7 @@ class Control {
       remove: does('users.remove', undefined),
     };
     return {
+      metrics: null,
       users: this.hasUsers ? users : null,
       bans: {
         list: does('bans.list', [BAN]),

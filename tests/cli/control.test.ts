@@ -12,6 +12,7 @@ import { LogBook } from '../kit/log-book.ts';
 import { iothub, runNode } from './command.ts';
 
 const NOTHING_TO_DO: ServerControl = {
+  metrics: null,
   users: null,
   bans: {
     list: async () => [],

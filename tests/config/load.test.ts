@@ -43,6 +43,7 @@ describe('a configuration that is right', () => {
         options: {},
       },
       log: { level: 'info', format: 'auto' },
+      metrics: { enabled: true, compat: [] },
       secretsIn: null,
     });
   });

@@ -17,6 +17,7 @@ import { checkTopicName, parseTopicFilter } from '../../protocol/filter.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
+import type { MetricsControl } from '../../server/contract/metrics.ts';
 import {
   type AclAnswer,
   type AclQuestion,
@@ -37,9 +38,11 @@ export function serverControl(
   access: AccessInForce,
   guard: Guard,
   reload: Reload,
+  metrics: MetricsControl | null,
 ): ServerControl {
   const { users } = access.services;
   return {
+    metrics,
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
     reload: (request) => reload.run(request),

@@ -7,6 +7,7 @@ import type { Config, QueueConfig } from '../../config/config.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
 import { SYSTEM_CLOCK } from '../../lib/clock.ts';
+import type { ServerControl } from '../../server/contract.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
@@ -15,6 +16,7 @@ import { TlsMaterialError } from '../../transport/tls/findings.ts';
 import { serverControl } from '../access/control.ts';
 import { guardSettings } from '../access/guard.ts';
 import { AccessInForce } from '../access/in-force.ts';
+import { metricsControl } from '../access/metrics.ts';
 import { quotaRules } from '../access/quotas.ts';
 import { watchAccess } from '../access/watch.ts';
 import { describeBindError } from '../bind-error.ts';
@@ -87,11 +89,13 @@ export async function start(
     process.stderr.write(`${reason}\n`);
     return ExitCode.Unavailable;
   }
-  const closeDoors = await openDoors(server, access, guard, reloading, storage, logger);
+  const metrics = metricsControl(server, guard, config.metrics, version);
+  const control = serverControl(server, access, guard, reloading, metrics);
+  const closeDoors = await openDoors(access, control, reloading, storage, logger);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
-  const { metrics } = server;
-  const connections = () => metrics.connectionsOpened - metrics.connectionsClosed;
+  const counters = server.metrics;
+  const connections = () => counters.connectionsOpened - counters.connectionsClosed;
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
   await stopRequested;
   collecting.cancel();
@@ -107,16 +111,14 @@ export async function start(
 
 /** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */
 async function openDoors(
-  server: Server,
   access: AccessInForce,
-  guard: Guard,
+  control: ServerControl,
   reloading: Reload,
   { folder }: ChosenStorage,
   logger: Logger,
 ): Promise<() => Promise<void>> {
   const watching = watchAccess(access, reloading, logger);
   if (folder === null) return () => watching.close();
-  const control = serverControl(server, access, guard, reloading);
   try {
     const closeSocket = await openControlSocket(folder, control, logger);
     return async () => {
