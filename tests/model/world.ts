@@ -409,7 +409,8 @@ function plainOf(packet: PublishPacket | AckPacket): unknown {
 }
 
 /** What a queue is charged for a message without properties: the topic as on the wire and the payload. */
-function sizeOf(message: ModelMessage): number {
+/** Bytes that it is charged with. */
+export function sizeOf(message: ModelMessage): number {
   return 2 + message.topicName.length + message.payload.length;
 }
 
