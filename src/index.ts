@@ -41,7 +41,12 @@ export type { SharedStrategyName } from './router/shared-subscription.ts';
 export type { AccessOptions, AccessReview } from './server/access-control.ts';
 export type { PurgedSession, ServerStats } from './server/contract.ts';
 export type { ListenerChanges, ListenerState, ServerAddress } from './server/listeners.ts';
-export type { DisconnectOptions, ServerOptions, StoreTables } from './server/options.ts';
+export type {
+  DisconnectOptions,
+  DropOptions,
+  ServerOptions,
+  StoreTables,
+} from './server/options.ts';
 export { Server } from './server/server.ts';
 export type { StoreTable } from './server/store-table.ts';
 export type { AccessRules } from './session/access.ts';

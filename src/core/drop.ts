@@ -1,5 +1,7 @@
 // The only way to lose a message. One enumeration of reasons, used by logs, metrics, API and hooks alike; every message that
-// somebody was entitled to and did not get passes through `Drops.drop`.
+// somebody was entitled to and did not get passes through `Drops.drop`. What each reason means is in `drop-reasons.ts`.
+
+import type { DropLedger } from './drop-ledger.ts';
 
 export const DropReason = {
   /** Nobody subscribes to its topic. */
@@ -30,7 +32,7 @@ export const DropReason = {
   NoSharedMember: 12,
   /** The store is failing, and the message would have to be stored. */
   StoreFailing: 13,
-  /** The publisher's packet was refused for a limit: QoS, retain, payload format. */
+  /** What the publisher sent is not taken here: its QoS, a retained message, a payload that is not the text it claims to be. */
   Limit: 14,
   /** What the store had of it cannot be read any more. */
   StoreDamaged: 15,
@@ -40,6 +42,10 @@ export const DropReason = {
   ReceiveNotAuthorized: 17,
   /** Its publisher has used up a quota. */
   Quota: 18,
+  /** Its publisher had as many unacknowledged as it may. [MQTT-3.3.4-7] */
+  ReceiveMaximum: 19,
+  /** It waited in a session that is gone with the server. */
+  Shutdown: 20,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -64,22 +70,52 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'queue_replaced',
   'receive_not_authorized',
   'quota',
+  'receive_maximum',
+  'shutdown',
 ];
+
+/** The reason of that name, or null. */
+export function dropReasonOf(name: string): DropReason | null {
+  const index = DROP_REASON_NAMES.indexOf(name);
+  return index < 0 ? null : (index as DropReason);
+}
 
 /** Counts what is lost, by reason, and tells whoever listens. */
 export class Drops {
   readonly counts: number[] = new Array<number>(DROP_REASON_NAMES.length).fill(0);
+  /** The latest of them; null: nobody wants to look them up. */
+  ledger: DropLedger | null = null;
+  /** Makes lines of the log of them; null: there is no log. */
+  log: DropListener | null = null;
   /** Set by whoever wants to see each one; null while nobody does. */
   listener: DropListener | null = null;
   /** Told what the listener throws. */
   onListenerError: ((error: unknown) => void) | null = null;
+  /** The server stops: what sessions lose by ending now is lost to that. */
+  isStopping = false;
 
-  /** `clientId` is who would have got it, or who sent it when nobody would have; `count` messages at once. */
-  drop(reason: DropReason, clientId: string | null, topicName: string, count = 1): void {
-    this.counts[reason] += count;
+  /**
+   * `clientId` is who would have got it, or who sent it when nobody would have; `count` messages at once; `publisherId` is who
+   * sent it, if that is known and somebody else. `depth` is how full the queue or output was, -1 where it is about none.
+   */
+  drop(
+    reason: DropReason,
+    clientId: string | null,
+    topicName: string,
+    count = 1,
+    publisherId: string | null = null,
+    depth = -1,
+  ): void {
+    const why =
+      reason === DropReason.SessionEnded && this.isStopping ? DropReason.Shutdown : reason;
+    this.counts[why] += count;
+    if (this.ledger !== null) {
+      this.ledger.record(why, clientId, topicName, count, publisherId, depth);
+    }
+    if (this.log !== null) this.log.onDrop(why, clientId, topicName, count, depth);
     if (this.listener === null) return;
     try {
-      this.listener.onDrop(reason, clientId, topicName, count);
+      this.listener.onDrop(why, clientId, topicName, count, depth);
     } catch (error) {
       this.onListenerError?.(error); // what an embedder's code throws costs no client anything
     }
@@ -93,5 +129,11 @@ export class Drops {
 }
 
 export interface DropListener {
-  onDrop(reason: DropReason, clientId: string | null, topicName: string, count: number): void;
+  onDrop(
+    reason: DropReason,
+    clientId: string | null,
+    topicName: string,
+    count: number,
+    depth: number,
+  ): void;
 }

@@ -4,6 +4,7 @@ import { Alarms } from '../core/alarms.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { Commits } from '../core/commits.ts';
 import { Drops } from '../core/drop.ts';
+import { DropLedger } from '../core/drop-ledger.ts';
 import type { Limits } from '../core/limits.ts';
 import { guarded, SILENT } from '../core/logger.ts';
 import { Metrics } from '../core/metrics.ts';
@@ -24,9 +25,10 @@ import { SHARED_STRATEGIES } from '../router/shared-subscription.ts';
 import { Access, Authentication } from '../session/access.ts';
 import type { Context } from '../session/context.ts';
 import { DenialLog } from '../session/denial-log.ts';
+import { DropLog } from '../session/drop-log.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
 import { PendingWills } from '../session/will.ts';
-import type { ServerOptions } from './options.ts';
+import { DEFAULT_DROP_OPTIONS, type ServerOptions } from './options.ts';
 import type { Registry } from './registry.ts';
 
 export function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {
@@ -38,6 +40,10 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
   const drops = new Drops();
   drops.onListenerError = (error) =>
     logger.error({ error: String(error) }, 'the listener of lost messages failed');
+  const { ledger, ledgerMax } = { ...DEFAULT_DROP_OPTIONS, ...options.drops };
+  if (ledger) drops.ledger = new DropLedger(clock, ledgerMax);
+  const dropLog = options.logger === undefined ? null : new DropLog(logger, wheel, registry);
+  drops.log = dropLog;
   const alarms = new Alarms(clock, logger);
   const access = new Access(options.authorizer ?? null, options.accessRules);
   const quotas = new Quotas(wheel, logger, options.quotas);
@@ -61,7 +67,8 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     registry,
     authentication: new Authentication(options.authenticator ?? null),
     access,
-    denials: new DenialLog(access, logger, wheel),
+    denials: new DenialLog(access, drops, logger, wheel),
+    dropLog,
     guard: options.guard ?? null,
     alarms,
     queueRules: new QueueRules(limits, options.queueRules),

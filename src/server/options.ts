@@ -22,6 +22,16 @@ export interface StoreTables {
   table(name: string): StoreTable | null;
 }
 
+/** What is remembered of lost messages. */
+export interface DropOptions {
+  /** Whether the latest can be looked up. Default: yes. */
+  readonly ledger?: boolean;
+  /** How many of each reason, 1 to 4096. Default: 256. */
+  readonly ledgerMax?: number;
+}
+
+export const DEFAULT_DROP_OPTIONS: Required<DropOptions> = { ledger: true, ledgerMax: 256 };
+
 export interface ServerOptions {
   /**
    * Called once the store is open and before anybody can come in: for access control that needs what is stored. What it
@@ -50,6 +60,7 @@ export interface ServerOptions {
   readonly queueRules?: readonly QueueRule[];
   /** How much some clients may do; all rules that fit one apply. Default: there are no quotas. */
   readonly quotas?: readonly QuotaRule[];
+  readonly drops?: DropOptions;
   readonly clock?: Clock;
   readonly ids?: Ids;
 }

@@ -1,6 +1,7 @@
 // The store at start: it is opened, its clock goes on, and sessions and retained messages come back, every session disconnected,
 // its timers running on with what is left of them.
 
+import { DropReason } from '../core/drop.ts';
 import { StoredMessageCodec } from '../core/message-codec.ts';
 import { HOLD_MS } from '../core/store-clock.ts';
 import { StoreHost } from '../core/store-host.ts';
@@ -181,10 +182,17 @@ class SessionRecovery implements Recovery {
   }
 
   onRetained(message: Message): void {
-    const { clock, commits, retained } = this.#context;
+    const { clock, commits, drops, retained } = this.#context;
     // Held messages are dated so that they expire when the hold is over.
     if (commits?.clock.isInDoubt !== true) message.receivedAtLatest(clock.now());
-    if (retained.set(message, this.#nowMs) === 'full') this.#retainedOverLimit++;
+    if (retained.set(message, this.#nowMs) !== 'full') return;
+    this.#retainedOverLimit++;
+    const { publisher, topic } = message;
+    drops.drop(
+      DropReason.RetainedLimit,
+      publisher === null ? null : publisher.clientId,
+      topic.name,
+    );
   }
 
   /** The store has handed everything over. Sessions that were connected at a crash begin to expire now, and only once. */

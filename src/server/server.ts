@@ -32,7 +32,7 @@ import { purgeSessions } from './purge.ts';
 import { setQuotas } from './quotas.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
-import { shutDown } from './shutdown.ts';
+import { loseAll, shutDown } from './shutdown.ts';
 import { statsOf } from './stats.ts';
 import { storeTable } from './store-table.ts';
 
@@ -261,6 +261,7 @@ export class Server {
 
   /** Stops at once: everything is cut off, what was not committed is not acknowledged. */
   abort(): void {
+    this.#context.drops.isStopping = true;
     this.#abort.abort();
   }
 
@@ -336,6 +337,7 @@ export class Server {
     }
     if (this.#state === 'running') {
       this.#state = 'stopping';
+      this.#context.drops.isStopping = true;
       await this.#listeners.freeze();
       await shutDown(this.#context, this.#brokers, this.#abort);
     }
@@ -354,8 +356,10 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, denials, guard, logger, quotas, refusalLog, wheel } = this.#context;
+    const { commits, denials, dropLog, guard, logger, quotas, refusalLog, wheel } = this.#context;
+    if (commits === null) loseAll(this.#context, this.#registry);
     denials.close();
+    dropLog?.close();
     guard?.close();
     quotas.close();
     refusalLog.close();

@@ -1,9 +1,11 @@
 // The graceful stop, in the one order that loses nothing: refuse, stop reading, commit, release, drain, say goodbye, close.
 // A deadline ends it, and so does an abort from outside.
 
+import { DropReason } from '../core/drop.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from '../session/context.ts';
 import type { Broker } from './broker.ts';
+import type { Registry } from './registry.ts';
 
 /** How often the outputs are looked at while they drain. */
 const DRAIN_LOOK_MS = 10;
@@ -38,6 +40,16 @@ export async function shutDown(
     await empty(brokers, signal);
   } finally {
     clearTimeout(deadline);
+  }
+}
+
+/** Without a store nobody keeps what waits in sessions, and wills whose time has not come: it is counted. */
+export function loseAll({ clock, drops }: Context, registry: Registry): void {
+  const nowMs = clock.now();
+  for (const { clientId, outbound, will } of [...registry]) {
+    outbound.end(nowMs);
+    if (will === null) continue;
+    drops.drop(DropReason.Shutdown, clientId, will.message.topic.name, 1, clientId);
   }
 }
 

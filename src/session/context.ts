@@ -24,6 +24,7 @@ import type { Access, Authentication } from './access.ts';
 import type { ConnectGuard } from './connect-guard.ts';
 import type { Connection } from './connection.ts';
 import type { DenialLog } from './denial-log.ts';
+import type { DropLog } from './drop-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
 import type { Session } from './session.ts';
 import type { PendingWills } from './will.ts';
@@ -83,6 +84,8 @@ export interface Context {
   readonly authentication: Authentication;
   readonly access: Access;
   readonly denials: DenialLog;
+  /** null: nobody reads a log. */
+  readonly dropLog: DropLog | null;
   readonly guard: ConnectGuard | null;
   /** null: nothing is stored, nothing waits. */
   readonly commits: Commits | null;

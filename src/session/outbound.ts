@@ -102,7 +102,7 @@ export class Outbound implements QueueOwner {
       const own = message.own();
       this.#enqueue(new OutboundMessage(own, 0, retain, subscriptionIdentifiers, null), nowMs);
     } else {
-      this.#session.countDropped(DropReason.Offline, message.topic.name);
+      this.#session.lose(DropReason.Offline, message);
     }
   }
 
@@ -142,7 +142,7 @@ export class Outbound implements QueueOwner {
         if (!this.#read(queue)) return false;
       } else if (entry.message.isExpired(nowMs)) {
         queue.shift();
-        this.lost(DropReason.Expired, entry.message.topic.name, entry.sequence); // [MQTT-3.3.2-5]
+        this.lost(DropReason.Expired, entry, -1); // [MQTT-3.3.2-5]
       } else if (this.#session.permissionsSoFar?.isForbidden(entry.message, nowMs)) {
         queue.shift();
         new Redistribution(this.#context, this.#session).giveUp(entry, nowMs);
@@ -263,9 +263,16 @@ export class Outbound implements QueueOwner {
   }
 
   /** A queued message is given up: counted, and forgotten by the store. */
-  lost(reason: DropReason, topicName: string, sequence: number): void {
-    this.#session.countDropped(reason, topicName);
+  lost(reason: DropReason, { message, sequence }: OutboundMessage, depth: number): void {
+    this.#session.lose(reason, message, depth);
     this.#session.record.dequeueSequence(sequence);
+  }
+
+  /** The same of one that is in the store only. */
+  lostStored(reason: DropReason, { topicName, sequence }: QueuedEntry, depth: number): void {
+    const { clientId, record } = this.#session;
+    this.#context.drops.drop(reason, clientId, topicName, 1, null, depth);
+    record.dequeueSequence(sequence);
   }
 
   /** Hands everything to the store: the session just became durable. */
@@ -288,11 +295,11 @@ export class Outbound implements QueueOwner {
     const writer = this.#session.connection?.writer;
     if (writer === undefined) return;
     if (!writer.hasRoom) {
-      this.#session.countDropped(DropReason.OutputFull, message.topic.name);
+      this.#session.lose(DropReason.OutputFull, message, writer.output.pendingBytes);
     } else if (
       !writer.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
     ) {
-      this.#session.countDropped(DropReason.PacketTooLarge, message.topic.name); // [MQTT-3.1.2-25]
+      this.#session.lose(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
     }
   }
 
@@ -308,18 +315,10 @@ export class Outbound implements QueueOwner {
     if (connection === null) return;
     const commit =
       entry.qos === 2 && entry.sequence !== 0 && !dup ? this.#session.record.commit : 0;
-    const isSent = connection.writer.sendPublish(
-      entry.message,
-      entry.qos,
-      entry.retain,
-      dup,
-      entry.packetId,
-      entry.subscriptionIdentifiers,
-      nowMs,
-      commit,
-    );
-    if (isSent) return;
-    this.#session.countDropped(DropReason.PacketTooLarge, entry.message.topic.name); // [MQTT-3.1.2-25]
+    const { writer } = connection;
+    const { message, qos, retain, packetId, subscriptionIdentifiers: ids } = entry;
+    if (writer.sendPublish(message, qos, retain, dup, packetId, ids, nowMs, commit)) return;
+    this.#session.lose(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
     this.#inflight?.remove(entry);
     this.#session.record.dequeue(entry);
   }
@@ -376,7 +375,7 @@ export class Outbound implements QueueOwner {
 
   #finish(entry: OutboundMessage, reasonCode: number, nowMs: number): void {
     if (reasonCode >= ReasonCode.UnspecifiedError) {
-      this.#session.countDropped(DropReason.Refused, entry.message.topic.name);
+      this.#session.lose(DropReason.Refused, entry.message);
     }
     this.#countSent(entry);
     this.#inflight?.remove(entry);
@@ -390,7 +389,7 @@ export class Outbound implements QueueOwner {
     const limits = session.queueLimits;
     const { message } = entry;
     if (!this.#queue.makeRoom(message.size, message.topic.name, limits, nowMs)) {
-      session.countDropped(DropReason.QueueFull, message.topic.name);
+      session.lose(DropReason.QueueFull, message, this.#queue.length);
       if (limits.queuePolicy === 'disconnect') session.overflow();
       return;
     }

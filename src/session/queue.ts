@@ -12,9 +12,11 @@ import { type QueuedEntry, QueueTail } from './queue-tail.ts';
 const HEAD_MESSAGES_MAX = 128;
 const HEAD_BYTES_MAX = 262_144;
 
-/** Told of what the queue gives up: to be counted, and to be forgotten by the store. `sequence` is 0 for what is not stored. */
+/** Told of what the queue gives up: to be counted, and to be forgotten by the store. `depth`: messages that were in it. */
 export interface QueueOwner {
-  lost(reason: DropReason, topicName: string, sequence: number): void;
+  lost(reason: DropReason, entry: OutboundMessage, depth: number): void;
+  /** One that is in the store only. */
+  lostStored(reason: DropReason, entry: QueuedEntry, depth: number): void;
 }
 
 export class Queue {
@@ -141,7 +143,7 @@ export class Queue {
         this.#pushHead(found[next], entry.size);
       } else {
         this.#uncount(entry.size, entry.isQos0);
-        this.#owner.lost(DropReason.StoreDamaged, entry.topicName, sequence);
+        this.#owner.lostStored(DropReason.StoreDamaged, entry, -1);
       }
     }
   }
@@ -216,21 +218,21 @@ export class Queue {
   }
 
   #dropOldest(): void {
+    const depth = this.length;
     const entry = this.shift();
     if (entry !== undefined) {
-      this.#owner.lost(DropReason.QueueOldest, entry.message.topic.name, entry.sequence);
+      this.#owner.lost(DropReason.QueueOldest, entry, depth);
       return;
     }
     const stored = this.shiftStored();
-    if (stored === undefined) return;
-    this.#owner.lost(DropReason.QueueOldest, stored.topicName, stored.sequence);
+    if (stored !== undefined) this.#owner.lostStored(DropReason.QueueOldest, stored, depth);
   }
 
   #dropExpired(nowMs: number): void {
     this.#soonestExpiryMs = Number.POSITIVE_INFINITY;
     for (const entry of this.drainHead()) {
       if (entry.message.isExpired(nowMs)) {
-        this.#owner.lost(DropReason.Expired, entry.message.topic.name, entry.sequence);
+        this.#owner.lost(DropReason.Expired, entry, -1);
       } else {
         this.restoreHead(entry);
       }
@@ -241,24 +243,25 @@ export class Queue {
       const entry = this.shiftStored();
       if (entry === undefined) break;
       if (entry.expiresAtMs > nowMs) rest.push(entry);
-      else this.#owner.lost(DropReason.Expired, entry.topicName, entry.sequence);
+      else this.#owner.lostStored(DropReason.Expired, entry, -1);
     }
     for (const entry of rest) this.appendStored(entry);
   }
 
   /** An older message of the topic gives way to a newer one. */
   #dropTopic(topicName: string): void {
+    const depth = this.length;
     for (let i = 0; i < this.#head.length; i++) {
       const entry = this.#head.at(i);
       if (entry?.message.topic.name !== topicName) continue;
       for (const other of this.drainHead()) if (other !== entry) this.restoreHead(other);
-      this.#owner.lost(DropReason.QueueReplaced, topicName, entry.sequence);
+      this.#owner.lost(DropReason.QueueReplaced, entry, depth);
       return;
     }
     const stored = this.#tail.removeAt(this.#tail.positionOfTopic(topicName));
     if (stored === undefined) return;
     this.#uncount(stored.size, stored.isQos0);
-    this.#owner.lost(DropReason.QueueReplaced, topicName, stored.sequence);
+    this.#owner.lostStored(DropReason.QueueReplaced, stored, depth);
   }
 
   #pushHead(entry: OutboundMessage, size: number): void {

@@ -71,7 +71,7 @@ export class Redistribution {
       const entry = queue.shiftStored();
       if (entry === undefined) break;
       if (entry.isShared) shared.set(entry.sequence, entry);
-      else this.#session.countDropped(DropReason.SessionEnded, entry.topicName);
+      else this.#loseStored(DropReason.SessionEnded, entry.topicName);
     }
     // Asked before the session is removed from the store, and answered as of now.
     this.#session.record.withStored([...shared.keys()], (entries) => {
@@ -80,7 +80,7 @@ export class Redistribution {
         this.#moveOrLose(entry, this.#context.clock.now());
       }
       for (const { topicName } of shared.values()) {
-        this.#session.countDropped(DropReason.StoreDamaged, topicName);
+        this.#loseStored(DropReason.StoreDamaged, topicName);
       }
     });
   }
@@ -88,16 +88,23 @@ export class Redistribution {
   /** Its client must not have it any more: another member of its group may. */
   giveUp(entry: OutboundMessage, nowMs: number): void {
     if (entry.group === null || !this.#giveAway(entry, nowMs, true)) {
-      this.#session.countDropped(DropReason.ReceiveNotAuthorized, entry.message.topic.name);
+      this.#session.lose(DropReason.ReceiveNotAuthorized, entry.message);
     }
     this.#session.record.dequeue(entry);
   }
 
+  /** What was in the store only: who sent it is not known. */
+  #loseStored(reason: DropReason, topicName: string): void {
+    this.#context.drops.drop(reason, this.#session.clientId, topicName);
+  }
+
   #moveOrLose(entry: OutboundMessage, nowMs: number): void {
     if (entry.state === DeliveryState.Released) return;
-    const mayMove = entry.group !== null && (entry.packetId === 0 || entry.qos === 1);
+    const { commits, drops } = this.#context;
+    const isAllOver = drops.isStopping && commits === null; // nobody would keep it
+    const mayMove = !isAllOver && entry.group !== null && (entry.packetId === 0 || entry.qos === 1);
     if (mayMove && this.#giveAway(entry, nowMs, true)) return;
-    this.#session.countDropped(DropReason.SessionEnded, entry.message.topic.name);
+    this.#session.lose(DropReason.SessionEnded, entry.message);
   }
 
   /**
@@ -107,7 +114,7 @@ export class Redistribution {
   #giveAway(entry: OutboundMessage, nowMs: number, isLastChance: boolean): boolean {
     const { group, message } = entry;
     if (entry.packetId === 0 && message.isExpired(nowMs)) {
-      this.#session.countDropped(DropReason.Expired, message.topic.name);
+      this.#session.lose(DropReason.Expired, message);
       return true;
     }
     const { router } = this.#context;

@@ -103,14 +103,14 @@ export class RetainedDelivery implements Waiting {
     if (subscription === undefined) return;
     this.#messagesLeft--;
     if (subscription.noLocal && message.publisher?.clientId === this.#session.clientId) {
-      this.#session.countDropped(DropReason.NoLocal, message.topic.name); // [MQTT-3.8.3-3]
+      this.#session.lose(DropReason.NoLocal, message); // [MQTT-3.8.3-3]
       return;
     }
     if (
       subscription.access !== SubscriptionAccess.Whole &&
       !this.#session.permissions.mayTake(message, subscription, nowMs)
     ) {
-      this.#session.countDropped(DropReason.ReceiveNotAuthorized, message.topic.name);
+      this.#session.lose(DropReason.ReceiveNotAuthorized, message);
       return;
     }
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos;

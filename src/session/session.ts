@@ -143,28 +143,22 @@ export class Session implements Subscriber, TimerOwner, Waiting {
   }
 
   deliver(message: Message, subscription: Subscription, nowMs: number): void {
-    if (this.hasEnded) return;
+    if (this.hasEnded) {
+      this.lose(DropReason.SessionEnded, message); // by what this very message did to others
+      return;
+    }
     if (
       subscription.access !== SubscriptionAccess.Whole &&
       !this.permissions.mayTake(message, subscription, nowMs)
     ) {
-      this.countDropped(DropReason.ReceiveNotAuthorized, message.topic.name);
+      this.lose(DropReason.ReceiveNotAuthorized, message);
       return;
     }
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos; // [MQTT-3.8.4-8]
     const retain = subscription.retainAsPublished && message.retain; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-    if (qos === 0) {
-      this.outbound.deliverQos0(message, retain, subscription.subscriptionIdentifiers, nowMs);
-    } else {
-      this.outbound.deliver(
-        message,
-        qos,
-        retain,
-        subscription.subscriptionIdentifiers,
-        subscription.group,
-        nowMs,
-      );
-    }
+    const { group, subscriptionIdentifiers: identifiers } = subscription;
+    if (qos === 0) this.outbound.deliverQos0(message, retain, identifiers, nowMs);
+    else this.outbound.deliver(message, qos, retain, identifiers, group, nowMs);
   }
 
   /** A retained message for a new subscription; the caller has checked that there is room. */
@@ -380,8 +374,10 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     return true;
   }
 
-  countDropped(reason: DropReason, topicName: string): void {
-    this.#context.drops.drop(reason, this.clientId, topicName);
+  /** It does not get this message. `depth`: as of `Drops.drop`. */
+  lose(reason: DropReason, { publisher, topic }: Message, depth = -1): void {
+    const publisherId = publisher === null ? null : publisher.clientId;
+    this.#context.drops.drop(reason, this.clientId, topic.name, 1, publisherId, depth);
   }
 
   #setWill(will: Will | null): void {

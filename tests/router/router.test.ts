@@ -103,8 +103,8 @@ describe('Router', () => {
     expect(world.publish('x', 'sender')).toBe(0);
     expect(world.publish('x', 'sender')).toBe(0);
     expect(seen).toEqual([
-      [DropReason.NoSubscriber, 'sender', 'x', 1],
-      [DropReason.NoSubscriber, 'sender', 'x', 1],
+      [DropReason.NoSubscriber, 'sender', 'x', 1, -1],
+      [DropReason.NoSubscriber, 'sender', 'x', 1, -1],
     ]);
   });
 

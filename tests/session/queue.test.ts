@@ -103,7 +103,10 @@ for (const isStored of [false, true]) {
           const plain = new PlainQueue(limits);
           const lost: number[] = [];
           const store = new Map<number, OutboundMessage>();
-          const queue = new Queue({ lost: (_reason, _topicName, sequence) => lost.push(sequence) });
+          const queue = new Queue({
+            lost: (_reason, { sequence }) => lost.push(sequence),
+            lostStored: (_reason, { sequence }) => lost.push(sequence),
+          });
           let nowMs = 0;
           let isOnline = true;
           let sequence = 0;

@@ -1,6 +1,7 @@
 // PUBLISH from a client, in two halves: may it, and what follows. An authorizer that must think parks the connection between
 // them; everybody else goes straight through. MQTT 5 §3.3.4.
 
+import type { Verdict } from '../../auth/auth.ts';
 import { DropReason } from '../../core/drop.ts';
 import { OVER_DISCONNECT } from '../../core/quota-share.ts';
 import type { Framer } from '../../protocol/framer.ts';
@@ -37,14 +38,21 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
   view.isOwn = framer.isOwn;
   metrics.publishReceived[view.qos]++;
   const topic = topicOf(connection, view);
-  if (view.qos > limits.qosMax) return ReasonCode.QoSNotSupported; // [MQTT-3.2.2-11]
-  if (view.retain && !limits.retainAvailable) return ReasonCode.RetainNotSupported; // [MQTT-3.2.2-14]
+  if (view.qos > limits.qosMax) {
+    context.drops.drop(DropReason.Limit, session.clientId, topic.name);
+    return ReasonCode.QoSNotSupported; // [MQTT-3.2.2-11]
+  }
+  if (view.retain && !limits.retainAvailable) {
+    context.drops.drop(DropReason.Limit, session.clientId, topic.name);
+    return ReasonCode.RetainNotSupported; // [MQTT-3.2.2-14]
+  }
   if (view.qos > 0) {
     if (view.qos === 2 && session.inboundPacketIds?.has(view.packetId) === true) {
       repeat(connection, session, view.packetId);
       return ReasonCode.Success;
     }
     if (connection.version === 5 && connection.writer.unacknowledged >= limits.receiveMaximum) {
+      context.drops.drop(DropReason.ReceiveMaximum, session.clientId, topic.name);
       return ReasonCode.ReceiveMaximumExceeded; // [MQTT-3.3.4-7]
     }
   }
@@ -98,13 +106,13 @@ function authorize(
 ): ReasonCode {
   const { context } = connection;
   const { access } = context;
-  const { topic, qos, retain } = message;
+  const { topic } = message;
   if (access.authorizer === null) {
     return topic.isReserved && access.isReserved(topic.name)
       ? refuse(connection, session, message, packetId, ReasonCode.NotAuthorized)
       : take(connection, session, message, packetId, nowMs);
   }
-  const decision = session.permissions.publish(topic, qos, retain, nowMs);
+  const decision = ask(context, session, message, nowMs);
   if (!isPending(decision)) return judged(connection, session, message, packetId, nowMs, decision);
   const owned = message.own();
   const { permissions } = session;
@@ -123,6 +131,26 @@ function authorize(
     { orGone: (answer) => publisherLeft(context, session, owned, verdictOf(answer)) },
   );
   return ReasonCode.Success;
+}
+
+/** Throws what the authorizer throws, which costs the publisher its connection, and this message. */
+function ask(
+  { drops }: Context,
+  session: Session,
+  { topic, qos, retain }: Message,
+  nowMs: number,
+): ReasonCode | PromiseLike<Verdict> {
+  try {
+    const decision = session.permissions.publish(topic, qos, retain, nowMs);
+    if (!isPending(decision)) return decision;
+    return Promise.resolve(decision).catch((error: unknown) => {
+      drops.drop(DropReason.NotAuthorized, session.clientId, topic.name);
+      throw error;
+    });
+  } catch (error) {
+    drops.drop(DropReason.NotAuthorized, session.clientId, topic.name);
+    throw error;
+  }
 }
 
 function judged(
@@ -155,8 +183,11 @@ function publisherLeft(
     distributeInTime(context, message, nowMs);
     return;
   }
+  const { qos, retain, topic } = message;
   const reason = isAllowed ? DropReason.Quota : DropReason.NotAuthorized;
-  context.drops.drop(reason, session.clientId, message.topic.name);
+  context.drops.drop(reason, session.clientId, topic.name);
+  if (isAllowed) return; // that it is over is told already
+  context.denials.denied(session.client, { action: 'publish', topic: topic.name, qos, retain });
 }
 
 /** The topic by name or by alias, which it may also set. MQTT 5 §3.3.2.3.4 */
@@ -229,7 +260,7 @@ function take(
 function distributeInTime(context: Context, message: Message, nowMs: number): number {
   if (nowMs > message.receivedAtMs && message.isExpired(nowMs)) {
     const clientId = message.publisher?.clientId ?? null;
-    context.drops.drop(DropReason.Expired, clientId, message.topic.name);
+    context.drops.drop(DropReason.Expired, clientId, message.topic.name, 1, clientId);
     return 0;
   }
   return distribute(context, message, nowMs);
@@ -246,9 +277,9 @@ function repeat(connection: Connection, session: Session, packetId: number): voi
   );
 }
 
-/** Why a message was lost that was refused with a reason code; all others are for limits. */
+/** Why a message was lost that was refused with a reason code; all others are an authorizer's. */
 const DROP_REASONS: Readonly<Record<number, DropReason>> = {
-  [ReasonCode.NotAuthorized]: DropReason.NotAuthorized,
+  [ReasonCode.PayloadFormatInvalid]: DropReason.Limit,
   [ReasonCode.QuotaExceeded]: DropReason.Quota,
 };
 
@@ -265,7 +296,7 @@ function refuse(
 ): ReasonCode {
   const { access, denials, drops } = connection.context;
   const { qos, retain, topic } = message;
-  const reason = DROP_REASONS[reasonCode] ?? DropReason.Limit;
+  const reason = DROP_REASONS[reasonCode] ?? DropReason.NotAuthorized;
   drops.drop(reason, session.clientId, topic.name);
   if (reason === DropReason.NotAuthorized) {
     denials.denied(session.client, { action: 'publish', topic: topic.name, qos, retain });
