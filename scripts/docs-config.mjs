@@ -41,8 +41,15 @@ const {
 } = await import('../dist/config/listener-settings.js');
 const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RULE_SETTINGS } =
   await import('../dist/config/rule-settings.js');
-const { LIMIT_SETTINGS, LOG_SETTINGS, METRICS_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS, keyOf } =
-  await import('../dist/config/settings.js');
+const {
+  DROPS_SETTINGS,
+  LIMIT_SETTINGS,
+  LOG_SETTINGS,
+  METRICS_SETTINGS,
+  QUEUE_SETTINGS,
+  STORAGE_SETTINGS,
+  keyOf,
+} = await import('../dist/config/settings.js');
 
 const INTRODUCTION = `# Configuration
 
@@ -421,6 +428,12 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     'What survives a restart. `[storage.options]` is handed to a module or package that is the store.',
     STORAGE_SETTINGS,
     DEFAULT_CONFIG.storage,
+  ),
+  section(
+    '`[drops]`',
+    'What is remembered of lost messages, for [`iothub drops`](drops.md).',
+    DROPS_SETTINGS,
+    DEFAULT_CONFIG.drops,
   ),
   section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log),
   section(

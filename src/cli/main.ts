@@ -40,6 +40,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { runAccess } = await import('./commands/access.ts');
     return runAccess(line, readVersion());
   }
+  if (line.command === 'drops') {
+    const { runDrops } = await import('./commands/drops.ts');
+    return runDrops(line);
+  }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
     return init(line);

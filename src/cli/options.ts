@@ -11,6 +11,7 @@ import {
   addBanCommands,
   addReloadCommand,
 } from './access-lines.ts';
+import { addDropsCommand, type DropsLine } from './drops-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
@@ -33,6 +34,8 @@ export interface StartOptions {
   readonly store?: string;
   /** false: there is no page of metrics. */
   readonly metrics?: false;
+  /** false: the latest lost messages are not kept. */
+  readonly ledger?: false;
 }
 
 /** A command that works on a data folder, not a server. */
@@ -55,6 +58,7 @@ export interface PurgeLine {
 export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
   | AccessLine
+  | DropsLine
   | InitLine
   | PasswdLine
   | ToolLine
@@ -110,6 +114,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addAclCommands(program, found);
   addBanCommands(program, found);
   addReloadCommand(program, found);
+  addDropsCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -132,6 +137,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'acl',
         'ban',
         'reload',
+        'drops',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
@@ -156,19 +162,23 @@ function startCommand(found: (line: CommandLine) => void): Command {
     .option('--store <type>', 'how they are kept: lmdb, memory, a path or a package', parseName)
     .option('--strict-store', 'refuse to start with a damaged store instead of setting it aside')
     .option('--no-metrics', 'serve no page of metrics for Prometheus')
+    .option('--no-ledger', 'do not keep the latest lost messages for "iothub drops"')
     .version(readVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this')
     .addHelpText('after', EPILOGUE)
-    .action((_command, { listener, metrics, ...options }: ParsedOptions, program: Command) => {
-      checkListeners(listener ?? [], program);
-      const said = { ...options, ...(metrics ? {} : { metrics }) };
-      found({ command: 'start', options: { ...said, listeners: listener } });
-    });
+    .action(
+      (_command, { listener, metrics, ledger, ...options }: ParsedOptions, program: Command) => {
+        checkListeners(listener ?? [], program);
+        const said = { ...options, ...(metrics ? {} : { metrics }), ...(ledger ? {} : { ledger }) };
+        found({ command: 'start', options: { ...said, listeners: listener } });
+      },
+    );
 }
 
-interface ParsedOptions extends Omit<StartOptions, 'listeners' | 'metrics'> {
-  /** Without the flag it is true, whatever the configuration says. */
+interface ParsedOptions extends Omit<StartOptions, 'listeners' | 'metrics' | 'ledger'> {
+  /** Without the flags both are true, whatever the configuration says. */
   readonly metrics: boolean;
+  readonly ledger: boolean;
   readonly listener?: readonly string[];
 }
 

@@ -5,9 +5,11 @@ import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
 import { composeAccess } from './access-compose.ts';
 import {
   type Config,
+  DEFAULT_DROPS,
   DEFAULT_LOG,
   DEFAULT_METRICS,
   DEFAULT_STORAGE,
+  type DropsConfig,
   freeze,
   type LogConfig,
   type MetricsConfig,
@@ -37,6 +39,7 @@ import {
 import { formatListenerUrl, type ListenerAddress, parseListenerUrl } from './listener-url.ts';
 import { named, type RawConfig, type RawTable } from './raw.ts';
 import {
+  DROPS_SETTINGS,
   LIMIT_SETTINGS,
   LOG_SETTINGS,
   METRICS_SETTINGS,
@@ -56,6 +59,10 @@ export function compose(raw: RawConfig, base: string): Config {
       ...DEFAULT_STORAGE,
       ...(named(STORAGE_SETTINGS, storage, base) as Partial<StorageConfig>),
       options: (storage.options ?? {}) as Readonly<Record<string, unknown>>,
+    },
+    drops: {
+      ...DEFAULT_DROPS,
+      ...(named(DROPS_SETTINGS, raw.drops, base) as Partial<DropsConfig>),
     },
     log: { ...DEFAULT_LOG, ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>) },
     metrics: {

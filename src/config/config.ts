@@ -35,6 +35,12 @@ export interface StorageConfig {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** What is remembered of lost messages. */
+export interface DropsConfig {
+  readonly ledger: boolean;
+  readonly ledgerMax: number;
+}
+
 /** Other bounds for the queues of some clients; see `QueueRule`. */
 export interface QueueConfig {
   readonly clientId?: string;
@@ -65,6 +71,7 @@ export interface Config {
   readonly limits: Limits;
   readonly queues: readonly QueueConfig[];
   readonly storage: StorageConfig;
+  readonly drops: DropsConfig;
   readonly log: LogConfig;
   readonly metrics: MetricsConfig;
   /** The configuration file, when secrets stand in it. */
@@ -74,6 +81,8 @@ export interface Config {
 export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'auto' };
 
 export const DEFAULT_METRICS: MetricsConfig = { enabled: true, compat: [] };
+
+export const DEFAULT_DROPS: DropsConfig = { ledger: true, ledgerMax: 256 };
 
 export const DEFAULT_STORAGE: StorageConfig = {
   type: 'lmdb',
@@ -98,6 +107,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   limits: DEFAULT_LIMITS,
   queues: [],
   storage: DEFAULT_STORAGE,
+  drops: DEFAULT_DROPS,
   log: DEFAULT_LOG,
   metrics: DEFAULT_METRICS,
   secretsIn: null,

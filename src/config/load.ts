@@ -35,6 +35,8 @@ export interface Overrides {
   readonly store?: string;
   readonly strictStore?: boolean;
   readonly metrics?: boolean;
+  /** Whether the latest lost messages are kept. */
+  readonly ledger?: boolean;
 }
 
 export interface LoadedConfig {
@@ -158,7 +160,7 @@ function mergeFlags(
   workingFolder: string,
   origins: Origins,
 ): void {
-  const { listeners, logLevel, data, store, strictStore, metrics } = overrides;
+  const { listeners, logLevel, data, store, strictStore, metrics, ledger } = overrides;
   if (listeners !== undefined) {
     const flags = listeners.map((url) => readListenerFlag(url, workingFolder));
     const wrong = flags.filter((flag) => typeof flag === 'string');
@@ -176,6 +178,7 @@ function mergeFlags(
   mergeFlag(raw, ['storage', 'path'], data, '--data', origins);
   mergeFlag(raw, ['storage', 'strict'], strictStore, '--strict-store', origins);
   mergeFlag(raw, ['metrics', 'enabled'], metrics, '--no-metrics', origins);
+  mergeFlag(raw, ['drops', 'ledger'], ledger, '--no-ledger', origins);
   mergeFlag(raw, ['log', 'level'], logLevel, '--log-level', origins);
 }
 

@@ -20,6 +20,7 @@ export interface RawConfig {
   readonly limits?: RawTable;
   readonly queues?: readonly RawTable[];
   readonly storage?: RawTable;
+  readonly drops?: RawTable;
   readonly log?: RawTable;
   readonly metrics?: RawTable;
 }

@@ -3,7 +3,13 @@
 
 import type { Limits } from '../core/limits.ts';
 import { QUEUE_POLICIES } from '../core/queue-rules.ts';
-import type { LogConfig, MetricsConfig, QueueConfig, StorageConfig } from './config.ts';
+import type {
+  DropsConfig,
+  LogConfig,
+  MetricsConfig,
+  QueueConfig,
+  StorageConfig,
+} from './config.ts';
 import {
   choice,
   count,
@@ -63,6 +69,17 @@ export const STORAGE_SETTINGS: Settings<Omit<StorageConfig, 'options'>> = {
   bytesMax: size(0, TIB, 'Room that the store may take; 0 sets no limit.'),
   strict: flag(
     'Whether a damaged store keeps the server from starting, instead of being set aside.',
+  ),
+};
+
+export const DROPS_SETTINGS: Settings<DropsConfig> = {
+  ledger: flag(
+    'Whether the latest lost messages can be looked up (`iothub drops`). Their numbers are counted all the same.',
+  ),
+  ledgerMax: count(
+    1,
+    4_096,
+    'How many of each reason, about 100 bytes each; what follows with the same client and topic counts as one.',
   ),
 };
 

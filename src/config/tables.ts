@@ -23,6 +23,7 @@ import {
 } from './rule-settings.ts';
 import type { Setting } from './setting.ts';
 import {
+  DROPS_SETTINGS,
   keyOf,
   LIMIT_SETTINGS,
   LOG_SETTINGS,
@@ -76,6 +77,7 @@ export const ROOT = table(
     limits: table('table', LIMIT_SETTINGS),
     queues: table('array', QUEUE_SETTINGS),
     storage: table('table', STORAGE_SETTINGS, { options: table('free', {}) }),
+    drops: table('table', DROPS_SETTINGS),
     log: table('table', LOG_SETTINGS),
     metrics: table('table', METRICS_SETTINGS),
   },

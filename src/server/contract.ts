@@ -1,5 +1,6 @@
 // What admin, extensions and cluster may see of the server: plain values, counted from the structures when asked.
 
+import type { DropControl } from './contract/drops.ts';
 import type { MetricsControl } from './contract/metrics.ts';
 
 /** Everything that can be counted, as of now. */
@@ -140,6 +141,7 @@ export interface AclAnswer {
 }
 
 export interface ServerControl {
+  readonly drops: DropControl;
   /** null: they are switched off. */
   readonly metrics: MetricsControl | null;
   /** null: this server has no users in its store. */

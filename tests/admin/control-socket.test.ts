@@ -23,6 +23,9 @@ const BAN: ControlledBan = {
 const REPORT = { changes: ['c'], ended: 1, muted: 2, afterRestart: [], problems: [] };
 const ANSWER = { isAllowed: true, source: 's', rule: null, file: null, line: null, reason: 'r' };
 
+const TOTALS = { total: 0, reasons: [], ledgerMax: 1 };
+const DROPS = { items: [], next: null };
+
 /** Remembers what it was asked, and answers the same to all. */
 class Control {
   readonly calls: unknown[][] = [];
@@ -57,6 +60,7 @@ class Control {
         add: does('bans.add', { ban: BAN, kicked: 3 }),
         remove: does('bans.remove', true),
       },
+      drops: { totals: does('drops.totals', TOTALS), list: does('drops.list', DROPS) },
       reload: does('reload', REPORT),
       explain: does('explain', ANSWER),
     };

@@ -19,6 +19,10 @@ const NOTHING_TO_DO: ServerControl = {
     add: () => Promise.reject(new ControlError('invalid', 'no')),
     remove: async () => false,
   },
+  drops: {
+    totals: async () => ({ total: 0, reasons: [], ledgerMax: 1 }),
+    list: async () => ({ items: [], next: null }),
+  },
   reload: async () => ({ changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] }),
   explain: () => Promise.reject(new ControlError('failed', 'no')),
 };

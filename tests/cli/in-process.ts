@@ -7,13 +7,19 @@ import { type Outcome, ROOT } from './command.ts';
 
 type Run = (line: unknown, version: string) => Promise<number>;
 
+/** Where the commands are that are no matter of access. */
+const RUNS: Readonly<Record<string, readonly [file: string, name: string]>> = {
+  users: ['commands/users.js', 'runUsers'],
+  drops: ['commands/drops.js', 'runDrops'],
+};
+
 /** A function of a built file. */
 async function built<T>(file: string, name: string): Promise<T> {
   const exports = (await import(path.join(ROOT, 'dist/cli', file))) as Record<string, T>;
   return exports[name];
 }
 
-/** `iothub users`, `acl`, `ban` or `reload` with these arguments; not two at a time. */
+/** `iothub users`, `drops`, `acl`, `ban` or `reload` with these arguments; not two at a time. */
 export async function inProcess(...args: string[]): Promise<Outcome> {
   const parse = await built<(argv: readonly string[]) => { command: string }>(
     'options.js',
@@ -28,10 +34,8 @@ export async function inProcess(...args: string[]): Promise<Outcome> {
   );
   try {
     const line = parse(args);
-    const run =
-      line.command === 'users'
-        ? await built<Run>('commands/users.js', 'runUsers')
-        : await built<Run>('commands/access.js', 'runAccess');
+    const [file, name] = RUNS[line.command] ?? ['commands/access.js', 'runAccess'];
+    const run = await built<Run>(file, name);
     return { exitCode: await run(line, '0.0.0'), ...said };
   } finally {
     for (const spy of spies) spy.mockRestore();

@@ -42,6 +42,7 @@ describe('a configuration that is right', () => {
         strict: false,
         options: {},
       },
+      drops: { ledger: true, ledgerMax: 256 },
       log: { level: 'info', format: 'auto' },
       metrics: { enabled: true, compat: [] },
       secretsIn: null,

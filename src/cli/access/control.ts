@@ -28,6 +28,7 @@ import {
   type ServerControl,
   type UserControl,
 } from '../../server/contract.ts';
+import { dropControl } from '../../server/drop-control.ts';
 import type { Server } from '../../server/server.ts';
 import { StoreError } from '../../storage/store-folder/store-error.ts';
 import type { Reload } from '../reload.ts';
@@ -45,6 +46,7 @@ export function serverControl(
     metrics,
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
+    drops: dropControl(server.drops),
     reload: (request) => reload.run(request),
     explain: (question) => explain(access.options, question, knownOf(question, server, access)),
   };

@@ -51,6 +51,7 @@ export async function start(
     queueRules: config.queues.map(ruleOf),
     quotas: quotaRules(config),
     guard,
+    drops: config.drops,
     prepareAccess: (tables) => access.prepare(config, tables),
   });
   access.attach(server);
