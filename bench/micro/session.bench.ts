@@ -1,7 +1,7 @@
 // What the way of a message through the server costs without a socket: PUBLISH in, routed, delivered to online sessions, out, and
 // the acknowledgements of both sides. Nanoseconds per delivered message, over pipes in memory, in batches as a busy socket
 // brings them. What the clients of this benchmark do themselves is measured and taken off. `npm run bench:micro -- session
-// [memory|delivery|quotas|access]`.
+// [memory|delivery|quotas|access|ledger]`.
 
 import type { Authorizer } from '../../src/auth/auth.ts';
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts';
@@ -162,15 +162,16 @@ async function measure(
       }
     }
   };
-  await send(Math.ceil(WARM_UP_BATCHES / subscribers) + 50);
-  const batches = Math.ceil(BATCHES / Math.sqrt(subscribers));
+  const deliveries = Math.max(1, subscribers); // to nobody counts as one
+  await send(Math.ceil(WARM_UP_BATCHES / deliveries) + 50);
+  const batches = Math.ceil(BATCHES / Math.sqrt(deliveries));
   const times: number[] = [];
   for (let i = 0; i < ROUNDS; i++) {
     clientNs = 0n;
     const start = process.hrtime.bigint();
     await send(batches);
     const elapsed = process.hrtime.bigint() - start - clientNs;
-    times.push(Number(elapsed) / (batches * BATCH * subscribers));
+    times.push(Number(elapsed) / (batches * BATCH * deliveries));
   }
   server.abort();
   await server.stop();
@@ -267,6 +268,25 @@ async function benchAccess(): Promise<void> {
   }
 }
 
+/** The ledger of lost messages, which is asked nothing while nothing is lost. */
+const LEDGER: Readonly<Record<string, ServerOptions>> = {
+  'no ledger': { drops: { ledger: false } },
+  ledger: {},
+};
+
+async function benchLedger(): Promise<void> {
+  console.log(`\nlost messages, ns per message: ${Object.keys(LEDGER).join(' | ')}`);
+  for (const [name, qos, subscribers, topics] of [
+    ['QoS 0, 1 subscriber, none lost', 0, 1, 1],
+    ['QoS 1, 1 subscriber, none lost', 1, 1, 1],
+    ['QoS 1, for nobody, 1 topic', 1, 0, 1],
+    ['QoS 1, for nobody, 100 topics', 1, 0, 100],
+  ] as const) {
+    const least = await inTurns(Object.values(LEDGER), qos, subscribers, topics);
+    console.log(`  ${name.padEnd(34)} ${least.map(round).join(' | ')}`);
+  }
+}
+
 const REMEMBERING = 5_000;
 
 function heapUsed(): number {
@@ -302,6 +322,7 @@ const SUITES = {
   delivery: benchDelivery,
   quotas: benchQuotas,
   access: benchAccess,
+  ledger: benchLedger,
 } as const;
 
 const wanted = process.argv.slice(2);
