@@ -196,24 +196,35 @@ export class Broker implements ConnectionOwner, Gate {
   }
 
   onClosed(connection: Connection): void {
-    const { clock, logger } = this.#context;
     this.#waiting.delete(connection);
     this.#asked.delete(connection);
     this.#connected.delete(connection);
     const { client, stream } = connection;
-    const fields = {
-      clientId: client?.clientId ?? null,
-      remote: formatPeer(stream.remoteAddress, stream.remotePort),
-      reason: connection.closeReason,
-      durationMs: Math.round(clock.now() - connection.openedAtMs),
-      bytesReceived: connection.bytesReceived,
-      bytesSent: connection.writer.bytesSent,
-    };
-    if (client !== null) logger.info(fields, 'client disconnected');
-    else if (connection.isExplained) logger.debug(fields, STRANGER);
-    else if (connection.bytesReceived > 0) this.#logStranger(fields, stream.remoteAddress);
-    else logger.debug(fields, 'connection closed before its first byte');
+    if (client === null) this.#tellOfStranger(connection);
     this.release(stream.remoteAddress);
+  }
+
+  /** One that was never let in: of the others the session layer tells. */
+  #tellOfStranger({
+    bytesReceived,
+    departure,
+    isExplained,
+    openedAtMs,
+    stream,
+    writer,
+  }: Connection): void {
+    const { clock, logger } = this.#context;
+    const fields = {
+      remote: formatPeer(stream.remoteAddress, stream.remotePort),
+      listener: this.name,
+      reason: departure?.reason ?? '',
+      durationMs: Math.round(clock.now() - openedAtMs),
+      bytesReceived,
+      bytesSent: writer.bytesSent,
+    };
+    if (isExplained) logger.debug(fields, STRANGER);
+    else if (bytesReceived > 0) this.#logStranger(fields, stream.remoteAddress);
+    else logger.debug(fields, 'connection closed before its first byte');
   }
 
   /** A line for each way in which connections of an address fail. */

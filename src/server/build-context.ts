@@ -22,6 +22,7 @@ import { RetainedStore } from '../router/retained.ts';
 import { Router } from '../router/router.ts';
 import { SHARED_STRATEGIES } from '../router/shared-subscription.ts';
 import { Access, Authentication } from '../session/access.ts';
+import { ConnectionLog } from '../session/connection-log.ts';
 import type { Context } from '../session/context.ts';
 import { DenialLog } from '../session/denial-log.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
@@ -57,6 +58,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     drops,
     metrics,
     logger,
+    connectionLog: new ConnectionLog(logger, wheel, options.connectionLog),
     refusalLog: new RefusalLog(logger, wheel),
     registry,
     authentication: new Authentication(options.authenticator ?? null),

@@ -11,6 +11,7 @@ import type { QuotaRule } from '../core/quota-rules.ts';
 import type { Cancellable } from '../lib/clock.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
 import { isServerDisconnectCode } from '../protocol/reason-code-table.ts';
+import type { ConnectionLogOptions } from '../session/connection-log.ts';
 import type { Context } from '../session/context.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import { LoopLag } from '../transport/loop-lag.ts';
@@ -221,6 +222,11 @@ export class Server {
     return setQuotas(this.#context, this.#registry, rules);
   }
 
+  /** How many clients that come and go have a line of the log each, from now on. */
+  setConnectionLog(options: ConnectionLogOptions): void {
+    this.#context.connectionLog.options = options;
+  }
+
   /** Reads the certificates of all listeners again; those that are wrong stay as they were, and the log says why. */
   reloadCertificates(): Promise<void> {
     return this.#listeners.reloadCertificates();
@@ -354,7 +360,9 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, denials, guard, logger, quotas, refusalLog, wheel } = this.#context;
+    const { commits, connectionLog, denials, guard, logger, quotas, refusalLog, wheel } =
+      this.#context;
+    connectionLog.close();
     denials.close();
     guard?.close();
     quotas.close();

@@ -23,6 +23,7 @@ import type { Router } from '../router/router.ts';
 import type { Access, Authentication } from './access.ts';
 import type { ConnectGuard } from './connect-guard.ts';
 import type { Connection } from './connection.ts';
+import type { ConnectionLog } from './connection-log.ts';
 import type { DenialLog } from './denial-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
 import type { Session } from './session.ts';
@@ -72,6 +73,8 @@ export interface Context {
   readonly drops: Drops;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Clients that connect and disconnect, a line each. */
+  readonly connectionLog: ConnectionLog;
   /** For lines that strangers cause. */
   readonly refusalLog: RefusalLog;
   readonly alarms: Alarms;

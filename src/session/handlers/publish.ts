@@ -15,6 +15,7 @@ import { checkUtf8 } from '../../protocol/utf8.ts';
 import type { Subscriber } from '../../router/subscription.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
+import { byServer } from '../departure.ts';
 import { distribute } from '../distribute.ts';
 import { isPending, park, verdictOf } from '../parking.ts';
 import { mayRetain, tellOver } from '../quota.ts';
@@ -36,6 +37,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
   );
   view.isOwn = framer.isOwn;
   metrics.publishReceived[view.qos]++;
+  connection.messagesReceived++;
   const topic = topicOf(connection, view);
   if (view.qos > limits.qosMax) return ReasonCode.QoSNotSupported; // [MQTT-3.2.2-11]
   if (view.retain && !limits.retainAvailable) return ReasonCode.RetainNotSupported; // [MQTT-3.2.2-14]
@@ -276,12 +278,14 @@ function refuse(
     reasonCode === ReasonCode.ImplementationSpecificError
   ) {
     // Nobody said that it may not; acknowledged it would be lost, so its publisher keeps it, and comes back with it.
-    connection.closeLater(FAILING_CLOSE_MS, 'nobody could say whether a message was allowed');
+    const reason = 'nobody could say whether a message was allowed';
+    connection.closeLater(FAILING_CLOSE_MS, byServer(reason, ReasonCode.ServerBusy));
     return ReasonCode.Success;
   }
   const isHarmless = qos === 0 && reason === DropReason.Quota; // nobody waits to hear of it
   if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect' && !isHarmless) {
-    connection.close(`a message was refused: ${reasonCodeName(reasonCode)}`);
+    const reason = `a message was refused: ${reasonCodeName(reasonCode)}`;
+    connection.close(byServer(reason, reasonCode));
     return ReasonCode.Success;
   }
   acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
@@ -328,7 +332,8 @@ function refuseForStore(connection: Connection, message: Message, packetId: numb
   drops.drop(DropReason.StoreFailing, connection.client?.clientId ?? null, message.topic.name);
   if (message.qos === 0) return ReasonCode.Success;
   if (connection.version !== 5) {
-    connection.closeLater(FAILING_CLOSE_MS, 'the store cannot be written');
+    const ending = byServer('the store cannot be written', ReasonCode.QuotaExceeded);
+    connection.closeLater(FAILING_CLOSE_MS, ending);
     return ReasonCode.Success;
   }
   const type = message.qos === 1 ? PacketType.Puback : PacketType.Pubrec;
