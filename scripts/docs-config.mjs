@@ -41,8 +41,15 @@ const {
 } = await import('../dist/config/listener-settings.js');
 const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RULE_SETTINGS } =
   await import('../dist/config/rule-settings.js');
-const { LIMIT_SETTINGS, LOG_SETTINGS, METRICS_SETTINGS, QUEUE_SETTINGS, STORAGE_SETTINGS, keyOf } =
-  await import('../dist/config/settings.js');
+const {
+  LIMIT_SETTINGS,
+  LOG_LEVEL_SETTINGS,
+  LOG_SETTINGS,
+  METRICS_SETTINGS,
+  QUEUE_SETTINGS,
+  STORAGE_SETTINGS,
+  keyOf,
+} = await import('../dist/config/settings.js');
 
 const INTRODUCTION = `# Configuration
 
@@ -422,7 +429,18 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     STORAGE_SETTINGS,
     DEFAULT_CONFIG.storage,
   ),
-  section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log),
+  section(
+    '`[log]`',
+    'What it says: [log-events.md](log-events.md); how to use it: [logs.md](logs.md). All but `format` and `file` changes with a reload.',
+    LOG_SETTINGS,
+    DEFAULT_CONFIG.log,
+  ),
+  section(
+    '`[log.levels]`',
+    'A level of its own for a part of the server.',
+    LOG_LEVEL_SETTINGS,
+    'as `level`',
+  ),
   section(
     '`[metrics]`',
     'Figures for Prometheus ([metrics.md](metrics.md)).',

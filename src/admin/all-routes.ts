@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
+import { addLogRoutes } from './log-routes.ts';
 import { addMetricsRoute } from './metrics-routes.ts';
 import { addAccessRoutes, addBanRoutes, addUserRoutes } from './routes.ts';
 
@@ -11,4 +12,5 @@ export function addAllRoutes(app: FastifyInstance, control: ServerControl, logge
   addBanRoutes(app, control, logger);
   addAccessRoutes(app, control);
   addMetricsRoute(app, control);
+  addLogRoutes(app, control, logger);
 }

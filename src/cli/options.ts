@@ -12,6 +12,7 @@ import {
   addReloadCommand,
 } from './access-lines.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
+import { addLogCommand, type LogLine } from './log-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
@@ -56,6 +57,7 @@ export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
   | AccessLine
   | InitLine
+  | LogLine
   | PasswdLine
   | ToolLine
   | UsersLine;
@@ -110,6 +112,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addAclCommands(program, found);
   addBanCommands(program, found);
   addReloadCommand(program, found);
+  addLogCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -132,6 +135,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'acl',
         'ban',
         'reload',
+        'log',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')

@@ -38,6 +38,7 @@ import { formatListenerUrl, type ListenerAddress, parseListenerUrl } from './lis
 import { named, type RawConfig, type RawTable } from './raw.ts';
 import {
   LIMIT_SETTINGS,
+  LOG_LEVEL_SETTINGS,
   LOG_SETTINGS,
   METRICS_SETTINGS,
   QUEUE_SETTINGS,
@@ -57,7 +58,11 @@ export function compose(raw: RawConfig, base: string): Config {
       ...(named(STORAGE_SETTINGS, storage, base) as Partial<StorageConfig>),
       options: (storage.options ?? {}) as Readonly<Record<string, unknown>>,
     },
-    log: { ...DEFAULT_LOG, ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>) },
+    log: {
+      ...DEFAULT_LOG,
+      ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>),
+      levels: named(LOG_LEVEL_SETTINGS, raw.log?.levels as RawTable | undefined, base),
+    },
     metrics: {
       ...DEFAULT_METRICS,
       ...(named(METRICS_SETTINGS, raw.metrics, base) as Partial<MetricsConfig>),

@@ -25,6 +25,7 @@ import type { Setting } from './setting.ts';
 import {
   keyOf,
   LIMIT_SETTINGS,
+  LOG_LEVEL_SETTINGS,
   LOG_SETTINGS,
   METRICS_SETTINGS,
   QUEUE_SETTINGS,
@@ -76,8 +77,8 @@ export const ROOT = table(
     limits: table('table', LIMIT_SETTINGS),
     queues: table('array', QUEUE_SETTINGS),
     storage: table('table', STORAGE_SETTINGS, { options: table('free', {}) }),
-    log: table('table', LOG_SETTINGS),
     metrics: table('table', METRICS_SETTINGS),
+    log: table('table', LOG_SETTINGS, { levels: table('table', LOG_LEVEL_SETTINGS) }),
   },
 );
 

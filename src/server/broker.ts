@@ -74,8 +74,8 @@ export class Broker implements ConnectionOwner, Gate {
     this.ruleName = name;
     this.#admission = admission;
     this.#signal = signal;
-    const { clock, logger, wheel } = context;
-    this.#log = new RefusalLog(logger, wheel);
+    const { clock, logs, wheel } = context;
+    this.#log = new RefusalLog(logs.transport, wheel);
     this.#control = new AcceptControl(acceptLimits, () => clock.now(), admission.lag);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -213,7 +213,8 @@ export class Broker implements ConnectionOwner, Gate {
     stream,
     writer,
   }: Connection): void {
-    const { clock, logger } = this.#context;
+    const { clock, logs } = this.#context;
+    const logger = logs.transport;
     const fields = {
       remote: formatPeer(stream.remoteAddress, stream.remotePort),
       listener: this.name,
@@ -238,12 +239,10 @@ export class Broker implements ConnectionOwner, Gate {
     for (const connection of [...this.#waiting, ...this.#connected]) {
       const objection = connection.stream.certificate?.objection() ?? null;
       if (objection === null) continue;
-      const { logger } = this.#context;
       const { subject } = connection.stream.certificate ?? {};
-      logger.info(
-        { clientId: connection.client?.clientId ?? null, subject },
-        `a client is ended: ${objection}`,
-      );
+      const clientId = connection.client?.clientId ?? null;
+      const sentence = `a client is ended: ${objection}`;
+      this.#log.info(`${clientId} ${subject}`, { clientId, subject }, sentence);
       connection.disconnect(ReasonCode.NotAuthorized, objection);
     }
   }

@@ -5,7 +5,7 @@ import { BufferPool } from '../core/buffer-pool.ts';
 import { Commits } from '../core/commits.ts';
 import { Drops } from '../core/drop.ts';
 import type { Limits } from '../core/limits.ts';
-import { guarded, SILENT } from '../core/logger.ts';
+import { guarded, moduleLoggers, SILENT } from '../core/logger.ts';
 import { Metrics } from '../core/metrics.ts';
 import { QueueRules } from '../core/queue-rules.ts';
 import { Quotas } from '../core/quotas.ts';
@@ -32,14 +32,16 @@ import type { Registry } from './registry.ts';
 
 export function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {
   const clock = options.clock ?? SYSTEM_CLOCK;
-  const logger = options.logger === undefined ? SILENT : guarded(options.logger);
+  const logs = moduleLoggers(options.logger === undefined ? SILENT : guarded(options.logger));
+  const logger = logs.session;
   const wheel = new TimerWheel(clock);
   const tick = new Tick();
   const metrics = new Metrics();
+  const refusalLog = new RefusalLog(logs.access, wheel);
   const drops = new Drops();
   drops.onListenerError = (error) =>
-    logger.error({ error: String(error) }, 'the listener of lost messages failed');
-  const alarms = new Alarms(clock, logger);
+    refusalLog.error('', { error: String(error) }, 'the listener of lost messages failed');
+  const alarms = new Alarms(clock, logs.server);
   const access = new Access(options.authorizer ?? null, options.accessRules);
   const quotas = new Quotas(wheel, logger, options.quotas);
   const { storage } = options;
@@ -58,12 +60,13 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     drops,
     metrics,
     logger,
+    logs,
     connectionLog: new ConnectionLog(logger, wheel, options.connectionLog),
-    refusalLog: new RefusalLog(logger, wheel),
+    refusalLog,
     registry,
     authentication: new Authentication(options.authenticator ?? null),
     access,
-    denials: new DenialLog(access, logger, wheel),
+    denials: new DenialLog(access, logs.access, wheel),
     guard: options.guard ?? null,
     alarms,
     queueRules: new QueueRules(limits, options.queueRules),
@@ -72,7 +75,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     commits:
       storage === undefined
         ? null
-        : new Commits(storage, clock, tick, wheel, metrics, alarms, logger),
+        : new Commits(storage, clock, tick, wheel, metrics, alarms, logs.storage),
     encodeOnce: new EncodeOnce(),
     publishView: new PublishView(),
     message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),

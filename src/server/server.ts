@@ -308,9 +308,9 @@ export class Server {
   }
 
   async #prepareAccess(): Promise<void> {
-    const { commits, guard, logger, metrics, refusalLog } = this.#context;
+    const { commits, guard, logs, metrics, refusalLog } = this.#context;
     const table = (name: string) => (commits === null ? null : storeTable(commits, name));
-    await guard?.open({ logger, metrics, refusalLog, table });
+    await guard?.open({ logger: logs.access, metrics, refusalLog, table });
     const { authorizer, prepareAccess } = this.#options;
     const access = await prepareAccess?.({ table });
     if (access === undefined && authorizer === undefined) return;
@@ -360,7 +360,7 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, connectionLog, denials, guard, logger, quotas, refusalLog, wheel } =
+    const { commits, connectionLog, denials, guard, logs, quotas, refusalLog, wheel } =
       this.#context;
     connectionLog.close();
     denials.close();
@@ -370,7 +370,7 @@ export class Server {
     try {
       if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());
     } catch (error) {
-      logger.error({ error: String(error) }, 'the store could not be closed');
+      logs.storage.error({ error: String(error) }, 'the store could not be closed');
     }
     wheel.close();
   }

@@ -19,7 +19,7 @@ export interface ConnectionLogOptions {
   readonly isFollowed?: (clientId: string) => boolean;
 }
 
-export const DEFAULT_CONNECTION_LOG: ConnectionLogOptions = {
+const DEFAULT_CONNECTION_LOG: ConnectionLogOptions = {
   connections: 'all',
   connectionsRate: 200,
 };

@@ -17,9 +17,11 @@ import type { ConnectionOwner, Context } from './context.ts';
 import { byServer, byStream, CLIENT_CLOSED, Departure, type Ending } from './departure.ts';
 import { dispatch } from './dispatch.ts';
 import type { EnhancedAuthentication } from './enhanced-auth.ts';
+import { tellFault } from './faults.ts';
 import { IdentityExpiry } from './identity-expiry.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { Newcomer } from './newcomer.ts';
+import { logPacket } from './packet-line.ts';
 import type { ConnectionQuota } from './quota.ts';
 import { Reading } from './reading.ts';
 import { identify } from './reauthorize.ts';
@@ -170,7 +172,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   #decode(): void {
     const { framer, writer } = this;
-    const { limits, tick } = this.context;
+    const { limits, logger, tick } = this.context;
+    const isTold = logger.isLevelEnabled?.('debug') === true;
     this.#isDecoding = true;
     try {
       while (!this.#reading.isPaused) {
@@ -179,6 +182,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
         if (this.#reading.isPaused || !framer.next()) break;
         this.keepAlive.onPacket(this.lastReceivedMs);
         this.lastPacketMs = this.lastReceivedMs;
+        if (isTold) logPacket(this, framer);
         const reasonCode = dispatch(this, framer);
         if (reasonCode >= ReasonCode.UnspecifiedError) this.disconnect(reasonCode);
         if (this.state >= ConnectionState.Closing) break;
@@ -202,7 +206,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   /** Something was thrown while one of its packets was handled: a ProtocolError is the client's doing, the rest ours. */
   onError(error: unknown): void {
-    const { logger, metrics } = this.context;
+    const { metrics } = this.context;
     this.isExplained = true;
     if (error instanceof ProtocolError) {
       metrics.protocolErrors++;
@@ -211,10 +215,10 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
       return;
     }
     if (error instanceof AssertionFailure) metrics.assertionFailures++;
-    logger.error(
-      { clientId: this.client?.clientId ?? null, error: (error as Error).stack ?? String(error) },
-      'an error of the server’s own ended this connection; please report it',
-    );
+    const who = { clientId: this.client?.clientId ?? '', remoteAddress: this.stream.remoteAddress };
+    const stack = { error: (error as Error).stack ?? String(error) };
+    const sentence = 'an error of the server’s own ended this connection; please report it';
+    tellFault(this.context, who, stack, sentence);
     this.fail(ReasonCode.UnspecifiedError, 'an error of the server');
   }
 

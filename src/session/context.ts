@@ -5,7 +5,7 @@ import type { BufferPool } from '../core/buffer-pool.ts';
 import type { Commits } from '../core/commits.ts';
 import type { Drops } from '../core/drop.ts';
 import type { Limits } from '../core/limits.ts';
-import type { Logger } from '../core/logger.ts';
+import type { Logger, ModuleLoggers } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { QueueRules } from '../core/queue-rules.ts';
 import type { Quotas } from '../core/quotas.ts';
@@ -72,7 +72,10 @@ export interface Context {
   readonly retained: RetainedStore;
   readonly drops: Drops;
   readonly metrics: Metrics;
+  /** Of sessions and their connections. */
   readonly logger: Logger;
+  /** Of the other parts of the server. */
+  readonly logs: ModuleLoggers;
   /** Clients that connect and disconnect, a line each. */
   readonly connectionLog: ConnectionLog;
   /** For lines that strangers cause. */

@@ -15,6 +15,7 @@ import { type Admitted, isOwner } from './admission.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
 import { byServer } from './departure.ts';
+import { tellFault } from './faults.ts';
 import { isOverQuota } from './quota.ts';
 import { refuseConnect } from './refuse.ts';
 import { Session, sessionIdOf } from './session.ts';
@@ -100,7 +101,7 @@ function answer(
   connack: ConnackPacket,
   commit: number,
 ): void {
-  const { clock, logger } = connection.context;
+  const { clock } = connection.context;
   try {
     const isSent = connection.writer.sendWhenDurable(connack, commit, () =>
       session.resume(clock.now()),
@@ -111,10 +112,8 @@ function answer(
     }
   } catch (error) {
     // Text or data of the authenticator's that no packet can carry: CONNACK is still the first packet. [MQTT-3.2.0-1]
-    logger.error(
-      { clientId: session.clientId, error: String(error) },
-      'CONNACK cannot be encoded: does the authenticator give it something invalid?',
-    );
+    const sentence = 'CONNACK cannot be encoded: does the authenticator give it something invalid?';
+    tellFault(connection.context, session.client, { error: String(error) }, sentence);
     refuseConnect(connection, ReasonCode.UnspecifiedError, 'an error of the server');
   }
 }

@@ -278,14 +278,14 @@ function refuse(
     reasonCode === ReasonCode.ImplementationSpecificError
   ) {
     // Nobody said that it may not; acknowledged it would be lost, so its publisher keeps it, and comes back with it.
-    const reason = 'nobody could say whether a message was allowed';
-    connection.closeLater(FAILING_CLOSE_MS, byServer(reason, ReasonCode.ServerBusy));
+    const why = 'nobody could say whether a message was allowed';
+    connection.closeLater(FAILING_CLOSE_MS, byServer(why, reasonCode));
     return ReasonCode.Success;
   }
   const isHarmless = qos === 0 && reason === DropReason.Quota; // nobody waits to hear of it
   if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect' && !isHarmless) {
-    const reason = `a message was refused: ${reasonCodeName(reasonCode)}`;
-    connection.close(byServer(reason, reasonCode));
+    const why = `a message was refused: ${reasonCodeName(reasonCode)}`;
+    connection.close(byServer(why, reasonCode));
     return ReasonCode.Success;
   }
   acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
