@@ -76,8 +76,8 @@ export function createLog(
     }),
     raise: (request) => levels.raise(request),
     reset: () => levels.reset(),
-    last: (count) => recent.last(count),
-    follow: (onLine) => recent.follow(onLine),
+    last: (count) => recent.last(count).map(harmless),
+    follow: (onLine) => recent.follow((line) => onLine(harmless(line))),
   };
   return { logger, levels, control, reopen: () => Promise.resolve(), flushSync: () => {} };
 }
@@ -97,5 +97,10 @@ function formatOf({ format }: LogConfig, output: LogOutput): (line: string) => s
     const useColour = isTerminal && !process.env.NO_COLOR;
     return (line) => prettyLine(line, useColour);
   }
-  return (line) => `${escapeHarmful(line.trimEnd())}\n`;
+  return harmless;
+}
+
+/** A line of JSON that means the same, and steers no terminal. */
+function harmless(line: string): string {
+  return `${escapeHarmful(line.trimEnd())}\n`;
 }

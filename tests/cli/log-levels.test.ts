@@ -134,6 +134,18 @@ test('who is followed has each packet as a line, with topics and no payload', as
   expect(output.entries.at(-1)?.packet).not.toBe('PINGREQ');
 });
 
+test('whoever looks at lines elsewhere gets them escaped, too', () => {
+  const { log } = make();
+  const seen: string[] = [];
+  const end = log.control.follow((line) => seen.push(line));
+  log.logger.info({ clientId: 'a\u202e\u009b' }, 'm');
+  end();
+  log.logger.info({}, 'unseen');
+  expect(seen).toHaveLength(1);
+  expect(seen[0]).toMatch(/^[\x20-\x7e]*\n$/);
+  expect(log.control.last(2)[0]).toBe(seen[0]);
+});
+
 test('the last lines are kept, oldest first, a bounded number of them', () => {
   const { log } = make();
   for (let i = 0; i < 1_005; i++) log.logger.info({ i }, 'm');
