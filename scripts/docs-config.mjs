@@ -44,6 +44,7 @@ const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RUL
 const {
   DROPS_SETTINGS,
   LIMIT_SETTINGS,
+  LOG_LEVEL_SETTINGS,
   LOG_SETTINGS,
   METRICS_SETTINGS,
   QUEUE_SETTINGS,
@@ -435,7 +436,18 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     DROPS_SETTINGS,
     DEFAULT_CONFIG.drops,
   ),
-  section('`[log]`', 'Goes to stdout.', LOG_SETTINGS, DEFAULT_CONFIG.log),
+  section(
+    '`[log]`',
+    'What it says: [log-events.md](log-events.md); how to use it: [logs.md](logs.md). All but `format` and `file` changes with a reload.',
+    LOG_SETTINGS,
+    DEFAULT_CONFIG.log,
+  ),
+  section(
+    '`[log.levels]`',
+    'A level of its own for a part of the server.',
+    LOG_LEVEL_SETTINGS,
+    'as `level`',
+  ),
   section(
     '`[metrics]`',
     'Figures for Prometheus ([metrics.md](metrics.md)).',

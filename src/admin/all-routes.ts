@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { addDropRoutes } from './drop-routes.ts';
+import { addLogRoutes } from './log-routes.ts';
 import { addMetricsRoute } from './metrics-routes.ts';
 import { addAccessRoutes, addBanRoutes, addUserRoutes } from './routes.ts';
 
@@ -13,4 +14,5 @@ export function addAllRoutes(app: FastifyInstance, control: ServerControl, logge
   addAccessRoutes(app, control);
   addMetricsRoute(app, control);
   addDropRoutes(app, control);
+  addLogRoutes(app, control, logger);
 }

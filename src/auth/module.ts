@@ -119,7 +119,7 @@ async function create(options: Given, shape: Shape): Promise<Readonly<Record<str
       `does not export a function ${shape.create}(options, { logger, clock })`,
     );
   }
-  const services: ModuleServices = { logger: guarded(logger.child({ module: name })), clock };
+  const services: ModuleServices = { logger: guarded(logger.child({ plugin: name })), clock };
   let made: unknown;
   try {
     const making = (async () => make(structuredClone(options.options), services))();

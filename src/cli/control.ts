@@ -109,6 +109,42 @@ function failureOf(error: NodeJS.ErrnoException, folder: string): Error {
   }
 }
 
+/**
+ * Hands what the server says to `onText` as it comes, until it has said all or `signal` ends it. Rejects as `askServer` does.
+ */
+export async function followServer(
+  folder: string,
+  route: string,
+  onText: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await withShortPath(folder, (short) => {
+    const socketPath = path.join(short, CONTROL_NAME);
+    return new Promise<void>((resolve, reject) => {
+      const request = http.request(
+        { socketPath, path: route, agent: false, signal },
+        (response) => {
+          if (response.statusCode !== 200) {
+            reject(
+              new ControlError('unavailable', 'the server does not let the log be followed now'),
+            );
+            request.destroy();
+            return;
+          }
+          response.setEncoding('utf8');
+          response.on('data', onText);
+          response.on('error', () => resolve()); // the server went, or somebody has seen enough
+          response.on('end', resolve);
+        },
+      );
+      request.on('error', (error) => (signal.aborted ? resolve() : reject(error)));
+      request.end();
+    });
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw error instanceof ControlError ? error : failureOf(error, folder);
+  });
+}
+
 interface Question {
   readonly socketPath: string;
   readonly method: string;

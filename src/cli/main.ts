@@ -12,7 +12,7 @@ import { SILENT } from '../core/logger.ts';
 import { StoreError } from '../storage/store-folder/store-error.ts';
 import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
-import { createLogger } from './logger.ts';
+import { openLog } from './logger.ts';
 import { type CommandLine, parseCommandLine } from './options.ts';
 import { type ChosenStorage, chooseStorage } from './storage.ts';
 import { readVersion } from './version.ts';
@@ -43,6 +43,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   if (line.command === 'drops') {
     const { runDrops } = await import('./commands/drops.ts');
     return runDrops(line);
+  }
+  if (line.command === 'log') {
+    const { runLog } = await import('./commands/log.ts');
+    return runLog(line);
   }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
@@ -111,7 +115,12 @@ async function serve(
     return error.problem === 'in-use' ? ExitCode.InUse : ExitCode.Store;
   }
   try {
-    return await start(config, { file, load }, storage, createLogger(config.log), version);
+    const log = await openLog(config.log).catch((error: Error) => error);
+    if (log instanceof Error) {
+      process.stderr.write(`the log file cannot be opened (log.file): ${log.message}\n`);
+      return ExitCode.Config;
+    }
+    return await start(config, { file, load }, storage, log, version);
   } finally {
     await storage.release();
   }

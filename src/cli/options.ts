@@ -13,6 +13,7 @@ import {
 } from './access-lines.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
+import { addLogCommand, type LogLine } from './log-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
@@ -60,6 +61,7 @@ export type CommandLine =
   | AccessLine
   | DropsLine
   | InitLine
+  | LogLine
   | PasswdLine
   | ToolLine
   | UsersLine;
@@ -115,6 +117,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addBanCommands(program, found);
   addReloadCommand(program, found);
   addDropsCommand(program, found);
+  addLogCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -138,6 +141,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'ban',
         'reload',
         'drops',
+        'log',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')

@@ -14,6 +14,7 @@ import { SYSTEM_CLOCK } from '../lib/clock.ts';
 import type { AccessReview } from '../server/access-control.ts';
 import type { ReloadReport, ReloadRequest } from '../server/contract.ts';
 import type { ListenerChanges } from '../server/listeners.ts';
+import type { ServerOptions } from '../server/options.ts';
 import type { Server } from '../server/server.ts';
 import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { ACCESS_AT_START } from './access/configured.ts';
@@ -24,6 +25,7 @@ import { quotaRules } from './access/quotas.ts';
 import { accessFiles, isSame, type Look, lookAt } from './access/rest.ts';
 import { describeBindError } from './bind-error.ts';
 import { listenersOf } from './listeners.ts';
+import type { Log } from './logger.ts';
 
 /** How long files must be at rest before they are read. */
 export interface RestTimes {
@@ -39,7 +41,9 @@ const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 }
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
-const AT_START = ['limits', 'queues', 'storage', 'drops', 'log', 'metrics'] as const;
+const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics'] as const;
+/** Of `[log]`; the rest counts at once. */
+const LOG_AT_START = ['format', 'file'] as const;
 
 /** It could be done, but looks like a mistake. */
 class DoubtfulReload extends Error {
@@ -83,6 +87,8 @@ export interface ReloadParts {
   readonly started: Config;
   readonly source: ConfigSource;
   readonly logger: Logger;
+  /** Its levels, and which clients have lines. */
+  readonly log?: Log;
   /** Default: what is good for people and their editors. */
   readonly times?: RestTimes;
 }
@@ -175,7 +181,7 @@ export class Reload {
   }
 
   async #change({ force }: ReloadRequest, config: Config, next: NextAccess): Promise<Changed> {
-    const { access, guard, logger, server } = this.#parts;
+    const { access, guard, log, logger, server } = this.#parts;
     const { built, changes, doubts } = next;
     let listeners: ListenerChanges;
     try {
@@ -198,6 +204,10 @@ export class Reload {
         { changed: afterRestart },
         'What changed in these parts of the configuration counts only after a restart',
       );
+    }
+    if (log !== undefined) {
+      log.levels.configure(config.log);
+      server.setConnectionLog(connectionLogOf(config, log));
     }
     const review = server.accessReviewed().catch((error: unknown) => {
       logger.error({ error: String(error) }, 'connected clients were not all looked at');
@@ -264,6 +274,9 @@ export class Reload {
     const late: string[] = AT_START.filter(
       (part) => !isDeepStrictEqual(config[part], started[part]),
     );
+    if (LOG_AT_START.some((key) => config.log[key] !== started.log[key])) {
+      late.push('log (format, file)');
+    }
     if (ACCESS_AT_START.some((key) => config.access[key] !== started.access[key])) {
       late.push('access (hash_workers, hash_queue_max, credentials_ttl, credentials_max)');
     }
@@ -276,6 +289,16 @@ export class Reload {
     const message = 'a reload failed: what was in force before still is';
     server.alarms.raise(ALARM, 'warning', message, { problems });
   }
+}
+
+/** Which clients that come and go have a line each. */
+export function connectionLogOf(
+  { log }: Config,
+  { levels }: Log,
+): NonNullable<ServerOptions['connectionLog']> {
+  const { connections, connectionsRate } = log;
+  const isFollowed = (clientId: string): boolean => levels.isFollowed(clientId);
+  return { connections, connectionsRate, isFollowed };
 }
 
 const NEVER_AT_REST =

@@ -41,6 +41,7 @@ import { named, type RawConfig, type RawTable } from './raw.ts';
 import {
   DROPS_SETTINGS,
   LIMIT_SETTINGS,
+  LOG_LEVEL_SETTINGS,
   LOG_SETTINGS,
   METRICS_SETTINGS,
   QUEUE_SETTINGS,
@@ -64,7 +65,11 @@ export function compose(raw: RawConfig, base: string): Config {
       ...DEFAULT_DROPS,
       ...(named(DROPS_SETTINGS, raw.drops, base) as Partial<DropsConfig>),
     },
-    log: { ...DEFAULT_LOG, ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>) },
+    log: {
+      ...DEFAULT_LOG,
+      ...(named(LOG_SETTINGS, raw.log, base) as Partial<LogConfig>),
+      levels: named(LOG_LEVEL_SETTINGS, raw.log?.levels as RawTable | undefined, base),
+    },
     metrics: {
       ...DEFAULT_METRICS,
       ...(named(METRICS_SETTINGS, raw.metrics, base) as Partial<MetricsConfig>),

@@ -1,6 +1,7 @@
 // The configuration as the rest of the program sees it: checked, complete and frozen.
 
 import { DEFAULT_LIMITS, type Limits, type QueuePolicy } from '../core/limits.ts';
+import type { LogLevel, LogModule } from '../core/log-level.ts';
 import {
   type AccessConfig,
   type AuthenticatorConfig,
@@ -15,8 +16,15 @@ import {
 import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
 
 export interface LogConfig {
-  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
-  readonly format: 'auto' | 'pretty' | 'json';
+  readonly level: LogLevel;
+  readonly format: 'auto' | 'pretty' | 'json' | 'mosquitto';
+  /** null: stdout. */
+  readonly file: string | null;
+  readonly connections: 'all' | 'summary';
+  /** Lines a second. */
+  readonly connectionsRate: number;
+  /** Of modules that have another one. */
+  readonly levels: Readonly<Partial<Record<LogModule, LogLevel>>>;
 }
 
 export interface StorageConfig {
@@ -78,7 +86,14 @@ export interface Config {
   readonly secretsIn: string | null;
 }
 
-export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'auto' };
+export const DEFAULT_LOG: LogConfig = {
+  level: 'info',
+  format: 'auto',
+  file: null,
+  connections: 'all',
+  connectionsRate: 200,
+  levels: {},
+};
 
 export const DEFAULT_METRICS: MetricsConfig = { enabled: true, compat: [] };
 

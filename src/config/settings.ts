@@ -2,6 +2,7 @@
 // without a row does not compile. The reference (docs/config.md) is generated from here.
 
 import type { Limits } from '../core/limits.ts';
+import { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from '../core/log-level.ts';
 import { QUEUE_POLICIES } from '../core/queue-rules.ts';
 import type {
   DropsConfig,
@@ -15,6 +16,7 @@ import {
   count,
   durationMs,
   durationSeconds,
+  file,
   flag,
   list,
   modulePath,
@@ -31,11 +33,23 @@ const HOUR_MS = 3_600_000;
 /** Session Expiry Interval of a session that never ends. MQTT 5 §3.1.2.11.2 */
 const NEVER = 0xffff_ffff;
 
-export const LOG_SETTINGS: Settings<LogConfig> = {
-  level: choice(['debug', 'info', 'warn', 'error', 'silent'], 'The least important lines shown.'),
+export const LOG_SETTINGS: Settings<Omit<LogConfig, 'levels'>> = {
+  level: choice(LOG_LEVELS, 'The least important lines shown.'),
   format: choice(
-    ['auto', 'pretty', 'json'],
-    'Lines for people or JSON, one object a line; `auto` is pretty on a terminal and JSON elsewhere.',
+    ['auto', 'pretty', 'json', 'mosquitto'],
+    'Lines for people or JSON, one object a line; `auto` is pretty on a terminal and JSON elsewhere. `mosquitto` has the shapes of Mosquitto’s lines for those who come, go and are refused, as rules of fail2ban know them.',
+  ),
+  file: file(
+    'The file that it goes to; left out, stdout. SIGHUP opens it again, after somebody renamed it.',
+  ),
+  connections: choice(
+    ['all', 'summary'],
+    'A line for each client that connects or disconnects, or only their numbers every ten seconds.',
+  ),
+  connectionsRate: count(
+    1,
+    100_000,
+    'Such lines a second at most; of those beyond only the numbers are told.',
   ),
 };
 
@@ -46,6 +60,20 @@ export const METRICS_SETTINGS: Settings<MetricsConfig> = {
     'Whose names the page has beside its own, so that boards made for those work.',
   ),
 };
+
+const MODULE_MEANINGS: Readonly<Record<LogModule, string>> = {
+  access: 'Of logins, rules, bans and denials.',
+  admin: 'Of commands, the admin API, and what was changed by them.',
+  server: 'Of everything else: start, stop, reload, alarms.',
+  session: 'Of clients that are connected, and their sessions; `debug` has each packet of theirs.',
+  storage: 'Of the store.',
+  transport: 'Of listeners, TLS, WebSocket, proxies, and connections that are no clients yet.',
+};
+
+/** As `[log.levels]` has them. */
+export const LOG_LEVEL_SETTINGS = Object.fromEntries(
+  LOG_MODULES.map((module) => [module, choice(LOG_LEVELS, MODULE_MEANINGS[module])]),
+) as Readonly<Record<LogModule, Setting<LogLevel>>>;
 
 export const STORAGE_SETTINGS: Settings<Omit<StorageConfig, 'options'>> = {
   type: modulePath(

@@ -26,6 +26,7 @@ import {
   DROPS_SETTINGS,
   keyOf,
   LIMIT_SETTINGS,
+  LOG_LEVEL_SETTINGS,
   LOG_SETTINGS,
   METRICS_SETTINGS,
   QUEUE_SETTINGS,
@@ -78,8 +79,8 @@ export const ROOT = table(
     queues: table('array', QUEUE_SETTINGS),
     storage: table('table', STORAGE_SETTINGS, { options: table('free', {}) }),
     drops: table('table', DROPS_SETTINGS),
-    log: table('table', LOG_SETTINGS),
     metrics: table('table', METRICS_SETTINGS),
+    log: table('table', LOG_SETTINGS, { levels: table('table', LOG_LEVEL_SETTINGS) }),
   },
 );
 

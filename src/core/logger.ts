@@ -10,8 +10,27 @@ export interface Logger {
   error(fields: object, message: string): void;
   /** A logger that adds these fields to every line. */
   child(fields: object): Logger;
-  /** Whether a line of this level would be written at all; absent means yes. */
+  /** Whether a line of this level would be written at all; absent: packets are not told one by one. */
   isLevelEnabled?(level: string): boolean;
+}
+
+/** A logger for each part of the server; the levels of a log may differ by part. */
+export interface ModuleLoggers {
+  readonly access: Logger;
+  readonly server: Logger;
+  readonly session: Logger;
+  readonly storage: Logger;
+  readonly transport: Logger;
+}
+
+export function moduleLoggers(logger: Logger): ModuleLoggers {
+  return {
+    access: logger.child({ module: 'access' }),
+    server: logger.child({ module: 'server' }),
+    session: logger.child({ module: 'session' }),
+    storage: logger.child({ module: 'storage' }),
+    transport: logger.child({ module: 'transport' }),
+  };
 }
 
 function ignore(): void {
@@ -45,6 +64,6 @@ export function guarded(logger: Logger): Logger {
     warn: guard('warn'),
     error: guard('error'),
     child: (fields) => guarded(logger.child(fields)),
-    isLevelEnabled: (level) => logger.isLevelEnabled?.(level) ?? true,
+    isLevelEnabled: (level) => logger.isLevelEnabled?.(level) ?? level !== 'debug',
   };
 }

@@ -15,7 +15,7 @@ const OWNER_LINES_MAX = 16;
 const MORE_OF_OWNER = 'more of one address was refused than is told line by line; the last of it';
 
 interface Line {
-  readonly level: 'info' | 'warn';
+  readonly level: 'info' | 'warn' | 'error';
   readonly sentence: string;
   readonly owner: string;
   /** Of the last time. */
@@ -49,6 +49,11 @@ export class RefusalLog implements TimerOwner {
   /** The same about what an operator should look at. */
   warn(key: string, fields: object, sentence: string, owner = ''): void {
     this.#log('warn', key, fields, sentence, owner);
+  }
+
+  /** The same about what is our own fault, or that of who was asked. */
+  error(key: string, fields: object, sentence: string, owner = ''): void {
+    this.#log('error', key, fields, sentence, owner);
   }
 
   /** Whether this sentence about this one was told lately: then it comes again later, with the number of times. */
@@ -92,7 +97,7 @@ export class RefusalLog implements TimerOwner {
     this.#owners.clear();
   }
 
-  #log(level: 'info' | 'warn', key: string, fields: object, sentence: string, owner: string): void {
+  #log(level: Line['level'], key: string, fields: object, sentence: string, owner: string): void {
     const id = idOf(key, sentence);
     const line = this.#lines.get(id);
     if (line !== undefined) {

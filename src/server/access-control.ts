@@ -17,6 +17,7 @@ import {
 import { askAgain, grantOf } from '../session/admission.ts';
 import type { Connection } from '../session/connection.ts';
 import type { Context } from '../session/context.ts';
+import { tellFault } from '../session/faults.ts';
 import { inTime, isDoubt, isPending, verdictOf } from '../session/parking.ts';
 import { reauthorize } from '../session/reauthorize.ts';
 import type { Session } from '../session/session.ts';
@@ -176,7 +177,10 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     });
     const review = { ended, muted, sessions };
     if (ended + muted > 0) {
-      this.#context.logger.warn(review, 'access changed: clients were ended or lost subscriptions');
+      this.#context.logs.access.warn(
+        review,
+        'access changed: clients were ended or lost subscriptions',
+      );
     }
     return review;
   }
@@ -207,7 +211,8 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     if (connection !== null && (isRefused(verdict) || (isOther && triesLeft === 0))) {
       const { clientId, username } = session.client;
       const why = client === null ? NOT_KNOWN : NOT_ALLOWED;
-      this.#context.logger.info(
+      this.#context.refusalLog.info(
+        clientId,
         { clientId, username: username === null ? null : clipName(username), why },
         'a client is ended by new access rules',
       );
@@ -252,8 +257,8 @@ export class AccessControl implements SessionReviewer, TimerOwner {
         const reviewed = await this.#inTime(() => authenticator.review?.(client, isAway) ?? null);
         if (reviewed !== null) return reviewed;
       } catch (error) {
-        const fields = { clientId: client.clientId, error: String(error) };
-        this.#context.logger.error(fields, 'an authenticator failed to review a client');
+        const fields = { error: String(error) };
+        tellFault(this.#context, client, fields, 'an authenticator failed to review a client');
       }
     }
     return null;
@@ -271,8 +276,9 @@ export class AccessControl implements SessionReviewer, TimerOwner {
     try {
       return verdictOf(await this.#inTime(() => authorizer.authorizeConnect?.(client, request)));
     } catch (error) {
-      const fields = { clientId: client.clientId, error: String(error) };
-      this.#context.logger.error(fields, 'the authorizer failed on a client that is connected');
+      const fields = { error: String(error) };
+      const sentence = 'the authorizer failed on a client that is connected';
+      tellFault(this.#context, client, fields, sentence);
       return ReasonCode.ServerUnavailable;
     }
   }

@@ -74,8 +74,8 @@ export class Broker implements ConnectionOwner, Gate {
     this.ruleName = name;
     this.#admission = admission;
     this.#signal = signal;
-    const { clock, logger, wheel } = context;
-    this.#log = new RefusalLog(logger, wheel);
+    const { clock, logs, wheel } = context;
+    this.#log = new RefusalLog(logs.transport, wheel);
     this.#control = new AcceptControl(acceptLimits, () => clock.now(), admission.lag);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -196,24 +196,36 @@ export class Broker implements ConnectionOwner, Gate {
   }
 
   onClosed(connection: Connection): void {
-    const { clock, logger } = this.#context;
     this.#waiting.delete(connection);
     this.#asked.delete(connection);
     this.#connected.delete(connection);
     const { client, stream } = connection;
-    const fields = {
-      clientId: client?.clientId ?? null,
-      remote: formatPeer(stream.remoteAddress, stream.remotePort),
-      reason: connection.closeReason,
-      durationMs: Math.round(clock.now() - connection.openedAtMs),
-      bytesReceived: connection.bytesReceived,
-      bytesSent: connection.writer.bytesSent,
-    };
-    if (client !== null) logger.info(fields, 'client disconnected');
-    else if (connection.isExplained) logger.debug(fields, STRANGER);
-    else if (connection.bytesReceived > 0) this.#logStranger(fields, stream.remoteAddress);
-    else logger.debug(fields, 'connection closed before its first byte');
+    if (client === null) this.#tellOfStranger(connection);
     this.release(stream.remoteAddress);
+  }
+
+  /** One that was never let in: of the others the session layer tells. */
+  #tellOfStranger({
+    bytesReceived,
+    departure,
+    isExplained,
+    openedAtMs,
+    stream,
+    writer,
+  }: Connection): void {
+    const { clock, logs } = this.#context;
+    const logger = logs.transport;
+    const fields = {
+      remote: formatPeer(stream.remoteAddress, stream.remotePort),
+      listener: this.name,
+      reason: departure?.reason ?? '',
+      durationMs: Math.round(clock.now() - openedAtMs),
+      bytesReceived,
+      bytesSent: writer.bytesSent,
+    };
+    if (isExplained) logger.debug(fields, STRANGER);
+    else if (bytesReceived > 0) this.#logStranger(fields, stream.remoteAddress);
+    else logger.debug(fields, 'connection closed before its first byte');
   }
 
   /** A line for each way in which connections of an address fail. */
@@ -227,12 +239,10 @@ export class Broker implements ConnectionOwner, Gate {
     for (const connection of [...this.#waiting, ...this.#connected]) {
       const objection = connection.stream.certificate?.objection() ?? null;
       if (objection === null) continue;
-      const { logger } = this.#context;
       const { subject } = connection.stream.certificate ?? {};
-      logger.info(
-        { clientId: connection.client?.clientId ?? null, subject },
-        `a client is ended: ${objection}`,
-      );
+      const clientId = connection.client?.clientId ?? null;
+      const sentence = `a client is ended: ${objection}`;
+      this.#log.info(`${clientId} ${subject}`, { clientId, subject }, sentence);
       connection.disconnect(ReasonCode.NotAuthorized, objection);
     }
   }

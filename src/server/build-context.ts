@@ -6,7 +6,7 @@ import { Commits } from '../core/commits.ts';
 import { Drops } from '../core/drop.ts';
 import { DropLedger } from '../core/drop-ledger.ts';
 import type { Limits } from '../core/limits.ts';
-import { guarded, SILENT } from '../core/logger.ts';
+import { guarded, moduleLoggers, SILENT } from '../core/logger.ts';
 import { Metrics } from '../core/metrics.ts';
 import { QueueRules } from '../core/queue-rules.ts';
 import { Quotas } from '../core/quotas.ts';
@@ -23,6 +23,7 @@ import { RetainedStore } from '../router/retained.ts';
 import { Router } from '../router/router.ts';
 import { SHARED_STRATEGIES } from '../router/shared-subscription.ts';
 import { Access, Authentication } from '../session/access.ts';
+import { ConnectionLog } from '../session/connection-log.ts';
 import type { Context } from '../session/context.ts';
 import { DenialLog } from '../session/denial-log.ts';
 import { DropLog } from '../session/drop-log.ts';
@@ -33,18 +34,20 @@ import type { Registry } from './registry.ts';
 
 export function buildContext(options: ServerOptions, limits: Limits, registry: Registry): Context {
   const clock = options.clock ?? SYSTEM_CLOCK;
-  const logger = options.logger === undefined ? SILENT : guarded(options.logger);
+  const logs = moduleLoggers(options.logger === undefined ? SILENT : guarded(options.logger));
+  const logger = logs.session;
   const wheel = new TimerWheel(clock);
   const tick = new Tick();
   const metrics = new Metrics();
+  const refusalLog = new RefusalLog(logs.access, wheel);
   const drops = new Drops();
   drops.onListenerError = (error) =>
-    logger.error({ error: String(error) }, 'the listener of lost messages failed');
+    refusalLog.error('', { error: String(error) }, 'the listener of lost messages failed');
   const { ledger, ledgerMax } = { ...DEFAULT_DROP_OPTIONS, ...options.drops };
   if (ledger) drops.ledger = new DropLedger(clock, ledgerMax);
-  const dropLog = options.logger === undefined ? null : new DropLog(logger, wheel, registry);
+  const dropLog = options.logger === undefined ? null : new DropLog(logs.session, wheel, registry);
   drops.log = dropLog;
-  const alarms = new Alarms(clock, logger);
+  const alarms = new Alarms(clock, logs.server);
   const access = new Access(options.authorizer ?? null, options.accessRules);
   const quotas = new Quotas(wheel, logger, options.quotas);
   const { storage } = options;
@@ -63,11 +66,13 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     drops,
     metrics,
     logger,
-    refusalLog: new RefusalLog(logger, wheel),
+    logs,
+    connectionLog: new ConnectionLog(logger, wheel, options.connectionLog),
+    refusalLog,
     registry,
     authentication: new Authentication(options.authenticator ?? null),
     access,
-    denials: new DenialLog(access, drops, logger, wheel),
+    denials: new DenialLog(access, drops, logs.access, wheel),
     dropLog,
     guard: options.guard ?? null,
     alarms,
@@ -77,7 +82,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     commits:
       storage === undefined
         ? null
-        : new Commits(storage, clock, tick, wheel, metrics, alarms, logger),
+        : new Commits(storage, clock, tick, wheel, metrics, alarms, logs.storage),
     encodeOnce: new EncodeOnce(),
     publishView: new PublishView(),
     message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),

@@ -260,7 +260,7 @@ export class Listeners {
     if ((await listener.unpause()) || this.#isOver) return;
     const message =
       'a listener had to leave its address for one that could not be had, and somebody else has it now: it is tried for every second';
-    this.#context.logger.error({ listener: address.url }, message);
+    this.#context.logs.transport.error({ listener: address.url }, message);
   }
 
   #prepare(options: ListenerOptions): Promise<ConfiguredListener> {
@@ -326,12 +326,12 @@ export class Listeners {
   }
 
   #hostOf(options: ListenerOptions, broker: () => Broker | null): ListenerHost {
-    const { clock, wheel, logger } = this.#context;
+    const { clock, logs, wheel } = this.#context;
     const limits = { ...this.#context.limits, ...options.limits };
     return {
       clock,
       wheel,
-      logger,
+      logger: logs.transport,
       alarms: this.#tlsAlarms,
       packetSizeMax: limits.packetSizeMax,
       unacceptedBytesMax: limits.unacceptedBytesMax,

@@ -10,6 +10,7 @@ import type { Ids } from '../lib/ids.ts';
 import type { SharedStrategyName } from '../router/shared-subscription.ts';
 import type { AccessRules } from '../session/access.ts';
 import type { ConnectGuard } from '../session/connect-guard.ts';
+import type { ConnectionLogOptions } from '../session/connection-log.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import type { Listener } from '../transport/stream.ts';
@@ -43,6 +44,8 @@ export interface ServerOptions {
   readonly limits?: Partial<Limits>;
   /** Default: says nothing. */
   readonly logger?: Logger;
+  /** How many clients that come and go have a line of the log each. Default: 200 lines a second. */
+  readonly connectionLog?: ConnectionLogOptions;
   /** Default: everybody is let in. */
   readonly authenticator?: Authenticator;
   /** For listeners that name one; by name. */

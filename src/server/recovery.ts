@@ -44,7 +44,8 @@ export async function openStore(
   signal: AbortSignal,
   onOpen: () => void,
 ): Promise<() => void> {
-  const { alarms, clock, commits, logger, retained, topics } = context;
+  const { alarms, clock, commits, logs, retained, topics } = context;
+  const logger = logs.storage;
   if (commits === null) return () => {};
   const { storage } = commits;
   const host = new StoreHost(commits, alarms, logger);
@@ -76,7 +77,8 @@ export async function openStore(
 
 /** A clock that jumped while the server was down would expire everything, or nothing. */
 function lookAtClock(context: Context): void {
-  const { alarms, commits, logger, wheel } = context;
+  const { alarms, commits, logs, wheel } = context;
+  const logger = logs.storage;
   if (commits === null) return;
   const { elapsedMs, isInDoubt } = commits.clock;
   if (elapsedMs < -CLOCK_BEHIND_MS) {
@@ -211,7 +213,7 @@ class SessionRecovery implements Recovery {
     this.#identities.clear();
     this.#sessions.clear();
     if (this.#retainedOverLimit === 0) return;
-    this.#context.logger.warn(
+    this.#context.logs.storage.warn(
       { messages: this.#retainedOverLimit },
       'retained messages in the store are past limits.retained_messages_max or limits.retained_bytes_max and are not served; raise the limit and restart',
     );

@@ -11,6 +11,7 @@ import type { QuotaRule } from '../core/quota-rules.ts';
 import type { Cancellable } from '../lib/clock.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
 import { isServerDisconnectCode } from '../protocol/reason-code-table.ts';
+import type { ConnectionLogOptions } from '../session/connection-log.ts';
 import type { Context } from '../session/context.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import { LoopLag } from '../transport/loop-lag.ts';
@@ -221,6 +222,11 @@ export class Server {
     return setQuotas(this.#context, this.#registry, rules);
   }
 
+  /** How many clients that come and go have a line of the log each, from now on. */
+  setConnectionLog(options: ConnectionLogOptions): void {
+    this.#context.connectionLog.options = options;
+  }
+
   /** Reads the certificates of all listeners again; those that are wrong stay as they were, and the log says why. */
   reloadCertificates(): Promise<void> {
     return this.#listeners.reloadCertificates();
@@ -303,9 +309,9 @@ export class Server {
   }
 
   async #prepareAccess(): Promise<void> {
-    const { commits, guard, logger, metrics, refusalLog } = this.#context;
+    const { commits, guard, logs, metrics, refusalLog } = this.#context;
     const table = (name: string) => (commits === null ? null : storeTable(commits, name));
-    await guard?.open({ logger, metrics, refusalLog, table });
+    await guard?.open({ logger: logs.access, metrics, refusalLog, table });
     const { authorizer, prepareAccess } = this.#options;
     const access = await prepareAccess?.({ table });
     if (access === undefined && authorizer === undefined) return;
@@ -356,8 +362,10 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, denials, dropLog, guard, logger, quotas, refusalLog, wheel } = this.#context;
+    const { commits, connectionLog, denials, dropLog, guard, logs, quotas, refusalLog, wheel } =
+      this.#context;
     if (commits === null) loseAll(this.#context, this.#registry);
+    connectionLog.close();
     denials.close();
     dropLog?.close();
     guard?.close();
@@ -366,7 +374,7 @@ export class Server {
     try {
       if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());
     } catch (error) {
-      logger.error({ error: String(error) }, 'the store could not be closed');
+      logs.storage.error({ error: String(error) }, 'the store could not be closed');
     }
     wheel.close();
   }

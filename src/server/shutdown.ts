@@ -20,10 +20,10 @@ export async function shutDown(
   brokers: readonly Broker[],
   abort: AbortController,
 ): Promise<void> {
-  const { limits, logger } = context;
+  const { limits, logs } = context;
   const { signal } = abort;
   const deadline = setTimeout(() => {
-    logger.warn(
+    logs.server.warn(
       { timeoutMs: limits.shutdownTimeoutMs },
       'the stop took too long: the rest is cut off',
     );

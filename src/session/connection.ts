@@ -4,9 +4,7 @@
 
 import type { Client } from '../auth/auth.ts';
 import type { Waiting } from '../core/tick.ts';
-import { formatPeer, limitKey } from '../lib/address.ts';
 import { AssertionFailure } from '../lib/assert.ts';
-import { clip } from '../lib/clip.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import { Framer } from '../protocol/framer.ts';
 import { PacketType, type ProtocolVersion } from '../protocol/packet.ts';
@@ -16,15 +14,18 @@ import { reasonCodeName } from '../protocol/reason-code-table.ts';
 import type { Stream, StreamSink } from '../transport/stream.ts';
 import { ConnectionState, PauseReason } from './connection-state.ts';
 import type { ConnectionOwner, Context } from './context.ts';
+import { byServer, byStream, CLIENT_CLOSED, Departure, type Ending } from './departure.ts';
 import { dispatch } from './dispatch.ts';
 import type { EnhancedAuthentication } from './enhanced-auth.ts';
+import { tellFault } from './faults.ts';
 import { IdentityExpiry } from './identity-expiry.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { Newcomer } from './newcomer.ts';
+import { logPacket } from './packet-line.ts';
 import type { ConnectionQuota } from './quota.ts';
 import { Reading } from './reading.ts';
 import { identify } from './reauthorize.ts';
-import { refuseConnect, whyNotConnect } from './refuse.ts';
+import { logProtocolError, refuseConnect, whyNotConnect } from './refuse.ts';
 import type { Session } from './session.ts';
 import { InboundAliases, OutboundAliases } from './topic-alias.ts';
 import { Writer, type WriterOwner } from './writer.ts';
@@ -32,6 +33,7 @@ import { Writer, type WriterOwner } from './writer.ts';
 const READ_BYTES_PER_TURN_MAX = 1_048_576;
 /** Milliseconds that a peer has to close its side after ours is closed. */
 const LINGER_MS = 2_000;
+const CUT_OFF = byServer('the server cut the connection off');
 
 export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner {
   /** `__anon_<uuid>` until CONNECT is accepted, then the session's id */
@@ -66,6 +68,12 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   lastReceivedMs: number;
   readonly openedAtMs: number;
   bytesReceived = 0;
+  /** PUBLISH packets of its client. */
+  messagesReceived = 0;
+  /** When the last whole packet came; monotonic milliseconds. */
+  lastPacketMs: number;
+  /** How it ended; null: it has not. */
+  departure: Departure | null = null;
   #isWaitingForTurn = false;
   #isDecoding = false;
   #turn = 0;
@@ -73,7 +81,6 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   readonly #timer = new Timer(this);
   /** When who it is ends; null = not by itself. */
   #identity: IdentityExpiry | null = null;
-  #closeReason = '';
   /** The peer ended while bytes of it were still waiting here. */
   #peerHasEnded = false;
 
@@ -87,6 +94,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.writer = new Writer(context, stream, this);
     this.openedAtMs = context.clock.now();
     this.lastReceivedMs = this.openedAtMs;
+    this.lastPacketMs = this.openedAtMs;
     this.keepAlive = new KeepAlive(this.openedAtMs);
     this.#reading = new Reading(stream);
     context.wheel.arm(this.#timer, context.limits.connectTimeoutMs);
@@ -105,10 +113,6 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     return this.state < ConnectionState.Closing;
   }
 
-  get closeReason(): string {
-    return this.#closeReason;
-  }
-
   // Reading
 
   onData(chunk: Uint8Array, length: number): void {
@@ -124,7 +128,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     if (whyNot !== null) {
       // Now, not after the length that such bytes happen to announce: they may never come.
       this.owner.refuseFor('not-mqtt');
-      this.close(whyNot); // [MQTT-3.1.0-1]
+      this.close(byServer(whyNot)); // [MQTT-3.1.0-1]
       return;
     }
     if (this.#turn !== tick.turn) {
@@ -158,7 +162,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.keepAlive.onPacket(this.lastReceivedMs);
     if (!this.#isDecoding) this.#decode();
     if (this.#reading.isPaused) return;
-    if (this.#peerHasEnded) this.close('the client closed the connection');
+    if (this.#peerHasEnded) this.close(CLIENT_CLOSED);
     else this.#reading.resume();
   }
 
@@ -168,7 +172,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   #decode(): void {
     const { framer, writer } = this;
-    const { limits, tick } = this.context;
+    const { limits, logger, tick } = this.context;
+    const isTold = logger.isLevelEnabled?.('debug') === true;
     this.#isDecoding = true;
     try {
       while (!this.#reading.isPaused) {
@@ -176,6 +181,8 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
         if (tick.isExhausted) this.#waitForNextTurn();
         if (this.#reading.isPaused || !framer.next()) break;
         this.keepAlive.onPacket(this.lastReceivedMs);
+        this.lastPacketMs = this.lastReceivedMs;
+        if (isTold) logPacket(this, framer);
         const reasonCode = dispatch(this, framer);
         if (reasonCode >= ReasonCode.UnspecifiedError) this.disconnect(reasonCode);
         if (this.state >= ConnectionState.Closing) break;
@@ -199,29 +206,19 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   /** Something was thrown while one of its packets was handled: a ProtocolError is the client's doing, the rest ours. */
   onError(error: unknown): void {
-    const { logger, metrics, refusalLog } = this.context;
+    const { metrics } = this.context;
     this.isExplained = true;
     if (error instanceof ProtocolError) {
       metrics.protocolErrors++;
-      const clientId = this.client === null ? null : clip(this.client.clientId);
-      const { remoteAddress, remotePort } = this.stream;
-      const fields = {
-        clientId,
-        remote: formatPeer(remoteAddress, remotePort),
-        reasonCode: error.reasonCode,
-        clause: error.clause,
-      };
-      const address = limitKey(remoteAddress);
-      const sentence = `the client broke the protocol: ${error.message}`;
-      refusalLog.info(`${address} ${clientId ?? ''}`, fields, sentence, address);
+      logProtocolError(this, error);
       this.fail(error.reasonCode, `${error.message} (${error.clause})`);
       return;
     }
     if (error instanceof AssertionFailure) metrics.assertionFailures++;
-    logger.error(
-      { clientId: this.client?.clientId ?? null, error: (error as Error).stack ?? String(error) },
-      'an error of the server’s own ended this connection; please report it',
-    );
+    const who = { clientId: this.client?.clientId ?? '', remoteAddress: this.stream.remoteAddress };
+    const stack = { error: (error as Error).stack ?? String(error) };
+    const sentence = 'an error of the server’s own ended this connection; please report it';
+    tellFault(this.context, who, stack, sentence);
     this.fail(ReasonCode.UnspecifiedError, 'an error of the server');
   }
 
@@ -241,8 +238,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   }
 
   onStuck(): void {
-    this.#closeReason ||= 'the client does not read';
-    this.destroy();
+    this.destroy(byServer('the client does not read'));
   }
 
   onHeld(isFull: boolean): void {
@@ -251,9 +247,9 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   }
 
   /** Stops reading and ends it after a while: for a v3 client that must not be acknowledged and cannot be told why. */
-  closeLater(delayMs: number, reason: string): void {
+  closeLater(delayMs: number, ending: Ending): void {
     this.pauseReading(PauseReason.Condemned);
-    const timer = new Timer({ onTimer: () => this.close(reason) });
+    const timer = new Timer({ onTimer: () => this.close(ending) });
     this.context.wheel.arm(timer, delayMs);
   }
 
@@ -273,8 +269,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     } else if (this.state === ConnectionState.Authenticating && this.parkedAnswers > 0) {
       this.context.wheel.arm(timer, this.context.limits.connectTimeoutMs); // it is not its client that is late
     } else if (this.state !== ConnectionState.Connected) {
-      this.#closeReason ||= 'no CONNECT in time';
-      this.destroy();
+      this.destroy(byServer('no CONNECT in time'));
     } else if (this.#reading.isPaused) {
       this.context.wheel.arm(timer, this.keepAlive.timeoutMs);
     } else {
@@ -296,8 +291,9 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   /** Ends an accepted connection: DISCONNECT to a v5 client, [MQTT-3.14.4-1] then the stream. The will is published. */
   disconnect(reasonCode: ReasonCode, reasonString?: string, serverReference?: string): void {
     if (this.state >= ConnectionState.Closing) return;
+    const ending = byServer(reasonString ?? reasonCodeName(reasonCode), reasonCode);
     if (this.state < ConnectionState.Connected) {
-      this.close(reasonString ?? reasonCodeName(reasonCode));
+      this.close(ending);
       return;
     }
     if (this.version === 5 && !this.writer.isConnackHeld) {
@@ -307,17 +303,17 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
         properties: { reasonString, serverReference },
       });
     }
-    this.close(reasonString ?? reasonCodeName(reasonCode), true);
+    this.close(ending);
   }
 
   /** Ends it without a word more than what has been appended. `publishesWill` is false after a normal DISCONNECT. */
-  close(reason: string, publishesWill = true): void {
+  close(ending: Ending, publishesWill = true): void {
     if (this.state >= ConnectionState.Closing) return;
-    this.#closeReason ||= reason;
-    this.#leave(publishesWill);
+    const wasClient = this.#leave(ending, publishesWill);
     this.state = ConnectionState.Closing;
     this.context.wheel.arm(this.#timer, LINGER_MS);
     this.writer.flush();
+    if (wasClient) this.context.connectionLog.disconnected(this);
     if (!this.writer.output.isWriting) this.stream.end();
     // What the peer still sends is read and thrown away: unread bytes would turn the close into a reset.
     if (this.#reading.isPaused) this.#reading.resume();
@@ -325,10 +321,9 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   }
 
   /** Closes at once. */
-  destroy(): void {
+  destroy(ending = CUT_OFF): void {
     if (this.state === ConnectionState.Closed) return;
-    this.#closeReason ||= 'the server cut the connection off';
-    this.#leave(true);
+    if (this.#leave(ending, true)) this.context.connectionLog.disconnected(this);
     this.state = ConnectionState.Closing;
     this.stream.destroy();
   }
@@ -336,13 +331,12 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
   /** The client sends no more. MQTT knows no half-open connections: it is gone. */
   onEnd(): void {
     if (this.framer.hasMore && this.isOpen) this.#peerHasEnded = true;
-    else this.close('the client closed the connection');
+    else this.close(CLIENT_CLOSED);
   }
 
   onClose(error: Error | null): void {
     if (this.state === ConnectionState.Closed) return;
-    this.#closeReason ||= error === null ? 'the client closed the connection' : error.message;
-    this.#leave(true);
+    if (this.#leave(byStream(error), true)) this.context.connectionLog.disconnected(this);
     this.state = ConnectionState.Closed;
     this.context.wheel.cancel(this.#timer);
     this.writer.close();
@@ -350,17 +344,19 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.owner.onClosed(this);
   }
 
-  /** Gives the session back. */
-  #leave(publishesWill: boolean): void {
-    if (this.state >= ConnectionState.Closing) return;
+  /** Gives the session back, if it has one; the first who ends the connection says why. */
+  #leave(ending: Ending, publishesWill: boolean): boolean {
+    if (this.state >= ConnectionState.Closing) return false;
+    this.departure = new Departure(this, ending);
     this.writer.forgetHeld();
     this.#identity?.cancel();
     this.authentication?.abort();
     const session = this.session;
-    if (session === null) return;
+    if (session === null) return false;
     // From here on nothing of the session goes to this connection.
     this.session = null;
     session.detach(this, publishesWill);
+    return true;
   }
 
   // CONNECT was accepted

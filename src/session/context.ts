@@ -5,7 +5,7 @@ import type { BufferPool } from '../core/buffer-pool.ts';
 import type { Commits } from '../core/commits.ts';
 import type { Drops } from '../core/drop.ts';
 import type { Limits } from '../core/limits.ts';
-import type { Logger } from '../core/logger.ts';
+import type { Logger, ModuleLoggers } from '../core/logger.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { QueueRules } from '../core/queue-rules.ts';
 import type { Quotas } from '../core/quotas.ts';
@@ -23,6 +23,7 @@ import type { Router } from '../router/router.ts';
 import type { Access, Authentication } from './access.ts';
 import type { ConnectGuard } from './connect-guard.ts';
 import type { Connection } from './connection.ts';
+import type { ConnectionLog } from './connection-log.ts';
 import type { DenialLog } from './denial-log.ts';
 import type { DropLog } from './drop-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
@@ -72,7 +73,12 @@ export interface Context {
   readonly retained: RetainedStore;
   readonly drops: Drops;
   readonly metrics: Metrics;
+  /** Of sessions and their connections. */
   readonly logger: Logger;
+  /** Of the other parts of the server. */
+  readonly logs: ModuleLoggers;
+  /** Clients that connect and disconnect, a line each. */
+  readonly connectionLog: ConnectionLog;
   /** For lines that strangers cause. */
   readonly refusalLog: RefusalLog;
   readonly alarms: Alarms;

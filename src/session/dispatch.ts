@@ -8,6 +8,7 @@ import { ProtocolError } from '../protocol/protocol-error.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
+import { byServer, CLIENT_CLOSED } from './departure.ts';
 import { onAuth } from './handlers/auth.ts';
 import { onConnect } from './handlers/connect.ts';
 import { onDisconnect } from './handlers/disconnect.ts';
@@ -61,13 +62,13 @@ function unexpected(clause: string, what: string): ProtocolError {
 function dispatchEarly(connection: Connection, framer: Framer, type: number): ReasonCode {
   if (connection.state === ConnectionState.Opening) {
     if (type === PacketType.Connect) return onConnect(connection, framer);
-    connection.close('the first packet is not CONNECT'); // [MQTT-3.1.0-1]
+    connection.close(byServer('the first packet is not CONNECT')); // [MQTT-3.1.0-1]
     return ReasonCode.Success;
   }
   // During an enhanced authentication only AUTH and DISCONNECT are allowed. [MQTT-3.1.2-30]
   if (type === PacketType.Auth) return onAuth(connection, framer);
   if (type === PacketType.Disconnect) {
-    connection.close('the client gave up its authentication');
+    connection.close({ ...CLIENT_CLOSED, reason: 'the client gave up its authentication' });
     return ReasonCode.Success;
   }
   connection.fail(ReasonCode.ProtocolError, 'only AUTH may follow before CONNACK (MQTT-3.1.2-30)');

@@ -4,6 +4,7 @@ import type { AuthExchange, AuthStep, Challenge, Proven, Refused } from '../auth
 import { PacketType } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Connection } from './connection.ts';
+import { tellFault } from './faults.ts';
 import { isPending, park } from './parking.ts';
 
 export interface Ends {
@@ -47,11 +48,10 @@ export class EnhancedAuthentication {
     try {
       exchange?.abort?.();
     } catch (error) {
-      const { logger } = this.#connection.context;
-      logger.error(
-        { method: this.method, error: String(error) },
-        'the authenticator failed to abort',
-      );
+      const { context, request, stream } = this.#connection;
+      const who = { clientId: request?.clientId ?? '', remoteAddress: stream.remoteAddress };
+      const fields = { method: this.method, error: String(error) };
+      tellFault(context, who, fields, 'the authenticator failed to abort');
     }
   }
 

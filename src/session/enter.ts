@@ -4,8 +4,6 @@
 import type { Accepted, Client, ConnectRequest } from '../auth/auth.ts';
 import type { QueuePolicy } from '../core/limits.ts';
 import { QUEUE_POLICY_PROPERTY, queuePolicyOf } from '../core/queue-rules.ts';
-import { formatPeer } from '../lib/address.ts';
-import { clipName } from '../lib/clip.ts';
 import {
   type ConnackPacket,
   type ConnectPacket,
@@ -16,6 +14,8 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import { type Admitted, isOwner } from './admission.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
+import { byServer } from './departure.ts';
+import { tellFault } from './faults.ts';
 import { isOverQuota } from './quota.ts';
 import { refuseConnect } from './refuse.ts';
 import { Session, sessionIdOf } from './session.ts';
@@ -37,7 +37,7 @@ export interface Entrant {
 export function enter(connection: Connection, entrant: Entrant, admitted: Admitted): void {
   const { packet, request, client, accepted, properties } = entrant;
   const { context } = connection;
-  const { commits, limits, logger, metrics } = context;
+  const { clock, commits, connectionLog, limits, metrics } = context;
   const { clientId } = client;
   const expiryInterval = expiryOf(packet, limits.sessionExpiryMax);
   // The new session is stored, or an old one has to go from the store: then CONNACK promises that.
@@ -68,19 +68,14 @@ export function enter(connection: Connection, entrant: Entrant, admitted: Admitt
   connection.expireAt(accepted.expiresAtMs);
   const keepAlive = keepAliveOf(packet, limits.keepAliveMax);
   connection.startKeepAlive(keepAlive);
-  logger.info(
-    {
-      clientId,
-      remote: formatPeer(request.remoteAddress, request.remotePort),
-      transport: request.transport,
-      version: packet.protocolVersion,
-      cleanStart: packet.cleanStart,
-      keepAlive,
-      username: client.username === null ? null : clipName(client.username),
-      sessionPresent: resumed !== null,
-    },
-    'client connected',
-  );
+  connectionLog.connected(connection, {
+    keepAlive,
+    cleanStart: packet.cleanStart,
+    sessionPresent: resumed !== null,
+    expiryInterval,
+    hasWill: will !== null,
+    loginMs: clock.now() - (connection.request?.arrivedMs ?? connection.openedAtMs),
+  });
   const connack: ConnackPacket = {
     type: PacketType.Connack,
     sessionPresent: resumed !== null && packet.protocolVersion !== 3, // 3.1 has no such flag
@@ -106,18 +101,19 @@ function answer(
   connack: ConnackPacket,
   commit: number,
 ): void {
-  const { clock, logger } = connection.context;
+  const { clock } = connection.context;
   try {
     const isSent = connection.writer.sendWhenDurable(connack, commit, () =>
       session.resume(clock.now()),
     );
-    if (!isSent) connection.close('CONNACK is larger than the client allows'); // [MQTT-3.1.2-24]
+    if (!isSent) {
+      const reason = 'CONNACK is larger than the client allows'; // [MQTT-3.1.2-24]
+      connection.close(byServer(reason, ReasonCode.PacketTooLarge));
+    }
   } catch (error) {
     // Text or data of the authenticator's that no packet can carry: CONNACK is still the first packet. [MQTT-3.2.0-1]
-    logger.error(
-      { clientId: session.clientId, error: String(error) },
-      'CONNACK cannot be encoded: does the authenticator give it something invalid?',
-    );
+    const sentence = 'CONNACK cannot be encoded: does the authenticator give it something invalid?';
+    tellFault(connection.context, session.client, { error: String(error) }, sentence);
     refuseConnect(connection, ReasonCode.UnspecifiedError, 'an error of the server');
   }
 }

@@ -14,6 +14,8 @@ export class Newcomer implements ConnectRequest {
   readonly cleanStart: boolean;
   readonly keepAlive: number;
   readonly userProperties: readonly UserProperty[];
+  /** When its CONNECT came; monotonic milliseconds. */
+  readonly arrivedMs: number;
   readonly #connection: Connection;
   #password: Uint8Array | null;
 
@@ -23,6 +25,7 @@ export class Newcomer implements ConnectRequest {
     const named = certificate?.clientId ?? packet.clientId;
     this.#connection = connection;
     this.#password = packet.password;
+    this.arrivedMs = connection.lastReceivedMs;
     this.clientId = named === '' ? `auto-${context.ids.uuid()}` : named; // [MQTT-3.2.2-16]
     this.username = certificate?.username ?? packet.username;
     this.authenticationMethod = packet.properties.authenticationMethod ?? null;

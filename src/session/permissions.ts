@@ -10,6 +10,7 @@ import type { Topic } from '../protocol/topic.ts';
 import { type Subscription, SubscriptionAccess } from '../router/subscription.ts';
 import type { Context } from './context.ts';
 import { Decisions, Known, publishSlot, RECEIVE, RECEIVE_QUEUED, type Slot } from './decisions.ts';
+import { tellFault } from './faults.ts';
 import { isPending, verdictFor, verdictOf } from './parking.ts';
 import type { Session } from './session.ts';
 
@@ -132,7 +133,7 @@ export class Permissions {
   }
 
   #mayReceive(topic: Topic): boolean {
-    const { access, logger } = this.#context;
+    const { access } = this.#context;
     const { authorizer } = access;
     if (authorizer?.authorizeReceive === undefined) return true;
     const { client } = this.#session;
@@ -141,8 +142,8 @@ export class Permissions {
       if (isPending(answer)) Promise.resolve(answer).catch(() => {}); // a delivery waits for nobody
       return verdictOf(answer) < ReasonCode.UnspecifiedError;
     } catch (error) {
-      const fields = { clientId: client.clientId, error: String(error) };
-      logger.error(fields, 'the authorizer failed on a delivery');
+      const fields = { error: String(error) };
+      tellFault(this.#context, client, fields, 'the authorizer failed on a delivery');
       return false;
     }
   }

@@ -5,6 +5,7 @@ import type { Client } from '../auth/auth.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { askAgain, judged } from './admission.ts';
 import type { Context } from './context.ts';
+import { tellFault } from './faults.ts';
 import { inTime, isDoubt, isPending } from './parking.ts';
 import type { Session } from './session.ts';
 
@@ -57,7 +58,8 @@ export function reauthorize(context: Context, session: Session): Promise<void> |
   return Promise.all(settled).then(apply);
 }
 
-function failed({ logger }: Context, { clientId }: Session, error: unknown): ReasonCode {
-  logger.error({ clientId, error: String(error) }, 'the authorizer failed on a subscription');
+function failed(context: Context, { client }: Session, error: unknown): ReasonCode {
+  const fields = { error: String(error) };
+  tellFault(context, client, fields, 'the authorizer failed on a subscription');
   return ReasonCode.ServerUnavailable;
 }

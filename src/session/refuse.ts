@@ -3,10 +3,12 @@
 import { formatPeer, limitKey } from '../lib/address.ts';
 import { clip, clipName } from '../lib/clip.ts';
 import { PacketType } from '../protocol/packet.ts';
+import type { ProtocolError } from '../protocol/protocol-error.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import { isLegalReasonCode, reasonCodeName } from '../protocol/reason-code-table.ts';
 import { ConnectReturnCode, connackReturnCodeV3 } from '../protocol/reason-codes-v3.ts';
 import type { Connection } from './connection.ts';
+import { byServer } from './departure.ts';
 
 /** Characters of what an authenticator says for the log. */
 const DETAIL_MAX = 512;
@@ -44,7 +46,25 @@ export function refuseConnect(
       });
     }
   }
-  connection.close(reasonString);
+  connection.close(byServer(reasonString, reasonCode));
+}
+
+/**
+ * What was wrong with a packet, of one who is not let in; of a client its disconnect says it. At a bounded rate.
+ */
+export function logProtocolError(connection: Connection, error: ProtocolError): void {
+  const { client, context, owner, stream } = connection;
+  if (client !== null) return;
+  const { remoteAddress, remotePort } = stream;
+  const fields = {
+    remote: formatPeer(remoteAddress, remotePort),
+    listener: owner.name,
+    reasonCode: hexOf(error.reasonCode),
+    clause: error.clause,
+  };
+  const address = limitKey(remoteAddress);
+  const sentence = `the client broke the protocol: ${error.message}`;
+  context.refusalLog.info(address, fields, sentence, address);
 }
 
 /** A line for each way of failing, address and user name, at a bounded rate. */
@@ -59,7 +79,7 @@ function logRefusal(
   const { context, owner, request, stream, version } = connection;
   const { username = null } = request ?? {};
   const name = username === null ? null : clipName(username);
-  const hexCode = `0x${reasonCode.toString(16).padStart(2, '0').toUpperCase()}`;
+  const hexCode = hexOf(reasonCode);
   const fields = {
     clientId: request === null ? null : clip(request.clientId),
     username: name,
@@ -74,6 +94,10 @@ function logRefusal(
   const key = `${address} ${clip(reasonString)} ${name ?? ''}`;
   const sentence = `a CONNECT was refused: ${hexCode} ${reasonCodeName(reasonCode)}`;
   context.refusalLog.info(key, fields, sentence, address);
+}
+
+function hexOf(code: number): string {
+  return `0x${code.toString(16).padStart(2, '0').toUpperCase()}`;
 }
 
 /** v3 has no return code for a CONNECT that breaks the protocol: the connection is closed without one. 3.1.1 §3.1.4. */

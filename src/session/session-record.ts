@@ -8,6 +8,7 @@ import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Subscription } from '../router/subscription.ts';
 import type { Storage, StoredDelivery, StoredSession } from '../storage/storage.ts';
 import type { Context } from './context.ts';
+import { tellFault } from './faults.ts';
 import { type OutboundMessage, outboundOf } from './outbound-message.ts';
 import { isPending } from './parking.ts';
 import type { Session } from './session.ts';
@@ -124,7 +125,7 @@ export class SessionRecord {
     sequences: readonly number[],
     then: (entries: readonly OutboundMessage[] | null) => void,
   ): void {
-    const { clock, commits, logger } = this.#context;
+    const { clock, commits } = this.#context;
     if (commits === null || sequences.length === 0) return;
     const take = (found: readonly StoredDelivery[]): void => {
       const nowMs = clock.now();
@@ -132,8 +133,9 @@ export class SessionRecord {
       then(found.map(outboundOf));
     };
     const fail = (error: unknown): void => {
-      const { clientId, connection } = this.#session;
-      logger.error({ clientId, error: String(error) }, 'queued messages cannot be read');
+      const { client, connection } = this.#session;
+      const fields = { error: String(error) };
+      tellFault(this.#context, client, fields, 'queued messages cannot be read');
       then(null);
       connection?.disconnect(ReasonCode.UnspecifiedError, 'the store cannot be read');
     };

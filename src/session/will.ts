@@ -9,6 +9,7 @@ import { writeProperties } from '../protocol/properties.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from './context.ts';
 import { distribute } from './distribute.ts';
+import { tellFault } from './faults.ts';
 import { inTime, verdictOf } from './parking.ts';
 import { mayRetain } from './quota.ts';
 import type { Session } from './session.ts';
@@ -40,7 +41,7 @@ export class Will {
 
 /** Publishes a will that is due, if its client may still publish there. [MQTT-3.1.2-8] */
 export function publishWill(context: Context, session: Session, will: Will): void {
-  const { access, drops, logger } = context;
+  const { access, drops } = context;
   const { authorizer } = access;
   const { message } = will;
   const { name } = message.topic;
@@ -57,7 +58,11 @@ export function publishWill(context: Context, session: Session, will: Will): voi
   if (session.isUnknown) {
     drops.drop(DropReason.NotAuthorized, session.clientId, name);
     const sentence = 'a will is lost: the store does not say well enough whose it is';
-    logger.warn({ clientId: session.clientId, topic: name }, sentence);
+    context.refusalLog.warn(
+      session.clientId,
+      { clientId: session.clientId, topic: name },
+      sentence,
+    );
     return;
   }
   // Asked within a promise: whatever it throws refuses this will and disturbs nobody who is just leaving.
@@ -80,10 +85,8 @@ export function publishWill(context: Context, session: Session, will: Will): voi
           return;
         }
         drop();
-        logger.error(
-          { clientId: session.clientId, error: String(error) },
-          'the authorizer failed on a will',
-        );
+        const fields = { error: String(error) };
+        tellFault(context, session.client, fields, 'the authorizer failed on a will');
       },
     )
     .finally(() => context.pendingWills.done());

@@ -47,6 +47,8 @@ export class Writer implements Dirty, Holder, TimerOwner {
   /** Inbound QoS 1 and 2 messages that are not acknowledged to their end. */
   unacknowledged = 0;
   bytesSent = 0;
+  /** PUBLISH packets. */
+  messagesSent = 0;
   /** Output that is written before the turn ends. */
   readonly #flushBytes: number;
   readonly #context: Context;
@@ -176,6 +178,7 @@ export class Writer implements Dirty, Holder, TimerOwner {
     }
     metrics.packetsSent[PacketType.Publish]++;
     metrics.publishSent[qos]++;
+    this.messagesSent++;
     if (qos === 2 && this.#mustHold(commit)) {
       // Without an alias: what is sent meanwhile must not refer to one that is still held.
       this.#hold(new HeldPacket(commit, encodePublish(message, delivery), false, null));

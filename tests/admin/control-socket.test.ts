@@ -6,7 +6,9 @@ import net from 'node:net';
 import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ControlSocket } from '../../src/admin/control-socket.ts';
+import { createLog } from '../../src/cli/logger.ts';
 import { ControlError, type ControlledBan, type ServerControl } from '../../src/server/contract.ts';
+import { FakeOutput } from '../kit/fake-output.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
 import { until } from '../kit/until.ts';
@@ -54,6 +56,7 @@ class Control {
     };
     return {
       metrics: null,
+      log: createLog({}, new FakeOutput()).control,
       users: this.hasUsers ? users : null,
       bans: {
         list: does('bans.list', [BAN]),

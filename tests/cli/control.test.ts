@@ -6,13 +6,16 @@ import net from 'node:net';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { askServer, NoServer, openControlSocket } from '../../src/cli/control.ts';
+import { createLog } from '../../src/cli/logger.ts';
 import { ControlError, type ServerControl } from '../../src/server/contract.ts';
+import { FakeOutput } from '../kit/fake-output.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
 import { iothub, runNode } from './command.ts';
 
 const NOTHING_TO_DO: ServerControl = {
   metrics: null,
+  log: createLog({}, new FakeOutput()).control,
   users: null,
   bans: {
     list: async () => [],

@@ -1,23 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createLogger, type LogOutput } from '../../src/cli/logger.ts';
+import { createLogger } from '../../src/cli/logger.ts';
 import { prettyLine } from '../../src/cli/pretty.ts';
-
-/** Holds what is written; a test sets how much of it waits, and whether the reader has gone. */
-class FakeOutput implements LogOutput {
-  readonly text: string[] = [];
-  isTTY = false;
-  writableLength = 0;
-  fail: (error: Error) => void = () => {};
-
-  write(text: string): boolean {
-    this.text.push(text);
-    return true;
-  }
-
-  on(_: 'error', listener: (error: Error) => void): void {
-    this.fail = listener;
-  }
-}
+import { FakeOutput } from '../kit/fake-output.ts';
 
 describe('the JSON log', () => {
   test('writes one object a line: level, time, fields, message', () => {

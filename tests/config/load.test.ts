@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEFAULT_ACCESS, DEFAULT_PENALTIES } from '../../src/config/access-config.ts';
-import type { Config } from '../../src/config/config.ts';
+import { type Config, DEFAULT_LOG } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from '../../src/config/listener-config.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
@@ -43,7 +43,7 @@ describe('a configuration that is right', () => {
         options: {},
       },
       drops: { ledger: true, ledgerMax: 256 },
-      log: { level: 'info', format: 'auto' },
+      log: DEFAULT_LOG,
       metrics: { enabled: true, compat: [] },
       secretsIn: null,
     });
@@ -270,7 +270,7 @@ describe('a configuration file', () => {
     expect(loaded.config.listeners).toEqual([plainListener('::1', 1884)]);
     const { config } = await loadConfig(file, { port: 1885, logLevel: 'debug' });
     expect(config.listeners).toEqual([plainListener('::1', 1885)]);
-    expect(config.log).toEqual({ level: 'debug', format: 'auto' });
+    expect(config.log).toEqual({ ...DEFAULT_LOG, level: 'debug' });
   });
 
   test('with several listeners does not go with --host or --port', async () => {

@@ -17,6 +17,7 @@ import { checkTopicName, parseTopicFilter } from '../../protocol/filter.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
+import type { LogControl } from '../../server/contract/log.ts';
 import type { MetricsControl } from '../../server/contract/metrics.ts';
 import {
   type AclAnswer,
@@ -40,6 +41,7 @@ export function serverControl(
   guard: Guard,
   reload: Reload,
   metrics: MetricsControl | null,
+  log: LogControl,
 ): ServerControl {
   const { users } = access.services;
   return {
@@ -47,6 +49,7 @@ export function serverControl(
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
     drops: dropControl(server.drops),
+    log,
     reload: (request) => reload.run(request),
     explain: (question) => explain(access.options, question, knownOf(question, server, access)),
   };

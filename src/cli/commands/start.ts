@@ -26,8 +26,9 @@ import { ExitCode } from '../exit-code.ts';
 import { type Greeted, greet } from '../greeting.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
 import { listenersOf } from '../listeners.ts';
+import type { Log } from '../logger.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
-import { type ConfigSource, Reload } from '../reload.ts';
+import { type ConfigSource, connectionLogOf, Reload } from '../reload.ts';
 import type { ChosenStorage } from '../storage.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
@@ -38,15 +39,17 @@ export async function start(
   config: Config,
   source: ConfigSource,
   storage: ChosenStorage,
-  logger: Logger,
+  log: Log,
   version: string,
 ): Promise<ExitCode> {
-  const access = new AccessInForce(logger);
+  const logger = log.logger.child({ module: 'server' });
+  const access = new AccessInForce(log.logger.child({ module: 'access' }));
   const guard = new Guard({ settings: guardSettings(config.penalties) });
   const server = new Server({
     listeners: listenersOf(config),
     limits: config.limits,
-    logger,
+    logger: log.logger,
+    connectionLog: connectionLogOf(config, log),
     storage: storage.storage,
     queueRules: config.queues.map(ruleOf),
     quotas: quotaRules(config),
@@ -55,10 +58,11 @@ export async function start(
     prepareAccess: (tables) => access.prepare(config, tables),
   });
   access.attach(server);
-  storage.attach(server, logger);
-  const reloading = new Reload({ server, access, guard, started: config, source, logger });
-  const { stopRequested, isStopRequested } = listenToSignals(server, reloading, logger);
+  storage.attach(server, log.logger.child({ module: 'storage' }));
+  const reloading = new Reload({ server, access, guard, started: config, source, logger, log });
+  const { stopRequested, isStopRequested } = listenToSignals(server, reloading, log);
   endOnSurprise(server, logger);
+  process.on('exit', () => log.flushSync());
   // Bun says which Node it takes after, too; undefined fields are left out.
   const runtime = { node: process.version, bun: process.versions.bun };
   logger.info({ version, ...runtime, pid: process.pid }, `IoTHub ${version} starts`);
@@ -73,26 +77,11 @@ export async function start(
   } catch (error) {
     await access.close();
     if (isStopRequested()) return stopped(server, logger);
-    if (error instanceof StoreUnusableError) {
-      process.stderr.write(`${error.message}\n`);
-      return ExitCode.Store;
-    }
-    if (
-      error instanceof TlsMaterialError ||
-      error instanceof RuntimeLimitError ||
-      error instanceof AccessError
-    ) {
-      process.stderr.write(`${error.message}\n`);
-      return ExitCode.Config;
-    }
-    const reason = describeBindError(error);
-    if (reason === null) throw error;
-    process.stderr.write(`${reason}\n`);
-    return ExitCode.Unavailable;
+    return failed(error);
   }
   const metrics = metricsControl(server, guard, config.metrics, version);
-  const control = serverControl(server, access, guard, reloading, metrics);
-  const closeDoors = await openDoors(access, control, reloading, storage, logger);
+  const control = serverControl(server, access, guard, reloading, metrics, log.control);
+  const closeDoors = await openDoors(access, control, reloading, storage, log);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
   const counters = server.metrics;
@@ -110,15 +99,36 @@ export async function start(
   return exitCode;
 }
 
+/** Says why the server did not start; throws what nobody expected. */
+function failed(error: unknown): ExitCode {
+  if (error instanceof StoreUnusableError) {
+    process.stderr.write(`${error.message}\n`);
+    return ExitCode.Store;
+  }
+  if (
+    error instanceof TlsMaterialError ||
+    error instanceof RuntimeLimitError ||
+    error instanceof AccessError
+  ) {
+    process.stderr.write(`${error.message}\n`);
+    return ExitCode.Config;
+  }
+  const reason = describeBindError(error);
+  if (reason === null) throw error;
+  process.stderr.write(`${reason}\n`);
+  return ExitCode.Unavailable;
+}
+
 /** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */
 async function openDoors(
   access: AccessInForce,
   control: ServerControl,
   reloading: Reload,
   { folder }: ChosenStorage,
-  logger: Logger,
+  { logger: root }: Log,
 ): Promise<() => Promise<void>> {
-  const watching = watchAccess(access, reloading, logger);
+  const logger = root.child({ module: 'admin' });
+  const watching = watchAccess(access, reloading, root.child({ module: 'access' }));
   if (folder === null) return () => watching.close();
   try {
     const closeSocket = await openControlSocket(folder, control, logger);
@@ -169,8 +179,9 @@ function ruleOf(queue: QueueConfig): QueueRule {
 function listenToSignals(
   server: Server,
   reloading: Reload,
-  logger: Logger,
+  log: Log,
 ): { readonly stopRequested: Promise<void>; isStopRequested(): boolean } {
+  const logger = log.logger.child({ module: 'server' });
   let isStopping = false;
   const stopRequested = new Promise<void>((resolve) => {
     const onSignal = (signal: 'SIGINT' | 'SIGTERM', exitCode: ExitCode): void => {
@@ -184,7 +195,9 @@ function listenToSignals(
     };
     process.on('SIGINT', () => onSignal('SIGINT', ExitCode.Interrupted));
     process.on('SIGTERM', () => onSignal('SIGTERM', ExitCode.Terminated));
-    process.on('SIGHUP', () => void reloading.request('all'));
+    process.on('SIGHUP', () => {
+      void log.reopen().then(() => reloading.request('all'));
+    });
   });
   return { stopRequested, isStopRequested: () => isStopping };
 }

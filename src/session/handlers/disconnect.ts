@@ -19,6 +19,12 @@ export function onDisconnect(connection: Connection, session: Session, framer: F
     session.changeExpiry(granted);
   }
   const isNormal = packet.reasonCode === ReasonCode.NormalDisconnection;
-  connection.close('the client disconnected', !isNormal); // [MQTT-3.14.4-3]
+  const ending = {
+    side: 'client',
+    reasonCode: packet.reasonCode,
+    reason: 'the client disconnected',
+    said: packet.properties.reasonString,
+  } as const;
+  connection.close(ending, !isNormal); // [MQTT-3.14.4-3]
   return ReasonCode.Success;
 }

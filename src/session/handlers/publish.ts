@@ -16,6 +16,7 @@ import { checkUtf8 } from '../../protocol/utf8.ts';
 import type { Subscriber } from '../../router/subscription.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
+import { byServer } from '../departure.ts';
 import { distribute } from '../distribute.ts';
 import { isPending, park, verdictOf } from '../parking.ts';
 import { mayRetain, tellOver } from '../quota.ts';
@@ -37,6 +38,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
   );
   view.isOwn = framer.isOwn;
   metrics.publishReceived[view.qos]++;
+  connection.messagesReceived++;
   const topic = topicOf(connection, view);
   if (view.qos > limits.qosMax) {
     context.drops.drop(DropReason.Limit, session.clientId, topic.name);
@@ -307,12 +309,14 @@ function refuse(
     reasonCode === ReasonCode.ImplementationSpecificError
   ) {
     // Nobody said that it may not; acknowledged it would be lost, so its publisher keeps it, and comes back with it.
-    connection.closeLater(FAILING_CLOSE_MS, 'nobody could say whether a message was allowed');
+    const why = 'nobody could say whether a message was allowed';
+    connection.closeLater(FAILING_CLOSE_MS, byServer(why, reasonCode));
     return ReasonCode.Success;
   }
   const isHarmless = qos === 0 && reason === DropReason.Quota; // nobody waits to hear of it
   if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect' && !isHarmless) {
-    connection.close(`a message was refused: ${reasonCodeName(reasonCode)}`);
+    const why = `a message was refused: ${reasonCodeName(reasonCode)}`;
+    connection.close(byServer(why, reasonCode));
     return ReasonCode.Success;
   }
   acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
@@ -359,7 +363,8 @@ function refuseForStore(connection: Connection, message: Message, packetId: numb
   drops.drop(DropReason.StoreFailing, connection.client?.clientId ?? null, message.topic.name);
   if (message.qos === 0) return ReasonCode.Success;
   if (connection.version !== 5) {
-    connection.closeLater(FAILING_CLOSE_MS, 'the store cannot be written');
+    const ending = byServer('the store cannot be written', ReasonCode.QuotaExceeded);
+    connection.closeLater(FAILING_CLOSE_MS, ending);
     return ReasonCode.Success;
   }
   const type = message.qos === 1 ? PacketType.Puback : PacketType.Pubrec;

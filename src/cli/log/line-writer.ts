@@ -1,0 +1,65 @@
+// Writes lines as long as there is somebody to take them: what an output does not take waits up to a bound, then lines are lost
+// and counted, and the count is told as soon as there is room again. It never waits.
+
+/** Characters that may wait for a reader that does not read. */
+const WAITING_MAX = 1_048_576;
+
+/** What a log is written to: `process.stdout`, a file, or anything like it. */
+export interface LogOutput {
+  readonly isTTY?: boolean;
+  readonly writableLength: number;
+  write(text: string): boolean;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Lines that it took and could not write, since it was last asked. */
+  takeLostLines?(): number;
+}
+
+export class LineWriter {
+  readonly #output: LogOutput;
+  readonly #format: (line: string) => string;
+  #lostLines = 0;
+  #lostSoFar = 0;
+  #isGone = false;
+
+  constructor(output: LogOutput, format: (line: string) => string) {
+    this.#output = output;
+    this.#format = format;
+    // EPIPE: nobody reads any more. There is nobody left to tell.
+    output.on('error', () => {
+      this.#isGone = true;
+    });
+  }
+
+  /** Since the start. */
+  get lostLines(): number {
+    this.#askOutput();
+    return this.#lostSoFar;
+  }
+
+  write(line: string): void {
+    if (this.#isGone) return;
+    if (this.#output.writableLength > WAITING_MAX) {
+      this.#lostLines++;
+      this.#lostSoFar++;
+      return;
+    }
+    this.#askOutput();
+    if (this.#lostLines > 0) {
+      const lost = {
+        level: 'warn',
+        time: new Date().toISOString(),
+        lostLines: this.#lostLines,
+        msg: 'log lines were lost because they were not read in time',
+      };
+      this.#lostLines = 0;
+      this.#output.write(this.#format(`${JSON.stringify(lost)}\n`));
+    }
+    this.#output.write(this.#format(line));
+  }
+
+  #askOutput(): void {
+    const lost = this.#output.takeLostLines?.() ?? 0;
+    this.#lostLines += lost;
+    this.#lostSoFar += lost;
+  }
+}

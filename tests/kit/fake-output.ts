@@ -1,0 +1,25 @@
+// What a log is written to, in tests.
+
+import type { LogOutput } from '../../src/cli/log/line-writer.ts';
+
+/** Holds what is written; a test sets how much of it waits, and whether the reader has gone. */
+export class FakeOutput implements LogOutput {
+  readonly text: string[] = [];
+  isTTY = false;
+  writableLength = 0;
+  fail: (error: Error) => void = () => {};
+
+  write(text: string): boolean {
+    this.text.push(text);
+    return true;
+  }
+
+  on(_: 'error', listener: (error: Error) => void): void {
+    this.fail = listener;
+  }
+
+  /** The lines as objects. */
+  get entries(): Record<string, unknown>[] {
+    return this.text.map((line) => JSON.parse(line));
+  }
+}
