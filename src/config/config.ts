@@ -12,6 +12,7 @@ import {
   type QuotaConfig,
   type RuleConfig,
 } from './access-config.ts';
+import { type AdminConfig, DEFAULT_ADMIN } from './admin-config.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
 
 export interface LogConfig {
@@ -67,6 +68,7 @@ export interface Config {
   readonly storage: StorageConfig;
   readonly log: LogConfig;
   readonly metrics: MetricsConfig;
+  readonly admin: AdminConfig;
   /** The configuration file, when secrets stand in it. */
   readonly secretsIn: string | null;
 }
@@ -100,6 +102,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   storage: DEFAULT_STORAGE,
   log: DEFAULT_LOG,
   metrics: DEFAULT_METRICS,
+  admin: DEFAULT_ADMIN,
   secretsIn: null,
 });
 

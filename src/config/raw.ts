@@ -22,6 +22,7 @@ export interface RawConfig {
   readonly storage?: RawTable;
   readonly log?: RawTable;
   readonly metrics?: RawTable;
+  readonly admin?: RawTable;
 }
 
 /** What a table says, by the names of the program. `base`: the folder from which paths of files are seen. */

@@ -6,6 +6,7 @@ import {
   AUTHORIZER_SETTINGS,
   JWT_KEY_SETTINGS,
 } from './access-settings.ts';
+import { ADMIN_SETTINGS, ADMIN_TLS_SETTINGS } from './admin-settings.ts';
 import {
   LISTENER_LIMIT_SETTINGS,
   LISTENER_SETTINGS,
@@ -78,6 +79,7 @@ export const ROOT = table(
     storage: table('table', STORAGE_SETTINGS, { options: table('free', {}) }),
     log: table('table', LOG_SETTINGS),
     metrics: table('table', METRICS_SETTINGS),
+    admin: table('table', ADMIN_SETTINGS, { tls: table('table', ADMIN_TLS_SETTINGS) }),
   },
 );
 
