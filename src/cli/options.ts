@@ -11,8 +11,10 @@ import {
   addBanCommands,
   addReloadCommand,
 } from './access-lines.ts';
+import { addHealthCommand, type HealthLine } from './health-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
+import { addTokenCommands, type TokenLine } from './token-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
 import { readVersion } from './version.ts';
@@ -33,6 +35,8 @@ export interface StartOptions {
   readonly store?: string;
   /** false: there is no page of metrics. */
   readonly metrics?: false;
+  /** The URL of the admin API; false: it is not served. */
+  readonly admin?: string | false;
 }
 
 /** A command that works on a data folder, not a server. */
@@ -55,8 +59,10 @@ export interface PurgeLine {
 export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
   | AccessLine
+  | HealthLine
   | InitLine
   | PasswdLine
+  | TokenLine
   | ToolLine
   | UsersLine;
 
@@ -110,6 +116,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addAclCommands(program, found);
   addBanCommands(program, found);
   addReloadCommand(program, found);
+  addTokenCommands(program, found);
+  addHealthCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -132,6 +140,8 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'acl',
         'ban',
         'reload',
+        'token',
+        'healthcheck',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
@@ -154,6 +164,8 @@ function startCommand(found: (line: CommandLine) => void): Command {
     )
     .option('--data <folder>', 'keep sessions and messages in this folder', parseName)
     .option('--store <type>', 'how they are kept: lmdb, memory, a path or a package', parseName)
+    .option('--admin <url>', 'serve the admin API there instead of on http://127.0.0.1:18083')
+    .option('--no-admin', 'serve no admin API over HTTP')
     .option('--strict-store', 'refuse to start with a damaged store instead of setting it aside')
     .option('--no-metrics', 'serve no page of metrics for Prometheus')
     .version(readVersion(), '--version', 'print the version')

@@ -39,7 +39,7 @@ const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 }
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
-const AT_START = ['limits', 'queues', 'storage', 'log', 'metrics'] as const;
+const AT_START = ['limits', 'queues', 'storage', 'log', 'metrics', 'admin'] as const;
 
 /** It could be done, but looks like a mistake. */
 class DoubtfulReload extends Error {
@@ -83,6 +83,8 @@ export interface ReloadParts {
   readonly started: Config;
   readonly source: ConfigSource;
   readonly logger: Logger;
+  /** What else reads files again; it never rejects. */
+  readonly alsoReload?: () => Promise<void>;
   /** Default: what is good for people and their editors. */
   readonly times?: RestTimes;
 }
@@ -190,6 +192,7 @@ export class Reload {
     guard.setSettings(guardSettings(config.penalties));
     await server.setQuotas(quotaRules(config));
     await server.reloadCertificates();
+    await this.#parts.alsoReload?.();
     const { added, changed, removed } = listeners;
     logger.info({ added, changed, removed, access: changes }, 'The configuration was reloaded');
     const afterRestart = this.#afterRestart(config);

@@ -19,6 +19,13 @@ const NOTHING_TO_DO: ServerControl = {
     add: () => Promise.reject(new ControlError('invalid', 'no')),
     remove: async () => false,
   },
+  health: { problems: () => [] },
+  tokens: {
+    list: async () => [],
+    add: () => Promise.reject(new ControlError('invalid', 'no')),
+    remove: async () => false,
+  },
+  logins: { login: async () => ({ outcome: 'wrong' }) },
   reload: async () => ({ changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] }),
   explain: () => Promise.reject(new ControlError('failed', 'no')),
 };

@@ -17,7 +17,6 @@ import { checkTopicName, parseTopicFilter } from '../../protocol/filter.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
-import type { MetricsControl } from '../../server/contract/metrics.ts';
 import {
   type AclAnswer,
   type AclQuestion,
@@ -33,16 +32,19 @@ import { StoreError } from '../../storage/store-folder/store-error.ts';
 import type { Reload } from '../reload.ts';
 import type { AccessInForce } from './in-force.ts';
 
+/** Those of parts that have a file of their own. */
+type OwnControls = Omit<ServerControl, 'users' | 'bans' | 'reload' | 'explain'>;
+
 export function serverControl(
   server: Server,
   access: AccessInForce,
   guard: Guard,
   reload: Reload,
-  metrics: MetricsControl | null,
+  own: OwnControls,
 ): ServerControl {
   const { users } = access.services;
   return {
-    metrics,
+    ...own,
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
     reload: (request) => reload.run(request),
