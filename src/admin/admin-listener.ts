@@ -124,7 +124,9 @@ export class AdminListener {
   async retire(): Promise<void> {
     const app = await healthApp(this.#options, this.#doorway, 'stops');
     this.#apps.push(app);
+    const before = this.#app;
     this.#app = app;
+    await before.close(); // who reads events is told the end
   }
 
   /** Connections of later show this one. Throws when it is wrong, and then nothing has changed. */

@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
+import { addEventRoutes } from './event-routes.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { addLoginRoutes } from './login-routes.ts';
 import { addMetricsRoute } from './metrics-routes.ts';
@@ -13,6 +14,7 @@ import { addTokenRoutes } from './token-routes.ts';
 /** After `describeRoutes`. */
 export function addAllRoutes(app: FastifyInstance, control: ServerControl, _logger: Logger): void {
   addHealthRoutes(app, control.health);
+  addEventRoutes(app, control);
   addReferenceRoutes(app);
   addTokenRoutes(app, control.tokens);
   addLoginRoutes(app, control.logins);

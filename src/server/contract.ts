@@ -1,5 +1,6 @@
 // What admin, extensions and cluster may see of the server: plain values, counted from the structures when asked.
 
+import type { EventControl } from './contract/events.ts';
 import type { HealthControl } from './contract/health.ts';
 import type { MetricsControl } from './contract/metrics.ts';
 import type { LoginControl, TokenControl } from './contract/tokens.ts';
@@ -148,6 +149,7 @@ export interface ServerControl {
   readonly users: UserControl | null;
   readonly bans: BanControl;
   readonly health: HealthControl;
+  readonly events: EventControl;
   readonly tokens: TokenControl;
   readonly logins: LoginControl;
   reload(request: ReloadRequest): Promise<ReloadReport>;

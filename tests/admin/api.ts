@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { onTestFinished } from 'vitest';
 import { AdminListener, type AdminListenerOptions } from '../../src/admin/admin-listener.ts';
+import type { EventTotals } from '../../src/server/contract/events.ts';
 import type { ReadinessProblem } from '../../src/server/contract/health.ts';
 import type {
   ControlledToken,
@@ -42,6 +43,10 @@ export class Api {
   readonly calls: unknown[][] = [];
   readonly health: ReadinessProblem[] = [];
   readonly wrong: string[] = [];
+  totals: EventTotals = {
+    ...{ connectionsOpened: 0, connectionsClosed: 0, connectionsRefused: 0, failedLogins: 0 },
+    ...{ dropped: {}, alarms: [], problems: [] },
+  };
   isPenalized = false;
   login: LoginOutcome = { outcome: 'wrong' };
   /** What the next calls reject with. */
@@ -74,6 +79,7 @@ export class Api {
         remove: does('bans.remove', true),
       },
       health: { problems: () => this.health },
+      events: { totals: () => ({ ...this.totals, problems: this.health }) },
       tokens: {
         list: does('tokens.list', [token]),
         add: does('tokens.add', { token, secret: 'iothub_new' }),

@@ -6,6 +6,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ControlSocket } from '../../src/admin/control-socket.ts';
+import type { EventTotals } from '../../src/server/contract/events.ts';
 import type { ReadinessProblem } from '../../src/server/contract/health.ts';
 import type { ControlledToken } from '../../src/server/contract/tokens.ts';
 import { ControlError, type ControlledBan, type ServerControl } from '../../src/server/contract.ts';
@@ -25,6 +26,10 @@ const BAN: ControlledBan = {
 const TOKEN: ControlledToken = {
   ...{ name: 'ci', role: 'viewer', origin: 'cli' },
   ...{ createdAt: '2026-01-01T00:00:00.000Z', expiresAt: null },
+};
+const NO_EVENTS: EventTotals = {
+  ...{ connectionsOpened: 0, connectionsClosed: 0, connectionsRefused: 0, failedLogins: 0 },
+  ...{ dropped: {}, alarms: [], problems: [] },
 };
 const REPORT = { changes: ['c'], ended: 1, muted: 2, afterRestart: [], problems: [] };
 const ANSWER = { isAllowed: true, source: 's', rule: null, file: null, line: null, reason: 'r' };
@@ -65,6 +70,7 @@ class Control {
         remove: does('bans.remove', true),
       },
       health: { problems: () => this.problems },
+      events: { totals: () => NO_EVENTS },
       tokens: {
         list: does('tokens.list', [TOKEN]),
         add: does('tokens.add', { token: TOKEN, secret: 'iothub_secret' }),

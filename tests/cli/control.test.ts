@@ -20,6 +20,7 @@ const NOTHING_TO_DO: ServerControl = {
     remove: async () => false,
   },
   health: { problems: () => [] },
+  events: { totals: () => Promise.reject(new Error('no')) as never },
   tokens: {
     list: async () => [],
     add: () => Promise.reject(new ControlError('invalid', 'no')),

@@ -27,13 +27,14 @@ import {
   type ServerControl,
   type UserControl,
 } from '../../server/contract.ts';
+import { eventControl } from '../../server/event-totals.ts';
 import type { Server } from '../../server/server.ts';
 import { StoreError } from '../../storage/store-folder/store-error.ts';
 import type { Reload } from '../reload.ts';
 import type { AccessInForce } from './in-force.ts';
 
 /** Those of parts that have a file of their own. */
-type OwnControls = Omit<ServerControl, 'users' | 'bans' | 'reload' | 'explain'>;
+type OwnControls = Omit<ServerControl, 'users' | 'bans' | 'events' | 'reload' | 'explain'>;
 
 export function serverControl(
   server: Server,
@@ -47,6 +48,7 @@ export function serverControl(
     ...own,
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
+    events: eventControl(server, own.health),
     reload: (request) => reload.run(request),
     explain: (question) => explain(access.options, question, knownOf(question, server, access)),
   };
