@@ -48,6 +48,14 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { runLog } = await import('./commands/log.ts');
     return runLog(line);
   }
+  if (line.command === 'token') {
+    const { runToken } = await import('./commands/token.ts');
+    return runToken(line, readVersion());
+  }
+  if (line.command === 'healthcheck') {
+    const { healthcheck } = await import('./commands/healthcheck.ts');
+    return healthcheck(line);
+  }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
     return init(line);

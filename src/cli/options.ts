@@ -12,9 +12,11 @@ import {
   addReloadCommand,
 } from './access-lines.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
+import { addHealthCommand, type HealthLine } from './health-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
+import { addTokenCommands, type TokenLine } from './token-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
 import { readVersion } from './version.ts';
@@ -37,6 +39,8 @@ export interface StartOptions {
   readonly metrics?: false;
   /** false: the latest lost messages are not kept. */
   readonly ledger?: false;
+  /** The URL of the admin API; false: it is not served. */
+  readonly admin?: string | false;
 }
 
 /** A command that works on a data folder, not a server. */
@@ -60,9 +64,11 @@ export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
   | AccessLine
   | DropsLine
+  | HealthLine
   | InitLine
   | LogLine
   | PasswdLine
+  | TokenLine
   | ToolLine
   | UsersLine;
 
@@ -118,6 +124,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addReloadCommand(program, found);
   addDropsCommand(program, found);
   addLogCommand(program, found);
+  addTokenCommands(program, found);
+  addHealthCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -142,6 +150,8 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'reload',
         'drops',
         'log',
+        'token',
+        'healthcheck',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
@@ -164,6 +174,8 @@ function startCommand(found: (line: CommandLine) => void): Command {
     )
     .option('--data <folder>', 'keep sessions and messages in this folder', parseName)
     .option('--store <type>', 'how they are kept: lmdb, memory, a path or a package', parseName)
+    .option('--admin <url>', 'serve the admin API there instead of on http://127.0.0.1:18083')
+    .option('--no-admin', 'serve no admin API over HTTP')
     .option('--strict-store', 'refuse to start with a damaged store instead of setting it aside')
     .option('--no-metrics', 'serve no page of metrics for Prometheus')
     .option('--no-ledger', 'do not keep the latest lost messages for "iothub drops"')

@@ -41,7 +41,7 @@ const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 }
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
-const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics'] as const;
+const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics', 'admin'] as const;
 /** Of `[log]`; the rest counts at once. */
 const LOG_AT_START = ['format', 'file'] as const;
 
@@ -89,6 +89,8 @@ export interface ReloadParts {
   readonly logger: Logger;
   /** Its levels, and which clients have lines. */
   readonly log?: Log;
+  /** What else reads files again; it never rejects. */
+  readonly alsoReload?: () => Promise<void>;
   /** Default: what is good for people and their editors. */
   readonly times?: RestTimes;
 }
@@ -196,6 +198,7 @@ export class Reload {
     guard.setSettings(guardSettings(config.penalties));
     await server.setQuotas(quotaRules(config));
     await server.reloadCertificates();
+    await this.#parts.alsoReload?.();
     const { added, changed, removed } = listeners;
     logger.info({ added, changed, removed, access: changes }, 'The configuration was reloaded');
     const afterRestart = this.#afterRestart(config);

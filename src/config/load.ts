@@ -6,6 +6,7 @@ import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import type { RuleConfig } from './access-config.ts';
 import { fillAccess } from './access-files.ts';
+import { fillAdmin } from './admin-agreement.ts';
 import { type Config, freeze } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { type Environment, readEnvironment } from './environment.ts';
@@ -37,6 +38,8 @@ export interface Overrides {
   readonly metrics?: boolean;
   /** Whether the latest lost messages are kept. */
   readonly ledger?: boolean;
+  /** The URL of the admin API; false: it is not served. */
+  readonly admin?: string | false;
 }
 
 export interface LoadedConfig {
@@ -160,7 +163,7 @@ function mergeFlags(
   workingFolder: string,
   origins: Origins,
 ): void {
-  const { listeners, logLevel, data, store, strictStore, metrics, ledger } = overrides;
+  const { admin, listeners, logLevel, data, store, strictStore, metrics, ledger } = overrides;
   if (listeners !== undefined) {
     const flags = listeners.map((url) => readListenerFlag(url, workingFolder));
     const wrong = flags.filter((flag) => typeof flag === 'string');
@@ -180,6 +183,10 @@ function mergeFlags(
   mergeFlag(raw, ['metrics', 'enabled'], metrics, '--no-metrics', origins);
   mergeFlag(raw, ['drops', 'ledger'], ledger, '--no-ledger', origins);
   mergeFlag(raw, ['log', 'level'], logLevel, '--log-level', origins);
+  if (admin === undefined) return;
+  const flag = admin === false ? '--no-admin' : '--admin';
+  mergeFlag(raw, ['admin', 'enabled'], admin !== false, flag, origins);
+  if (admin !== false) mergeFlag(raw, ['admin', 'url'], admin, flag, origins);
 }
 
 /** `--host` and `--port` stand for the address of the one plain listener. */
@@ -216,8 +223,9 @@ async function check(
     config.listeners.map((listener, index) => fillFromFiles(listener, `listeners[${index}]`)),
   );
   const { problems, ...access } = await fillAccess(config);
+  const { admin, problems: ofAdmin } = await fillAdmin(config.admin);
   const listeners = filled.map(({ listener }) => listener);
-  const whole = freeze({ ...config, ...access, listeners });
+  const whole = freeze({ ...config, ...access, admin, listeners });
   // Whoever meant to ask who comes is told what is wrong with that.
   const unsaid = !isSound('authenticators')
     ? []
@@ -226,8 +234,8 @@ async function check(
     const at = `listeners[${index}]`;
     return isSound(at) ? [...one.problems, ...unsaid.filter(({ path }) => path === at)] : [];
   });
-  const ofAccess = problems.filter(({ path }) => isSound(path));
-  return { config: whole, problems: [...ofListeners.flat(), ...ofAccess] };
+  const ofRest = [...problems, ...ofAdmin].filter(({ path }) => isSound(path));
+  return { config: whole, problems: [...ofListeners.flat(), ...ofRest] };
 }
 
 /** What allows this listener to be reached, where it was said that it is there. */

@@ -44,7 +44,8 @@ const SWEEP_VISITS_MAX = 10_000;
 /** A last commit and its fsync may take long on a slow disk, but not for ever. */
 const CLOSE_MAX_MS = 60_000;
 
-type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
+/** What a server is doing as a whole. */
+export type ServerState = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
 
 export class Server {
   readonly #options: ServerOptions;
@@ -58,7 +59,7 @@ export class Server {
   /** Of listeners that are not configured: the embedded door, and the embedder's own. */
   readonly #ownBrokers: Broker[] = [];
   #ownAddresses: ServerAddress[] = [];
-  #state: State = 'new';
+  #state: ServerState = 'new';
   #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #sweep: Cancellable | null = null;
@@ -114,6 +115,10 @@ export class Server {
   /** What somebody must look at. */
   get alarms(): Alarms {
     return this.#context.alarms;
+  }
+
+  get state(): ServerState {
+    return this.#state;
   }
 
   get isRunning(): boolean {

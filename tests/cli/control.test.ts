@@ -26,6 +26,14 @@ const NOTHING_TO_DO: ServerControl = {
     totals: async () => ({ total: 0, reasons: [], ledgerMax: 1 }),
     list: async () => ({ items: [], next: null }),
   },
+  health: { problems: () => [] },
+  events: { totals: () => Promise.reject(new Error('no')) as never },
+  tokens: {
+    list: async () => [],
+    add: () => Promise.reject(new ControlError('invalid', 'no')),
+    remove: async () => false,
+  },
+  logins: { login: async () => ({ outcome: 'wrong' }) },
   reload: async () => ({ changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] }),
   explain: () => Promise.reject(new ControlError('failed', 'no')),
 };
