@@ -25,6 +25,7 @@ import { SHARED_STRATEGIES } from '../router/shared-subscription.ts';
 import { Access, Authentication } from '../session/access.ts';
 import type { Context } from '../session/context.ts';
 import { DenialLog } from '../session/denial-log.ts';
+import { Draining } from '../session/draining.ts';
 import { DropLog } from '../session/drop-log.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
 import { PendingWills } from '../session/will.ts';
@@ -70,6 +71,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     denials: new DenialLog(access, drops, logger, wheel),
     dropLog,
     guard: options.guard ?? null,
+    draining: new Draining(),
     alarms,
     queueRules: new QueueRules(limits, options.queueRules),
     quotas,
