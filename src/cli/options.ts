@@ -13,6 +13,7 @@ import {
 } from './access-lines.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
+import { addManageCommands, MANAGE_COMMANDS, type ManageLine } from './manage-lines.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
@@ -60,6 +61,7 @@ export type CommandLine =
   | AccessLine
   | DropsLine
   | InitLine
+  | ManageLine
   | PasswdLine
   | ToolLine
   | UsersLine;
@@ -107,7 +109,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   };
   const program = startCommand(found);
   addStoreCommands(program, found);
-  addSessionsCommands(program, found);
+  const sessions = addSessionsCommands(program, found);
   addPasswdCommand(program, found);
   addUsersCommands(program, found);
   addInitCommand(program, found);
@@ -115,6 +117,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addBanCommands(program, found);
   addReloadCommand(program, found);
   addDropsCommand(program, found);
+  addManageCommands(program, sessions, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -138,6 +141,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'ban',
         'reload',
         'drops',
+        ...MANAGE_COMMANDS,
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
@@ -241,7 +245,7 @@ function addStoreCommands(program: Command, found: (line: CommandLine) => void):
     );
 }
 
-function addSessionsCommands(program: Command, found: (line: CommandLine) => void): void {
+function addSessionsCommands(program: Command, found: (line: CommandLine) => void): Command {
   const sessions = program
     .command('sessions')
     .description('look after the sessions that are stored')
@@ -261,4 +265,5 @@ function addSessionsCommands(program: Command, found: (line: CommandLine) => voi
         dryRun: options.dryRun === true,
       }),
     );
+  return sessions;
 }

@@ -19,6 +19,7 @@ import { mergeFlag, mergeListeners, mergeVariables } from './merge.ts';
 import { Origins } from './origins.ts';
 import { type Reading, readConfig } from './schema.ts';
 import { holdsSecrets } from './secrets.ts';
+import { type ShownSetting, shownSettings } from './shown.ts';
 
 /** Larger than any sensible configuration; a mistaken path must not be read into memory. */
 const FILE_BYTES_MAX = 1_048_576;
@@ -45,6 +46,8 @@ export interface LoadedConfig {
   readonly file: string | null;
   /** The variables of the environment that count, by name. */
   readonly variables: readonly string[];
+  /** All of it, key by key, and who said what; secrets are left out. */
+  readonly settings: () => readonly ShownSetting[];
 }
 
 /**
@@ -84,7 +87,8 @@ export async function loadConfig(
   if (problems.length > 0) throw located(used, problems, origins);
   const variables = values.map(({ variable }) => variable);
   if (file === null && used !== null) variables.unshift('IOTHUB_CONFIG');
-  return { config: filled.config, file: used, variables };
+  const settings = () => shownSettings(filled.config, raw, origins, used);
+  return { config: filled.config, file: used, variables, settings };
 }
 
 /**

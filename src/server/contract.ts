@@ -1,6 +1,7 @@
 // What admin, extensions and cluster may see of the server: plain values, counted from the structures when asked.
 
 import type { DropControl } from './contract/drops.ts';
+import type { ManagementControl } from './contract/management.ts';
 import type { MetricsControl } from './contract/metrics.ts';
 
 /** Everything that can be counted, as of now. */
@@ -144,6 +145,7 @@ export interface ServerControl {
   readonly drops: DropControl;
   /** null: they are switched off. */
   readonly metrics: MetricsControl | null;
+  readonly management: ManagementControl;
   /** null: this server has no users in its store. */
   readonly users: UserControl | null;
   readonly bans: BanControl;

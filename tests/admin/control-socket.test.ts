@@ -9,6 +9,7 @@ import { ControlSocket } from '../../src/admin/control-socket.ts';
 import { ControlError, type ControlledBan, type ServerControl } from '../../src/server/contract.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 import { until } from '../kit/until.ts';
 
 const ANN = { username: 'ann', groups: ['plant'], isDisabled: false };
@@ -54,6 +55,7 @@ class Control {
     };
     return {
       metrics: null,
+      management: NO_MANAGEMENT,
       users: this.hasUsers ? users : null,
       bans: {
         list: does('bans.list', [BAN]),

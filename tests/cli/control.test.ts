@@ -9,10 +9,12 @@ import { askServer, NoServer, openControlSocket } from '../../src/cli/control.ts
 import { ControlError, type ServerControl } from '../../src/server/contract.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 import { iothub, runNode } from './command.ts';
 
 const NOTHING_TO_DO: ServerControl = {
   metrics: null,
+  management: NO_MANAGEMENT,
   users: null,
   bans: {
     list: async () => [],

@@ -31,6 +31,7 @@ import {
 import { dropControl } from '../../server/drop-control.ts';
 import type { Server } from '../../server/server.ts';
 import { StoreError } from '../../storage/store-folder/store-error.ts';
+import { managementControl, type ServerFacts } from '../management-control.ts';
 import type { Reload } from '../reload.ts';
 import type { AccessInForce } from './in-force.ts';
 
@@ -40,10 +41,12 @@ export function serverControl(
   guard: Guard,
   reload: Reload,
   metrics: MetricsControl | null,
+  facts: ServerFacts,
 ): ServerControl {
   const { users } = access.services;
   return {
     metrics,
+    management: managementControl(server, facts),
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
     drops: dropControl(server.drops),

@@ -26,6 +26,7 @@ import { ExitCode } from '../exit-code.ts';
 import { type Greeted, greet } from '../greeting.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
 import { listenersOf } from '../listeners.ts';
+import { serverFacts } from '../management-control.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
 import { type ConfigSource, Reload } from '../reload.ts';
 import type { ChosenStorage } from '../storage.ts';
@@ -91,12 +92,12 @@ export async function start(
     return ExitCode.Unavailable;
   }
   const metrics = metricsControl(server, guard, config.metrics, version);
-  const control = serverControl(server, access, guard, reloading, metrics);
+  const facts = serverFacts(version, config, storage, reloading, source);
+  const control = serverControl(server, access, guard, reloading, metrics, facts);
   const closeDoors = await openDoors(access, control, reloading, storage, logger);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
-  const counters = server.metrics;
-  const connections = () => counters.connectionsOpened - counters.connectionsClosed;
+  const connections = () => openConnections(server);
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
   await stopRequested;
   collecting.cancel();
@@ -145,6 +146,10 @@ function served({ addresses }: Server, config: Config): Greeted[] {
       admitsAnonymous: admitsAnonymous(config, listener),
     };
   });
+}
+
+function openConnections({ metrics }: Server): number {
+  return metrics.connectionsOpened - metrics.connectionsClosed;
 }
 
 async function stopped(server: Server, logger: Logger): Promise<ExitCode> {

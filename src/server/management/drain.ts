@@ -71,7 +71,7 @@ export class Drain implements TimerOwner {
     const request = this.#request;
     if (request === null) return;
     const part = Math.min(1, (nowMs - this.#sinceMs) / request.overMs);
-    const mayStay = Math.floor(this.#atFirst * (1 - part));
+    const mayStay = Math.round(this.#atFirst * (1 - part));
     void this.#disconnect(request, mayStay).then(() => {
       if (this.#request !== request) return; // it was undone, or begun anew
       const { logger, wheel } = this.#context;
