@@ -25,7 +25,7 @@ import { shownSubscription } from './subscriptions.ts';
 import { wallTime } from './times.ts';
 
 /** Sessions that are looked at in one turn. */
-const SLICE = 2_000;
+const SLICE = 500;
 /** Subscriptions in the detail of a client. */
 const SUBSCRIPTIONS_MAX = 100;
 
@@ -53,17 +53,21 @@ export async function listClients(
   });
 }
 
-export function clientDetail(context: Context, registry: Registry, clientId: string): ClientDetail {
+export async function clientDetail(
+  context: Context,
+  registry: Registry,
+  clientId: string,
+): Promise<ClientDetail> {
   const session = sessionOf(registry, clientId);
-  const { client, connection, inboundPacketIds, queueLimits, quota } = session;
   const filters = new FirstNames<Session>({ limit: SUBSCRIPTIONS_MAX, after: null });
   for (const { topicFilter } of session.subscriptions) {
     if (filters.wants(topicFilter)) filters.set(topicFilter, session);
   }
-  const { items: subscriptionList } = filters.page((_, topicFilter) => {
+  const { items: subscriptionList } = await filters.page((_, topicFilter) => {
     const subscription = session.subscriptions.get(topicFilter);
     return subscription === undefined ? null : shownSubscription(clientId, subscription);
   });
+  const { client, connection, inboundPacketIds, queueLimits, quota } = session;
   return {
     ...listed(context, session),
     groups: client.groups ?? [],

@@ -2,6 +2,10 @@
 // each that is smaller. Nothing is sorted but the page itself. A name that comes twice is there once.
 
 import type { Page, PageRequest } from '../contract/management.ts';
+import { nextTurn, Slices } from './slices.ts';
+
+/** Items of a page that are made in one turn. */
+const SHOWN_SLICE = 200;
 
 export class FirstNames<T> {
   readonly #after: string | null;
@@ -41,12 +45,15 @@ export class FirstNames<T> {
     this.#sink();
   }
 
-  /** The page in order; `shown` leaves out, with null, what is not there any more. */
-  page<Shown>(shown: (value: T, name: string) => Shown | null): Page<Shown> {
+  /** The page in order, made in slices; `shown` leaves out, with null, what is not there any more. */
+  async page<Shown>(shown: (value: T, name: string) => Shown | null): Promise<Page<Shown>> {
     const names = [...this.#heap].sort((a, b) => (a < b ? -1 : 1));
     const isLast = names.length <= this.#limit;
     const items: Shown[] = [];
+    const slices = new Slices(SHOWN_SLICE);
+    await nextTurn(); // choosing them has had a turn of its own
     for (const name of names.slice(0, this.#limit)) {
+      if (slices.isOver()) await nextTurn();
       const item = shown(this.#values.get(name) as T, name);
       if (item !== null) items.push(item);
     }

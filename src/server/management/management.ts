@@ -50,7 +50,7 @@ export class Management {
     this.drain = new Drain(context, registry, () => server.countConnected());
     this.clients = {
       list: (filter, page) => listClients(context, registry, filter, page),
-      get: async (clientId) => clientDetail(context, registry, clientId),
+      get: (clientId) => clientDetail(context, registry, clientId),
       kick: (clientId, request) => kick(context, registry, clientId, request),
       offline: (order, limit) => offlineSessions(context, registry, order, limit),
     };

@@ -8,7 +8,7 @@ import { shownName } from './names.ts';
 import { nextTurn, Slices } from './slices.ts';
 import { wallTime } from './times.ts';
 
-const SLICE = 2_000;
+const SLICE = 500;
 
 export async function offlineSessions(
   { clock }: Context,

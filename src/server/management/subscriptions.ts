@@ -21,7 +21,7 @@ import { globOf } from './names.ts';
 import { nextTurn, Slices } from './slices.ts';
 
 /** Subscriptions, sessions or topics that are looked at in one turn. */
-const SLICE = 2_000;
+const SLICE = 500;
 /** Between client id and filter in the name of a subscription: neither contains it. [MQTT-1.5.4-2] */
 const SEPARATOR = '\0';
 

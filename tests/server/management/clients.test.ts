@@ -125,7 +125,7 @@ describe('pages of clients', () => {
     const page = await management.clients.list({}, { limit: 100, after: null });
     clearImmediate(counting);
     expect(page.items).toHaveLength(100);
-    expect(turns).toBeGreaterThanOrEqual(4); // 2,000 a turn
+    expect(turns).toBeGreaterThanOrEqual(9_000 / 500); // 500 a turn at most
     expect(page.items[99].clientId).toBe(page.next);
   }, 30_000);
 });

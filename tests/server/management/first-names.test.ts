@@ -12,26 +12,31 @@ function pageOf(names: readonly string[], after: string | null, limit: number) {
 
 const NAMES = fc.array(fc.string({ maxLength: 3 }), { maxLength: 60 });
 
-test('it is the first names after the last page, each once, and says whether more follow', () => {
-  fc.assert(
-    fc.property(NAMES, fc.option(fc.string({ maxLength: 2 })), fc.nat(20), (names, after, more) => {
-      const limit = more + 1;
-      const wanted = [...new Set(names)].filter((name) => after === null || name > after).sort();
-      const { items, next } = pageOf(names, after, limit);
-      expect(items.map(({ name }) => name)).toEqual(wanted.slice(0, limit));
-      for (const { name, value } of items) expect(value).toBe(`of ${name}`);
-      expect(next).toBe(wanted.length > limit ? wanted[limit - 1] : null);
-    }),
+test('it is the first names after the last page, each once, and says whether more follow', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      NAMES,
+      fc.option(fc.string({ maxLength: 2 })),
+      fc.nat(20),
+      async (names, after, more) => {
+        const limit = more + 1;
+        const wanted = [...new Set(names)].filter((name) => after === null || name > after).sort();
+        const { items, next } = await pageOf(names, after, limit);
+        expect(items.map(({ name }) => name)).toEqual(wanted.slice(0, limit));
+        for (const { name, value } of items) expect(value).toBe(`of ${name}`);
+        expect(next).toBe(wanted.length > limit ? wanted[limit - 1] : null);
+      },
+    ),
   );
 });
 
-test('pages one after the other are all names, in order', () => {
-  fc.assert(
-    fc.property(NAMES, fc.nat(7), (names, more) => {
+test('pages one after the other are all names, in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(NAMES, fc.nat(7), async (names, more) => {
       const all: string[] = [];
       let after: string | null = null;
       do {
-        const page = pageOf(names, after, more + 1);
+        const page: Awaited<ReturnType<typeof pageOf>> = await pageOf(names, after, more + 1);
         all.push(...page.items.map(({ name }) => name));
         after = page.next;
       } while (after !== null);
@@ -40,9 +45,9 @@ test('pages one after the other are all names, in order', () => {
   );
 });
 
-test('what is not there any more is left out, and the next page begins behind it all the same', () => {
+test('what is not there any more is left out, and the next page begins behind it all the same', async () => {
   const first = new FirstNames<number>({ after: null, limit: 2 });
   for (const name of ['c', 'a', 'b']) if (first.wants(name)) first.set(name, 1);
-  const page = first.page((_, name) => (name === 'b' ? null : name));
+  const page = await first.page((_, name) => (name === 'b' ? null : name));
   expect(page).toEqual({ items: ['a'], next: 'b' });
 });
