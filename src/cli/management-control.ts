@@ -68,7 +68,7 @@ export function managementControl(server: Server, facts: ServerFacts): Managemen
 }
 
 function infoOf({ listeners, management }: Server, facts: ServerFacts): ServerInfo {
-  const { folder, startedAt, storeType, version } = facts;
+  const { startedAt, storeType, version } = facts;
   const { bun } = process.versions;
   const schemes = new Set(listeners.map(({ url }) => url.slice(0, url.indexOf(':'))));
   return {
@@ -82,7 +82,6 @@ function infoOf({ listeners, management }: Server, facts: ServerFacts): ServerIn
     protocolVersions: ['3.1', '3.1.1', '5.0'],
     features: {
       persistence: storeType !== 'memory',
-      dataFolder: folder !== null,
       tls: schemes.has('mqtts') || schemes.has('wss'),
       websocket: schemes.has('ws') || schemes.has('wss'),
     },

@@ -87,7 +87,11 @@ export async function loadConfig(
   if (problems.length > 0) throw located(used, problems, origins);
   const variables = values.map(({ variable }) => variable);
   if (file === null && used !== null) variables.unshift('IOTHUB_CONFIG');
-  const settings = () => shownSettings(filled.config, raw, origins, used);
+  const settings = () =>
+    shownSettings(filled.config, raw, origins, used).map((one) => ({
+      ...one,
+      origin: addressFlag(one.path, overrides) ?? one.origin,
+    }));
   return { config: filled.config, file: used, variables, settings };
 }
 
@@ -184,6 +188,12 @@ function mergeFlags(
   mergeFlag(raw, ['metrics', 'enabled'], metrics, '--no-metrics', origins);
   mergeFlag(raw, ['drops', 'ledger'], ledger, '--no-ledger', origins);
   mergeFlag(raw, ['log', 'level'], logLevel, '--log-level', origins);
+}
+
+/** The flag that says this part of the address of the one plain listener; null: none does. */
+function addressFlag(path: string, { host, port }: Overrides): string | null {
+  if (path === 'listeners[0].host' && host !== undefined) return '--host';
+  return path === 'listeners[0].port' && port !== undefined ? '--port' : null;
 }
 
 /** `--host` and `--port` stand for the address of the one plain listener. */

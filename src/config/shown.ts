@@ -47,18 +47,21 @@ class Walk {
 
   table({ settings, tables }: Table, at: string, values: Tree, raw: Tree): void {
     for (const [key, setting] of Object.entries(settings)) {
-      this.#setting(setting, below(at, key), cameOut(values, raw, key), raw[key] !== undefined);
+      // A listener's URL says these two as well.
+      const said = raw[key] === undefined && (key === 'host' || key === 'port') ? 'url' : key;
+      const origin = raw[said] === undefined ? 'default' : this.#originOf(below(at, said));
+      this.#setting(setting, below(at, key), cameOut(values, raw, key), origin);
     }
     for (const [key, table] of Object.entries(tables)) {
       this.#inner(table, below(at, key), cameOut(values, raw, key), raw[key]);
     }
   }
 
-  #setting(setting: Setting<unknown>, path: string, value: unknown, isSaid: boolean): void {
+  #setting(setting: Setting<unknown>, path: string, value: unknown, origin: string): void {
     if (value === undefined || value === null) return;
-    if (setting.isSecret === true && !isSaid) return; // read from a file that another key names
+    if (setting.isSecret === true && origin === 'default') return; // of a file that another key names
     const shown = setting.isSecret === true ? HIDDEN : withoutQuery(setting.show(value));
-    this.#note(path, shown, isSaid);
+    this.found.push({ path, value: shown, origin });
   }
 
   #inner(table: Table, path: string, values: unknown, raw: unknown): void {
@@ -68,20 +71,20 @@ class Walk {
     } else if (table.form === 'table') {
       this.table(table, path, values as Tree, (raw ?? {}) as Tree);
     } else {
-      for (const key of Object.keys(values)) this.#note(below(path, key), HIDDEN, true);
+      for (const key of Object.keys(values)) this.#note(below(path, key), HIDDEN);
     }
   }
 
   #array(table: Table, path: string, values: readonly Tree[], raw: readonly Tree[]): void {
     if (values.length > TABLES_MAX) {
-      this.#note(path, `${values.length} tables`, true);
+      this.#note(path, `${values.length} tables`);
       return;
     }
     for (const [i, one] of values.entries()) this.table(table, `${path}[${i}]`, one, raw[i] ?? {});
   }
 
-  #note(path: string, value: string, isSaid: boolean): void {
-    this.found.push({ path, value, origin: isSaid ? this.#originOf(path) : 'default' });
+  #note(path: string, value: string): void {
+    this.found.push({ path, value, origin: this.#originOf(path) });
   }
 
   #originOf(path: string): string {

@@ -68,10 +68,20 @@ url = "mqtt://127.0.0.1:1884"
   const settings = await settingsOf(toml);
   expect(settings).toMatchObject({
     'listeners[0].url': '"ws://127.0.0.1:8083"  # FILE:2',
+    'listeners[0].port': '8083  # FILE:2',
     'listeners[0].connect_rate': '7  # FILE:3',
     'listeners[1].url': '"mqtt://127.0.0.1:1884"  # FILE:5',
   });
   expect(settings['listeners[0].websocket.path'] ?? '').toMatch(/# default$|^$/);
+});
+
+test('flags for the address of the one listener are told', async () => {
+  const overrides = { port: 1884 };
+  const settings = await settingsOf('', { overrides });
+  expect(settings).toMatchObject({
+    'listeners[0].host': '"127.0.0.1"  # default',
+    'listeners[0].port': '1884  # --port',
+  });
 });
 
 describe('secrets', () => {
