@@ -1,12 +1,14 @@
-// The one line in the log about a queue that fills, in time to do something about it. It says how full it is, and by which bounds.
+// The one line in the log about a queue that fills, in time to do something about it. It says how full it is, and by which bounds. One
+// that fills and empties all the time is told at a bounded rate, with the number of times.
 
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';
 
-export function warnOfQueue({ logger }: Context, session: Session): void {
+export function warnOfQueue({ refusalLog }: Context, session: Session): void {
   const { clientId, connection, outbound, queueLimits } = session;
   const { queueBytesMax, queueMessagesMax, queuePolicy } = queueLimits;
-  logger.warn(
+  refusalLog.warn(
+    clientId,
     {
       clientId,
       isConnected: connection !== null,

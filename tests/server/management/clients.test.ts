@@ -390,10 +390,26 @@ describe('a queue that fills', () => {
     const packets = await client.packets();
     expect(packets.filter((packet) => packet[0] >> 4 === PacketType.Publish)).toHaveLength(6);
     await client.drop();
+    await broker.advance(20_000);
     await published(broker, 3);
     expect(warnings()).toHaveLength(1);
     await published(broker, 1);
     expect(warnings()).toHaveLength(2);
+  });
+
+  test('and empties again and again is told with the number of times', async () => {
+    const log = new LogBook();
+    const broker = await startServer({ logger: log, limits: { queueMessagesMax: 1 } });
+    const { management } = broker.server;
+    await (await subscriberV5(broker, 'c', 't', 1, DURABLE)).drop();
+    for (let i = 0; i < 5; i++) {
+      await management.publish({ topic: 't', payload: '', qos: 1 });
+      await management.queues.clear('c', false);
+    }
+    const warnings = () => log.lines.filter(({ message }) => message === WARNING);
+    expect(warnings()).toHaveLength(1);
+    for (let i = 0; i < 120; i++) await broker.advance(100);
+    expect(warnings().map(({ fields }) => fields.again)).toEqual([undefined, 4]);
   });
 
   test('is warned of by its bytes as well', async () => {
