@@ -14,6 +14,7 @@ import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
 import { openLog } from './logger.ts';
 import { type CommandLine, parseCommandLine } from './options.ts';
+import type { ConfigSource } from './reload.ts';
 import { type ChosenStorage, chooseStorage } from './storage.ts';
 import { readVersion } from './version.ts';
 
@@ -56,6 +57,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { healthcheck } = await import('./commands/healthcheck.ts');
     return healthcheck(line);
   }
+  if (line.command === 'manage') {
+    const { runManage } = await import('./commands/manage.ts');
+    return runManage(line);
+  }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
     return init(line);
@@ -96,9 +101,9 @@ function placed(file: string | null, line: number | null): string {
 }
 
 /** What is reloaded. A file that lost its content would be the defaults, which end the clients of all other listeners. */
-async function loadAgain(file: string | null, overrides: Overrides): Promise<Config> {
+async function loadAgain(file: string | null, overrides: Overrides): Promise<LoadedConfig> {
   const loaded = await loadConfig(file, overrides, process.env);
-  if (loaded.file === null || (await stat(loaded.file)).size > 0) return loaded.config;
+  if (loaded.file === null || (await stat(loaded.file)).size > 0) return loaded;
   const message = 'is empty; if the defaults are meant, write a comment into it';
   throw new ConfigError(loaded.file, [{ path: '', message, line: null }]);
 }
@@ -110,9 +115,20 @@ function describeSources({ file, variables }: LoadedConfig): string {
 
 /** Runs the server on the store that the configuration names. */
 async function serve(
-  { config, file }: LoadedConfig,
-  load: () => Promise<Config>,
+  started: LoadedConfig,
+  loadAgain: () => Promise<LoadedConfig>,
 ): Promise<ExitCode> {
+  const { config, file } = started;
+  const settings = new WeakMap([[config, started.settings]]);
+  const source: ConfigSource = {
+    file,
+    load: async () => {
+      const loaded = await loadAgain();
+      settings.set(loaded.config, loaded.settings);
+      return loaded.config;
+    },
+    describe: (one) => settings.get(one)?.() ?? [],
+  };
   const version = readVersion();
   let storage: ChosenStorage;
   try {
@@ -128,7 +144,7 @@ async function serve(
       process.stderr.write(`the log file cannot be opened (log.file): ${log.message}\n`);
       return ExitCode.Config;
     }
-    return await start(config, { file, load }, storage, log, version);
+    return await start(config, source, storage, log, version);
   } finally {
     await storage.release();
   }

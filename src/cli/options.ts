@@ -15,6 +15,7 @@ import { addDropsCommand, type DropsLine } from './drops-line.ts';
 import { addHealthCommand, type HealthLine } from './health-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
+import { addManageCommands, MANAGE_COMMANDS, type ManageLine } from './manage-lines.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { addTokenCommands, type TokenLine } from './token-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
@@ -67,6 +68,7 @@ export type CommandLine =
   | HealthLine
   | InitLine
   | LogLine
+  | ManageLine
   | PasswdLine
   | TokenLine
   | ToolLine
@@ -115,7 +117,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   };
   const program = startCommand(found);
   addStoreCommands(program, found);
-  addSessionsCommands(program, found);
+  const sessions = addSessionsCommands(program, found);
   addPasswdCommand(program, found);
   addUsersCommands(program, found);
   addInitCommand(program, found);
@@ -126,6 +128,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addLogCommand(program, found);
   addTokenCommands(program, found);
   addHealthCommand(program, found);
+  addManageCommands(program, sessions, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -152,6 +155,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'log',
         'token',
         'healthcheck',
+        ...MANAGE_COMMANDS,
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
@@ -257,7 +261,7 @@ function addStoreCommands(program: Command, found: (line: CommandLine) => void):
     );
 }
 
-function addSessionsCommands(program: Command, found: (line: CommandLine) => void): void {
+function addSessionsCommands(program: Command, found: (line: CommandLine) => void): Command {
   const sessions = program
     .command('sessions')
     .description('look after the sessions that are stored')
@@ -277,4 +281,5 @@ function addSessionsCommands(program: Command, found: (line: CommandLine) => voi
         dryRun: options.dryRun === true,
       }),
     );
+  return sessions;
 }

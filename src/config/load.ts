@@ -20,6 +20,7 @@ import { mergeFlag, mergeListeners, mergeVariables } from './merge.ts';
 import { Origins } from './origins.ts';
 import { type Reading, readConfig } from './schema.ts';
 import { holdsSecrets } from './secrets.ts';
+import { type ShownSetting, shownSettings } from './shown.ts';
 
 /** Larger than any sensible configuration; a mistaken path must not be read into memory. */
 const FILE_BYTES_MAX = 1_048_576;
@@ -48,6 +49,8 @@ export interface LoadedConfig {
   readonly file: string | null;
   /** The variables of the environment that count, by name. */
   readonly variables: readonly string[];
+  /** All of it, key by key, and who said what; secrets are left out. */
+  readonly settings: () => readonly ShownSetting[];
 }
 
 /**
@@ -87,7 +90,12 @@ export async function loadConfig(
   if (problems.length > 0) throw located(used, problems, origins);
   const variables = values.map(({ variable }) => variable);
   if (file === null && used !== null) variables.unshift('IOTHUB_CONFIG');
-  return { config: filled.config, file: used, variables };
+  const settings = () =>
+    shownSettings(filled.config, raw, origins, used).map((one) => ({
+      ...one,
+      origin: addressFlag(one.path, overrides) ?? one.origin,
+    }));
+  return { config: filled.config, file: used, variables, settings };
 }
 
 /**
@@ -187,6 +195,12 @@ function mergeFlags(
   const flag = admin === false ? '--no-admin' : '--admin';
   mergeFlag(raw, ['admin', 'enabled'], admin !== false, flag, origins);
   if (admin !== false) mergeFlag(raw, ['admin', 'url'], admin, flag, origins);
+}
+
+/** The flag that says this part of the address of the one plain listener; null: none does. */
+function addressFlag(path: string, { host, port }: Overrides): string | null {
+  if (path === 'listeners[0].host' && host !== undefined) return '--host';
+  return path === 'listeners[0].port' && port !== undefined ? '--port' : null;
 }
 
 /** `--host` and `--port` stand for the address of the one plain listener. */

@@ -4,6 +4,7 @@ import type { DropControl } from './contract/drops.ts';
 import type { EventControl } from './contract/events.ts';
 import type { HealthControl } from './contract/health.ts';
 import type { LogControl } from './contract/log.ts';
+import type { ManagementControl } from './contract/management.ts';
 import type { MetricsControl } from './contract/metrics.ts';
 import type { LoginControl, TokenControl } from './contract/tokens.ts';
 
@@ -149,6 +150,7 @@ export interface ServerControl {
   /** null: they are switched off. */
   readonly metrics: MetricsControl | null;
   readonly log: LogControl;
+  readonly management: ManagementControl;
   /** null: this server has no users in its store. */
   readonly users: UserControl | null;
   readonly bans: BanControl;

@@ -27,6 +27,7 @@ import {
   Listeners,
   type ServerAddress,
 } from './listeners.ts';
+import { Management } from './management/management.ts';
 import { figuresOf, type ServerFigures, walk } from './metrics-snapshot.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
 import { purgeSessions } from './purge.ts';
@@ -48,6 +49,8 @@ const CLOSE_MAX_MS = 60_000;
 export type ServerState = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
 
 export class Server {
+  /** What operators may see and do of clients and messages. */
+  readonly management: Management;
   readonly #options: ServerOptions;
   readonly #context: Context;
   readonly #registry: Registry;
@@ -81,6 +84,7 @@ export class Server {
       this.#admission,
       this.#abort.signal,
     );
+    this.management = new Management(this.#context, this.#registry, this);
   }
 
   /** Where clients reach it, in the order of the listeners, ports resolved. */
@@ -155,6 +159,11 @@ export class Server {
     if (connection === null) return false;
     connection.disconnect(reasonCode, options.reasonString, options.serverReference);
     return true;
+  }
+
+  /** How many clients are connected. */
+  countConnected(): number {
+    return this.#brokers.reduce((count, { connected }) => count + connected, 0);
   }
 
   /** Who is connected. */

@@ -14,6 +14,7 @@ import { ControlError, type ControlledBan, type ServerControl } from '../../src/
 import { FakeOutput } from '../kit/fake-output.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 import { until } from '../kit/until.ts';
 
 const ANN = { username: 'ann', groups: ['plant'], isDisabled: false };
@@ -69,6 +70,7 @@ class Control {
     return {
       metrics: null,
       log: createLog({}, new FakeOutput()).control,
+      management: NO_MANAGEMENT,
       users: this.hasUsers ? users : null,
       bans: {
         list: does('bans.list', [BAN]),

@@ -11,11 +11,13 @@ import { ControlError, type ServerControl } from '../../src/server/contract.ts';
 import { FakeOutput } from '../kit/fake-output.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 import { iothub, runNode } from './command.ts';
 
 const NOTHING_TO_DO: ServerControl = {
   metrics: null,
   log: createLog({}, new FakeOutput()).control,
+  management: NO_MANAGEMENT,
   users: null,
   bans: {
     list: async () => [],

@@ -224,6 +224,12 @@ const CAUSES: Readonly<Record<string, (place: Place) => Promise<Expected>>> = {
     await broker.server.stop();
     return TO_SUB;
   },
+  async queue_cleared(place) {
+    const broker = await place.start();
+    await wait(broker, 1);
+    await broker.server.management.queues.clear('sub', false);
+    return { ...TO_SUB, queuedMessages: 1 };
+  },
 };
 
 describe.each(DROP_REASON_NAMES.map((name, index) => ({ name, reason: index as DropReason })))(

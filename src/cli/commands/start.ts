@@ -29,6 +29,7 @@ import { type Greeted, greet } from '../greeting.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
 import { listenersOf } from '../listeners.ts';
 import type { Log } from '../logger.ts';
+import { managementControl, serverFacts } from '../management-control.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
 import { type ConfigSource, connectionLogOf, Reload } from '../reload.ts';
 import type { ChosenStorage } from '../storage.ts';
@@ -90,9 +91,11 @@ export async function start(
     if (isStopRequested()) return stopped(server, logger);
     return failed(error);
   }
+  const facts = serverFacts(version, config, storage, reloading, source);
   const control = serverControl(server, access, guard, reloading, {
     metrics: metricsControl(server, guard, config.metrics, version),
     log: log.control,
+    management: managementControl(server, facts),
     health,
     tokens: admin.tokens,
     logins: admin.logins,
@@ -101,8 +104,7 @@ export async function start(
   const closeDoors = await openDoors(control, access, reloading, storage, log);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
-  const counters = server.metrics;
-  const connections = () => counters.connectionsOpened - counters.connectionsClosed;
+  const connections = () => openConnections(server);
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
   await stopRequested;
   collecting.cancel();
@@ -188,6 +190,10 @@ function served({ addresses }: Server, config: Config): Greeted[] {
       admitsAnonymous: admitsAnonymous(config, listener),
     };
   });
+}
+
+function openConnections({ metrics }: Server): number {
+  return metrics.connectionsOpened - metrics.connectionsClosed;
 }
 
 async function stopped(server: Server, logger: Logger): Promise<ExitCode> {
