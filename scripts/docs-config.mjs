@@ -41,6 +41,7 @@ const {
 } = await import('../dist/config/listener-settings.js');
 const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RULE_SETTINGS } =
   await import('../dist/config/rule-settings.js');
+const { SYS_SETTINGS } = await import('../dist/config/service-settings.js');
 const {
   DROPS_SETTINGS,
   LIMIT_SETTINGS,
@@ -441,6 +442,12 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     'Figures for Prometheus ([metrics.md](metrics.md)).',
     METRICS_SETTINGS,
     DEFAULT_CONFIG.metrics,
+  ),
+  section(
+    '`[sys]`',
+    'What the server publishes of itself; see [sys-topics.md](sys-topics.md).',
+    SYS_SETTINGS,
+    DEFAULT_CONFIG.sys,
   ),
   ENVIRONMENT,
   ENDING,

@@ -38,6 +38,7 @@ import {
 } from './listener-settings.ts';
 import { formatListenerUrl, type ListenerAddress, parseListenerUrl } from './listener-url.ts';
 import { named, type RawConfig, type RawTable } from './raw.ts';
+import { DEFAULT_SYS, SYS_SETTINGS, type SysConfig } from './service-settings.ts';
 import {
   DROPS_SETTINGS,
   LIMIT_SETTINGS,
@@ -69,6 +70,7 @@ export function compose(raw: RawConfig, base: string): Config {
       ...DEFAULT_METRICS,
       ...(named(METRICS_SETTINGS, raw.metrics, base) as Partial<MetricsConfig>),
     },
+    sys: { ...DEFAULT_SYS, ...(named(SYS_SETTINGS, raw.sys, base) as Partial<SysConfig>) },
     secretsIn: null,
   });
 }

@@ -13,6 +13,7 @@ import {
   type RuleConfig,
 } from './access-config.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
+import { DEFAULT_SYS, type SysConfig } from './service-settings.ts';
 
 export interface LogConfig {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -74,6 +75,7 @@ export interface Config {
   readonly drops: DropsConfig;
   readonly log: LogConfig;
   readonly metrics: MetricsConfig;
+  readonly sys: SysConfig;
   /** The configuration file, when secrets stand in it. */
   readonly secretsIn: string | null;
 }
@@ -110,6 +112,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   drops: DEFAULT_DROPS,
   log: DEFAULT_LOG,
   metrics: DEFAULT_METRICS,
+  sys: DEFAULT_SYS,
   secretsIn: null,
 });
 

@@ -21,6 +21,7 @@ import {
   QUOTA_SETTINGS,
   RULE_SETTINGS,
 } from './rule-settings.ts';
+import { SYS_SETTINGS } from './service-settings.ts';
 import type { Setting } from './setting.ts';
 import {
   DROPS_SETTINGS,
@@ -80,6 +81,7 @@ export const ROOT = table(
     drops: table('table', DROPS_SETTINGS),
     log: table('table', LOG_SETTINGS),
     metrics: table('table', METRICS_SETTINGS),
+    sys: table('table', SYS_SETTINGS),
   },
 );
 

@@ -16,6 +16,9 @@ export class Metrics {
   /** PUBLISH by QoS. */
   readonly publishReceived: number[] = [0, 0, 0];
   readonly publishSent: number[] = [0, 0, 0];
+  /** Bytes of their payloads. */
+  publishBytesReceived = 0;
+  publishBytesSent = 0;
   connectionsOpened = 0;
   connectionsClosed = 0;
   /** Streams refused before a byte was read, for a limit. */

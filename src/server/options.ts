@@ -15,6 +15,7 @@ import type { ListenerOptions } from '../transport/listener-options.ts';
 import type { Listener } from '../transport/stream.ts';
 import type { AccessOptions } from './access-control.ts';
 import type { StoreTable } from './store-table.ts';
+import type { SysOptions } from './sys-topics.ts';
 
 /** What the one who prepares access may keep in the store. */
 export interface StoreTables {
@@ -61,6 +62,8 @@ export interface ServerOptions {
   /** How much some clients may do; all rules that fit one apply. Default: there are no quotas. */
   readonly quotas?: readonly QuotaRule[];
   readonly drops?: DropOptions;
+  /** What the server says of itself under `$SYS`. Default: nothing. */
+  readonly sys?: SysOptions;
   readonly clock?: Clock;
   readonly ids?: Ids;
 }

@@ -35,6 +35,8 @@ import { Registry } from './registry.ts';
 import { loseAll, shutDown } from './shutdown.ts';
 import { statsOf } from './stats.ts';
 import { storeTable } from './store-table.ts';
+import { countForSys } from './sys-source.ts';
+import { SysTopics } from './sys-topics.ts';
 
 /** Expired retained messages are looked for this often, so many visits at a time. */
 const SWEEP_MS = 1_000;
@@ -62,6 +64,7 @@ export class Server {
   #stopped: Promise<void> | null = null;
   #sweep: Cancellable | null = null;
   #sampling: Cancellable | null = null;
+  #sys: SysTopics | null = null;
   /** The store is this server's to close. */
   #isStoreOpen = false;
 
@@ -300,6 +303,18 @@ export class Server {
       retained.sweepExpired(clock.now(), SWEEP_VISITS_MAX);
       this.#listeners.onTick(clock.now());
     });
+    this.#openSys();
+  }
+
+  #openSys(): void {
+    const { sys } = this.#options;
+    if (sys === undefined || sys.intervalMs === 0) return;
+    const brokers = () => this.#brokers;
+    this.#sys = new SysTopics(
+      this.#context,
+      (done) => countForSys(this.#context, this.#registry, brokers, done),
+      sys,
+    );
   }
 
   async #prepareAccess(): Promise<void> {
@@ -338,6 +353,7 @@ export class Server {
     if (this.#state === 'running') {
       this.#state = 'stopping';
       this.#context.drops.isStopping = true;
+      this.#sys?.close();
       await this.#listeners.freeze();
       await shutDown(this.#context, this.#brokers, this.#abort);
     }
@@ -350,6 +366,7 @@ export class Server {
     this.#abort.abort();
     this.#sweep?.cancel();
     this.#sampling?.cancel();
+    this.#sys?.close();
     for (const broker of this.#brokers) {
       await broker.refuse();
       broker.dispose();

@@ -2,6 +2,7 @@
 // must be sent again. It decides between sending, queueing and dropping; nothing is lost but through `drop`.
 
 import { DropReason } from '../core/drop.ts';
+import { isServersOwn } from '../core/server-topics.ts';
 import { RingBuffer } from '../lib/ring-buffer.ts';
 import type { Message } from '../protocol/message.ts';
 import { PacketType, type QoS } from '../protocol/packet.ts';
@@ -97,7 +98,7 @@ export class Outbound implements QueueOwner {
     const waiting = this.#queue === null ? 0 : this.#queue.qos0Messages;
     if (isReady && waiting === 0) {
       this.#sendQos0(message, retain, subscriptionIdentifiers, nowMs);
-    } else if (queueQos0) {
+    } else if (queueQos0 && !isServersOwn(message.topic.name)) {
       // Also while those before it wait: nothing passes a message of its own QoS. [MQTT-4.6.0-5]
       const own = message.own();
       this.#enqueue(new OutboundMessage(own, 0, retain, subscriptionIdentifiers, null), nowMs);

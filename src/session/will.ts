@@ -2,6 +2,7 @@
 
 import type { Verdict } from '../auth/auth.ts';
 import { DropReason } from '../core/drop.ts';
+import { isServersOwn } from '../core/server-topics.ts';
 import { Message, NO_EXPIRY, type Publisher } from '../protocol/message.ts';
 import { PacketType, type Properties, type Will as WillFields } from '../protocol/packet.ts';
 import { Reader, Writer } from '../protocol/primitives.ts';
@@ -49,9 +50,12 @@ export function publishWill(context: Context, session: Session, will: Will): voi
     context.denials.denied(session.client, { action: 'publish', topic: name, qos, retain });
     drops.drop(DropReason.NotAuthorized, session.clientId, name);
   };
+  if (access.isReserved(name) || isServersOwn(name)) {
+    drop();
+    return;
+  }
   if (authorizer === null) {
-    if (access.isReserved(name)) drop();
-    else send(context, session, will);
+    send(context, session, will);
     return;
   }
   if (session.isUnknown) {

@@ -176,6 +176,7 @@ export class Writer implements Dirty, Holder, TimerOwner {
     }
     metrics.packetsSent[PacketType.Publish]++;
     metrics.publishSent[qos]++;
+    metrics.publishBytesSent += message.payloadEnd - message.payloadStart;
     if (qos === 2 && this.#mustHold(commit)) {
       // Without an alias: what is sent meanwhile must not refer to one that is still held.
       this.#hold(new HeldPacket(commit, encodePublish(message, delivery), false, null));

@@ -45,6 +45,7 @@ describe('a configuration that is right', () => {
       drops: { ledger: true, ledgerMax: 256 },
       log: { level: 'info', format: 'auto' },
       metrics: { enabled: true, compat: [] },
+      sys: { intervalMs: 10_000 },
       secretsIn: null,
     });
   });

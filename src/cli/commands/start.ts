@@ -50,6 +50,7 @@ export async function start(
     storage: storage.storage,
     queueRules: config.queues.map(ruleOf),
     quotas: quotaRules(config),
+    sys: { ...config.sys, version },
     guard,
     drops: config.drops,
     prepareAccess: (tables) => access.prepare(config, tables),

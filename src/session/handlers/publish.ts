@@ -4,6 +4,7 @@
 import type { Verdict } from '../../auth/auth.ts';
 import { DropReason } from '../../core/drop.ts';
 import { OVER_DISCONNECT } from '../../core/quota-share.ts';
+import { isServersOwn } from '../../core/server-topics.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import type { Message } from '../../protocol/message.ts';
 import { PacketType, type QoS } from '../../protocol/packet.ts';
@@ -37,6 +38,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
   );
   view.isOwn = framer.isOwn;
   metrics.publishReceived[view.qos]++;
+  metrics.publishBytesReceived += view.payloadEnd - view.payloadStart;
   const topic = topicOf(connection, view);
   if (view.qos > limits.qosMax) {
     context.drops.drop(DropReason.Limit, session.clientId, topic.name);
@@ -107,11 +109,10 @@ function authorize(
   const { context } = connection;
   const { access } = context;
   const { topic } = message;
-  if (access.authorizer === null) {
-    return topic.isReserved && access.isReserved(topic.name)
-      ? refuse(connection, session, message, packetId, ReasonCode.NotAuthorized)
-      : take(connection, session, message, packetId, nowMs);
+  if (topic.isReserved && (access.isReserved(topic.name) || isServersOwn(topic.name))) {
+    return refuse(connection, session, message, packetId, ReasonCode.NotAuthorized);
   }
+  if (access.authorizer === null) return take(connection, session, message, packetId, nowMs);
   const decision = ask(context, session, message, nowMs);
   if (!isPending(decision)) return judged(connection, session, message, packetId, nowMs, decision);
   const owned = message.own();
