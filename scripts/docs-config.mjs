@@ -41,7 +41,7 @@ const {
 } = await import('../dist/config/listener-settings.js');
 const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RULE_SETTINGS } =
   await import('../dist/config/rule-settings.js');
-const { SYS_SETTINGS } = await import('../dist/config/service-settings.js');
+const { OVERLOAD_SETTINGS, SYS_SETTINGS } = await import('../dist/config/service-settings.js');
 const {
   DROPS_SETTINGS,
   LIMIT_SETTINGS,
@@ -448,6 +448,12 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     'What the server publishes of itself; see [sys-topics.md](sys-topics.md).',
     SYS_SETTINGS,
     DEFAULT_CONFIG.sys,
+  ),
+  section(
+    '`[overload]`',
+    'When the server has too little memory, and what it does then; see [overload.md](overload.md). How late its event loop may be is `loop_lag_max` in `[limits]`.',
+    OVERLOAD_SETTINGS,
+    DEFAULT_CONFIG.overload,
   ),
   ENVIRONMENT,
   ENDING,

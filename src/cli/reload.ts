@@ -39,7 +39,16 @@ const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 }
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
-const AT_START = ['limits', 'queues', 'storage', 'drops', 'log', 'metrics', 'sys'] as const;
+const AT_START = [
+  'limits',
+  'queues',
+  'storage',
+  'drops',
+  'log',
+  'metrics',
+  'sys',
+  'overload',
+] as const;
 
 /** It could be done, but looks like a mistake. */
 class DoubtfulReload extends Error {

@@ -13,7 +13,12 @@ import {
   type RuleConfig,
 } from './access-config.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
-import { DEFAULT_SYS, type SysConfig } from './service-settings.ts';
+import {
+  DEFAULT_OVERLOAD,
+  DEFAULT_SYS,
+  type OverloadConfig,
+  type SysConfig,
+} from './service-settings.ts';
 
 export interface LogConfig {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -76,6 +81,7 @@ export interface Config {
   readonly log: LogConfig;
   readonly metrics: MetricsConfig;
   readonly sys: SysConfig;
+  readonly overload: OverloadConfig;
   /** The configuration file, when secrets stand in it. */
   readonly secretsIn: string | null;
 }
@@ -113,6 +119,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   log: DEFAULT_LOG,
   metrics: DEFAULT_METRICS,
   sys: DEFAULT_SYS,
+  overload: DEFAULT_OVERLOAD,
   secretsIn: null,
 });
 

@@ -24,6 +24,7 @@ export interface RawConfig {
   readonly log?: RawTable;
   readonly metrics?: RawTable;
   readonly sys?: RawTable;
+  readonly overload?: RawTable;
 }
 
 /** What a table says, by the names of the program. `base`: the folder from which paths of files are seen. */

@@ -21,7 +21,7 @@ import {
   QUOTA_SETTINGS,
   RULE_SETTINGS,
 } from './rule-settings.ts';
-import { SYS_SETTINGS } from './service-settings.ts';
+import { OVERLOAD_SETTINGS, SYS_SETTINGS } from './service-settings.ts';
 import type { Setting } from './setting.ts';
 import {
   DROPS_SETTINGS,
@@ -82,6 +82,7 @@ export const ROOT = table(
     log: table('table', LOG_SETTINGS),
     metrics: table('table', METRICS_SETTINGS),
     sys: table('table', SYS_SETTINGS),
+    overload: table('table', OVERLOAD_SETTINGS),
   },
 );
 

@@ -163,4 +163,12 @@ export const DROP_REASON_INFO: Readonly<Record<DropReason, DropReasonInfo>> = {
     advice:
       'Keep sessions in a store (`storage.type`), and let clients ask for sessions that last.',
   },
+  [DropReason.Overload]: {
+    ...{ concerns: 'subscriber', depth: 'bytes', level: 'warn' },
+    sentence: 'messages of QoS 0 for a client are lost: the server is overloaded',
+    meaning:
+      'It is of QoS 0, its subscriber does not keep up, and the server has too little memory, or is too late, to keep it.',
+    advice:
+      'See docs/overload.md: give the process more memory (`overload.memory_max`) or less to do, or subscribe with QoS 1.',
+  },
 };

@@ -46,6 +46,8 @@ export const DropReason = {
   ReceiveMaximum: 19,
   /** It waited in a session that is gone with the server. */
   Shutdown: 20,
+  /** QoS 0, and the server has too little memory, or is too late, to keep it for a client that does not keep up. */
+  Overload: 21,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -72,6 +74,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'quota',
   'receive_maximum',
   'shutdown',
+  'overload',
 ];
 
 /** The reason of that name, or null. */

@@ -14,6 +14,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import type { Listener } from '../transport/stream.ts';
 import type { AccessOptions } from './access-control.ts';
+import type { OverloadOptions } from './overload.ts';
 import type { StoreTable } from './store-table.ts';
 import type { SysOptions } from './sys-topics.ts';
 
@@ -64,6 +65,8 @@ export interface ServerOptions {
   readonly drops?: DropOptions;
   /** What the server says of itself under `$SYS`. Default: nothing. */
   readonly sys?: SysOptions;
+  /** When memory is too little, and what is shed then. Default: memory is the embedder's, only the loop is watched. */
+  readonly overload?: OverloadOptions;
   readonly clock?: Clock;
   readonly ids?: Ids;
 }

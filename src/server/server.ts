@@ -19,6 +19,7 @@ import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
 import { AccessControl, type AccessOptions, type AccessReview } from './access-control.ts';
 import { type Admission, Broker } from './broker.ts';
 import { buildContext } from './build-context.ts';
+import type { OverloadState } from './contract/overload.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
 import {
   type ListenerChanges,
@@ -28,7 +29,9 @@ import {
 } from './listeners.ts';
 import { figuresOf, type ServerFigures, walk } from './metrics-snapshot.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
+import { Overload } from './overload.ts';
 import { purgeSessions } from './purge.ts';
+import { QueueShedder } from './queue-shedder.ts';
 import { setQuotas } from './quotas.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
@@ -52,6 +55,7 @@ export class Server {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #access: AccessControl;
+  readonly #overload: Overload;
   readonly #admission: Admission;
   readonly #abort = new AbortController();
   readonly #listeners: Listeners;
@@ -74,7 +78,11 @@ export class Server {
     setMaxListeners(0, this.#abort.signal); // one each listener, of which there may be any number
     this.#registry = new Registry(limits.sessionsMax);
     this.#context = buildContext(options, limits, this.#registry);
-    this.#admission = { connections: 0, lag: new LoopLag(limits.loopLagMaxMs) };
+    const lag = new LoopLag(limits.loopLagMaxMs);
+    this.#admission = { connections: 0, lag };
+    const { overload = null } = options;
+    const queues = new QueueShedder(this.#registry);
+    this.#overload = new Overload(this.#context, lag, queues, overload);
     this.#access = new AccessControl(this.#context, this.#registry, options);
     this.#listeners = new Listeners(
       this.#context,
@@ -116,6 +124,11 @@ export class Server {
   /** What somebody must look at. */
   get alarms(): Alarms {
     return this.#context.alarms;
+  }
+
+  /** How much the server has to do, and what it does without for that. */
+  get overload(): OverloadState {
+    return this.#overload.state;
   }
 
   get isRunning(): boolean {
@@ -299,6 +312,7 @@ export class Server {
     }
     const { clock, retained } = this.#context;
     this.#sampling = this.#admission.lag.sample(clock);
+    this.#overload.open();
     this.#sweep = clock.every(SWEEP_MS, () => {
       retained.sweepExpired(clock.now(), SWEEP_VISITS_MAX);
       this.#listeners.onTick(clock.now());
@@ -366,6 +380,7 @@ export class Server {
     this.#abort.abort();
     this.#sweep?.cancel();
     this.#sampling?.cancel();
+    this.#overload.close();
     this.#sys?.close();
     for (const broker of this.#brokers) {
       await broker.refuse();

@@ -280,11 +280,12 @@ export class Outbound implements QueueOwner {
   saveAll(): void {
     const { record } = this.#session;
     for (const entry of this.#inflight?.inOrder() ?? []) record.enqueue(entry);
-    const queue = this.#queue;
-    for (let i = 0; queue !== null && i < queue.length; i++) {
-      const entry = queue.at(i);
-      if (entry !== undefined) record.enqueue(entry);
-    }
+    for (const entry of this.#queue?.inMemory() ?? []) record.enqueue(entry);
+  }
+
+  /** There is too little memory: what is stored leaves it, QoS 0 beyond `bytesMax` is given up. */
+  shed(bytesMax: number): void {
+    this.#queue?.shed(bytesMax);
   }
 
   #sendQos0(
@@ -296,7 +297,7 @@ export class Outbound implements QueueOwner {
     const writer = this.#session.connection?.writer;
     if (writer === undefined) return;
     if (!writer.hasRoom) {
-      this.#session.lose(DropReason.OutputFull, message, writer.output.pendingBytes);
+      this.#session.lose(writer.whyNoRoom, message, writer.output.pendingBytes);
     } else if (
       !writer.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
     ) {
@@ -355,7 +356,7 @@ export class Outbound implements QueueOwner {
   #read(queue: Queue): boolean {
     if (this.#isReading) return false;
     if (queue.qos0Messages === 0 && !this.hasWindowRoom) return false;
-    const sequences = queue.nextPage();
+    const sequences = queue.nextPage(this.#context.shedding.pageBytesMax);
     this.#isReading = true;
     let isNow = true;
     this.#session.record.withStored(sequences, (entries) => {
@@ -395,6 +396,7 @@ export class Outbound implements QueueOwner {
       return;
     }
     session.record.enqueue(entry);
-    this.#queue.append(entry, session.connection !== null);
+    const mayStay = session.connection !== null && !this.#context.shedding.keepsQueuesStored;
+    this.#queue.append(entry, mayStay);
   }
 }

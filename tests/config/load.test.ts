@@ -46,6 +46,7 @@ describe('a configuration that is right', () => {
       log: { level: 'info', format: 'auto' },
       metrics: { enabled: true, compat: [] },
       sys: { intervalMs: 10_000 },
+      overload: { memoryMax: null },
       secretsIn: null,
     });
   });

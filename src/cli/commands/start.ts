@@ -8,6 +8,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
 import { SYSTEM_CLOCK } from '../../lib/clock.ts';
 import type { ServerControl } from '../../server/contract.ts';
+import type { ServerOptions } from '../../server/options.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
@@ -44,13 +45,9 @@ export async function start(
   const access = new AccessInForce(logger);
   const guard = new Guard({ settings: guardSettings(config.penalties) });
   const server = new Server({
-    listeners: listenersOf(config),
-    limits: config.limits,
+    ...configured(config, version),
     logger,
     storage: storage.storage,
-    queueRules: config.queues.map(ruleOf),
-    quotas: quotaRules(config),
-    sys: { ...config.sys, version },
     guard,
     drops: config.drops,
     prepareAccess: (tables) => access.prepare(config, tables),
@@ -109,6 +106,18 @@ export async function start(
   await closing;
   await access.close();
   return exitCode;
+}
+
+/** What the configuration says of the server itself. */
+function configured(config: Config, version: string): ServerOptions {
+  return {
+    listeners: listenersOf(config),
+    limits: config.limits,
+    queueRules: config.queues.map(ruleOf),
+    quotas: quotaRules(config),
+    sys: { ...config.sys, version },
+    overload: config.overload,
+  };
 }
 
 /** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */

@@ -21,13 +21,14 @@ import { distribute } from '../distribute.ts';
 import { isPending, park, verdictOf } from '../parking.ts';
 import { mayRetain, tellOver } from '../quota.ts';
 import { Session } from '../session.ts';
+import { OverloadLevel } from '../shedding.ts';
 
 /** A v3 client that cannot be told that the store, or an authorizer, fails is closed after this long: it will try again. */
 const FAILING_CLOSE_MS = 5_000;
 
 export function onPublish(connection: Connection, session: Session, framer: Framer): ReasonCode {
   const { context } = connection;
-  const { limits, message, metrics, publishView: view } = context;
+  const { limits, message, metrics, publishView: view, shedding } = context;
   view.read(
     framer.header,
     framer.bytes,
@@ -37,6 +38,7 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
     limits.userPropertiesMax,
   );
   view.isOwn = framer.isOwn;
+  if (shedding.level === OverloadLevel.Publishers) shedding.pausePublisher(connection);
   metrics.publishReceived[view.qos]++;
   metrics.publishBytesReceived += view.payloadEnd - view.payloadStart;
   const topic = topicOf(connection, view);
