@@ -43,6 +43,7 @@ const {
 } = await import('../dist/config/listener-settings.js');
 const { ACCESS_SETTINGS, GROUP_SETTINGS, PENALTIES_SETTINGS, QUOTA_SETTINGS, RULE_SETTINGS } =
   await import('../dist/config/rule-settings.js');
+const { OVERLOAD_SETTINGS, SYS_SETTINGS } = await import('../dist/config/service-settings.js');
 const {
   DROPS_SETTINGS,
   LIMIT_SETTINGS,
@@ -468,6 +469,18 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     'The TLS of an admin API whose URL is `https://`. A reload reads the files again.',
     ADMIN_TLS_SETTINGS,
     {},
+  ),
+  section(
+    '`[sys]`',
+    'What the server publishes of itself; see [sys-topics.md](sys-topics.md).',
+    SYS_SETTINGS,
+    DEFAULT_CONFIG.sys,
+  ),
+  section(
+    '`[overload]`',
+    'When the server has too little memory, and what it does then; see [overload.md](overload.md). How late its event loop may be is `loop_lag_max` in `[limits]`.',
+    OVERLOAD_SETTINGS,
+    DEFAULT_CONFIG.overload,
   ),
   ENVIRONMENT,
   ENDING,

@@ -2,26 +2,14 @@
 // allocates nothing: their garbage would stay until the next storm. So it is collected once, when the connections are less than
 // half of the most there were since the last time, and the heap is small enough for that to be a short pause.
 
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import type { Cancellable, Clock } from '../lib/clock.ts';
+import { findCollector } from '../server/collector.ts';
 
 const LOOK_MS = 5_000;
 /** Fewer that have left are not worth it. */
 const LEFT_MIN = 1_000;
 /** A larger heap would stop everything for longer than a tenth of a second. */
 const HEAP_BYTES_MAX = 128 * 1_048_576;
-
-/** The collector, which Node shows only to who asks for it at its start; this asks later. Null where that cannot be done. */
-function findCollector(): (() => void) | null {
-  try {
-    v8.setFlagsFromString('--expose-gc');
-    const collect: unknown = vm.runInNewContext('gc');
-    return typeof collect === 'function' ? () => void collect() : null;
-  } catch {
-    return null;
-  }
-}
 
 export interface IdleCollectionOptions {
   readonly clock: Clock;

@@ -42,7 +42,16 @@ const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 }
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
-export const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics', 'admin'] as const;
+export const AT_START = [
+  'limits',
+  'queues',
+  'storage',
+  'drops',
+  'metrics',
+  'admin',
+  'sys',
+  'overload',
+] as const;
 /** Of `[log]`; the rest counts at once. */
 const LOG_AT_START = ['format', 'file'] as const;
 

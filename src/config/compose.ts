@@ -43,6 +43,14 @@ import {
 import { formatListenerUrl, type ListenerAddress, parseListenerUrl } from './listener-url.ts';
 import { named, type RawConfig, type RawTable } from './raw.ts';
 import {
+  DEFAULT_OVERLOAD,
+  DEFAULT_SYS,
+  OVERLOAD_SETTINGS,
+  type OverloadConfig,
+  SYS_SETTINGS,
+  type SysConfig,
+} from './service-settings.ts';
+import {
   DROPS_SETTINGS,
   LIMIT_SETTINGS,
   LOG_LEVEL_SETTINGS,
@@ -79,6 +87,11 @@ export function compose(raw: RawConfig, base: string): Config {
       ...(named(METRICS_SETTINGS, raw.metrics, base) as Partial<MetricsConfig>),
     },
     admin: adminOf(raw.admin, base),
+    sys: { ...DEFAULT_SYS, ...(named(SYS_SETTINGS, raw.sys, base) as Partial<SysConfig>) },
+    overload: {
+      ...DEFAULT_OVERLOAD,
+      ...(named(OVERLOAD_SETTINGS, raw.overload, base) as Partial<OverloadConfig>),
+    },
     secretsIn: null,
   });
 }

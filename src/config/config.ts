@@ -15,6 +15,12 @@ import {
 } from './access-config.ts';
 import { type AdminConfig, DEFAULT_ADMIN } from './admin-config.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
+import {
+  DEFAULT_OVERLOAD,
+  DEFAULT_SYS,
+  type OverloadConfig,
+  type SysConfig,
+} from './service-settings.ts';
 
 export interface LogConfig {
   readonly level: LogLevel;
@@ -84,6 +90,8 @@ export interface Config {
   readonly log: LogConfig;
   readonly metrics: MetricsConfig;
   readonly admin: AdminConfig;
+  readonly sys: SysConfig;
+  readonly overload: OverloadConfig;
   /** The configuration file, when secrets stand in it. */
   readonly secretsIn: string | null;
 }
@@ -128,6 +136,8 @@ export const DEFAULT_CONFIG: Config = freeze({
   log: DEFAULT_LOG,
   metrics: DEFAULT_METRICS,
   admin: DEFAULT_ADMIN,
+  sys: DEFAULT_SYS,
+  overload: DEFAULT_OVERLOAD,
   secretsIn: null,
 });
 

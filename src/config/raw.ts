@@ -24,6 +24,8 @@ export interface RawConfig {
   readonly log?: RawTable;
   readonly metrics?: RawTable;
   readonly admin?: RawTable;
+  readonly sys?: RawTable;
+  readonly overload?: RawTable;
 }
 
 /** What a table says, by the names of the program. `base`: the folder from which paths of files are seen. */

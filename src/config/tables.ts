@@ -22,6 +22,7 @@ import {
   QUOTA_SETTINGS,
   RULE_SETTINGS,
 } from './rule-settings.ts';
+import { OVERLOAD_SETTINGS, SYS_SETTINGS } from './service-settings.ts';
 import type { Setting } from './setting.ts';
 import {
   DROPS_SETTINGS,
@@ -83,6 +84,8 @@ export const ROOT = table(
     metrics: table('table', METRICS_SETTINGS),
     log: table('table', LOG_SETTINGS, { levels: table('table', LOG_LEVEL_SETTINGS) }),
     admin: table('table', ADMIN_SETTINGS, { tls: table('table', ADMIN_TLS_SETTINGS) }),
+    sys: table('table', SYS_SETTINGS),
+    overload: table('table', OVERLOAD_SETTINGS),
   },
 );
 

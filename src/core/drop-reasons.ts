@@ -170,4 +170,12 @@ export const DROP_REASON_INFO: Readonly<Record<DropReason, DropReasonInfo>> = {
       'An operator cleared the queue that it waited in: `iothub queues clear`, or the admin API.',
     advice: 'Nothing: the log says when it was done.',
   },
+  [DropReason.Overload]: {
+    ...{ concerns: 'subscriber', depth: 'bytes', level: 'warn' },
+    sentence: 'messages of QoS 0 for a client are lost: the server is overloaded',
+    meaning:
+      'It is of QoS 0, its subscriber does not keep up, and the server has too little memory, or is too late, to keep it.',
+    advice:
+      'See docs/overload.md: give the process more memory (`overload.memory_max`) or less to do, or subscribe with QoS 1.',
+  },
 };

@@ -48,6 +48,8 @@ export const DropReason = {
   Shutdown: 20,
   /** An operator cleared the queue it waited in. */
   QueueCleared: 21,
+  /** QoS 0, and the server has too little memory, or is too late, to keep it for a client that does not keep up. */
+  Overload: 22,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -75,6 +77,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'receive_maximum',
   'shutdown',
   'queue_cleared',
+  'overload',
 ];
 
 /** The reason of that name, or null. */

@@ -16,6 +16,9 @@ export class Metrics {
   /** PUBLISH by QoS. */
   readonly publishReceived: number[] = [0, 0, 0];
   readonly publishSent: number[] = [0, 0, 0];
+  /** Bytes of their payloads. */
+  publishBytesReceived = 0;
+  publishBytesSent = 0;
   connectionsOpened = 0;
   connectionsClosed = 0;
   /** Streams refused before a byte was read, for a limit. */
@@ -45,6 +48,9 @@ export class Metrics {
   quotaPauses = 0;
   /** Messages, subscriptions and connections that were refused for a quota, and clients disconnected. */
   quotaRefusals = 0;
+  /** CONNECTs that were refused, and times that a publisher was not read, because the server had too much to do. */
+  overloadRefusals = 0;
+  overloadPauses = 0;
   commits = 0;
   commitFailures = 0;
   /** From handing a batch to the store until it said that it is durable: its delay and its fsync. Failures are not in here. */

@@ -6,6 +6,7 @@
 
 import type { Limits } from '../core/limits.ts';
 import type { RetainedOwners } from '../core/retained-owners.ts';
+import { isServersOwn } from '../core/server-topics.ts';
 import { type Message, NO_EXPIRY } from '../protocol/message.ts';
 import { RetainedScan } from './retained-scan.ts';
 import { TopicIndex } from './topic-index.ts';
@@ -30,6 +31,8 @@ export class RetainedStore {
   limits: RetainedLimits;
   /** Set by whoever stores retained messages elsewhere; null while nobody does. */
   listener: RetainedListener | null = null;
+  /** What the server says of itself, apart: it is found like all others, and neither counted, limited nor stored. */
+  own: RetainedStore | null = null;
   /** Counts whose the messages are; null while nobody asks. */
   #owners: RetainedOwners | null;
   readonly #messages = new Map<string, Message>();
@@ -120,7 +123,9 @@ export class RetainedStore {
 
   /** Walks the messages that match the valid topic filter, at the caller's pace; only those after `after`, if it is given. */
   scan(topicFilter: string, after: string | null = null): RetainedScan {
-    return new RetainedScan(this, topicFilter, after);
+    // No wildcard matches `$SYS` itself, so that a filter is for one of the two. [MQTT-4.7.2-1]
+    const isOwn = this.own !== null && isServersOwn(topicFilter);
+    return new RetainedScan(isOwn && this.own !== null ? this.own : this, topicFilter, after);
   }
 
   /**

@@ -29,6 +29,7 @@ import { DenialLog } from '../session/denial-log.ts';
 import { Draining } from '../session/draining.ts';
 import { DropLog } from '../session/drop-log.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
+import { Shedding } from '../session/shedding.ts';
 import { PendingWills } from '../session/will.ts';
 import { DEFAULT_DROP_OPTIONS, type ServerOptions } from './options.ts';
 import type { Registry } from './registry.ts';
@@ -80,6 +81,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     alarms,
     queueRules: new QueueRules(limits, options.queueRules),
     quotas,
+    shedding: new Shedding(),
     pendingWills: new PendingWills(),
     commits:
       storage === undefined

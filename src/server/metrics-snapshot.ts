@@ -48,7 +48,7 @@ export function figuresOf(
   counted: Counted,
 ): ServerFigures {
   const { context, brokers, listeners, refusals } = counted;
-  const { alarms, drops, metrics, pool, quotas, retained, router } = context;
+  const { alarms, drops, metrics, pool, quotas, retained, router, shedding } = context;
   const { memoryBytes, ...figures } = sessions;
   const { commitDurations, ...counters } = metrics;
   return {
@@ -63,6 +63,8 @@ export function figuresOf(
     routerNodes: router.nodeCount,
     retainedMessages: retained.count,
     quotaAccounts: quotas.accountCount,
+    overloadLevel: shedding.level,
+    pausedPublishers: shedding.pausedCount,
     alarms: alarms.active.map(({ name, severity }) => ({ name, severity })),
     memory: {
       retained: retained.bytes,

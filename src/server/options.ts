@@ -15,7 +15,9 @@ import type { Storage } from '../storage/storage.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import type { Listener } from '../transport/stream.ts';
 import type { AccessOptions } from './access-control.ts';
+import type { OverloadOptions } from './overload.ts';
 import type { StoreTable } from './store-table.ts';
+import type { SysOptions } from './sys-topics.ts';
 
 /** What the one who prepares access may keep in the store. */
 export interface StoreTables {
@@ -64,6 +66,10 @@ export interface ServerOptions {
   /** How much some clients may do; all rules that fit one apply. Default: there are no quotas. */
   readonly quotas?: readonly QuotaRule[];
   readonly drops?: DropOptions;
+  /** What the server says of itself under `$SYS`. Default: nothing. */
+  readonly sys?: SysOptions;
+  /** When memory is too little, and what is shed then. Default: memory is the embedder's, only the loop is watched. */
+  readonly overload?: OverloadOptions;
   readonly clock?: Clock;
   readonly ids?: Ids;
 }

@@ -20,6 +20,7 @@ import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
 import { AccessControl, type AccessOptions, type AccessReview } from './access-control.ts';
 import { type Admission, Broker } from './broker.ts';
 import { buildContext } from './build-context.ts';
+import type { OverloadState } from './contract/overload.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
 import {
   type ListenerChanges,
@@ -30,13 +31,17 @@ import {
 import { Management } from './management/management.ts';
 import { figuresOf, type ServerFigures, walk } from './metrics-snapshot.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
+import { Overload } from './overload.ts';
 import { purgeSessions } from './purge.ts';
+import { QueueShedder } from './queue-shedder.ts';
 import { setQuotas } from './quotas.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { loseAll, shutDown } from './shutdown.ts';
 import { statsOf } from './stats.ts';
 import { storeTable } from './store-table.ts';
+import { countForSys } from './sys-source.ts';
+import { SysTopics } from './sys-topics.ts';
 
 /** Expired retained messages are looked for this often, so many visits at a time. */
 const SWEEP_MS = 1_000;
@@ -55,6 +60,7 @@ export class Server {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #access: AccessControl;
+  readonly #overload: Overload;
   readonly #admission: Admission;
   readonly #abort = new AbortController();
   readonly #listeners: Listeners;
@@ -67,6 +73,7 @@ export class Server {
   #stopped: Promise<void> | null = null;
   #sweep: Cancellable | null = null;
   #sampling: Cancellable | null = null;
+  #sys: SysTopics | null = null;
   /** The store is this server's to close. */
   #isStoreOpen = false;
 
@@ -76,7 +83,11 @@ export class Server {
     setMaxListeners(0, this.#abort.signal); // one each listener, of which there may be any number
     this.#registry = new Registry(limits.sessionsMax);
     this.#context = buildContext(options, limits, this.#registry);
-    this.#admission = { connections: 0, lag: new LoopLag(limits.loopLagMaxMs) };
+    const lag = new LoopLag(limits.loopLagMaxMs);
+    this.#admission = { connections: 0, lag };
+    const { overload = null } = options;
+    const queues = new QueueShedder(this.#registry);
+    this.#overload = new Overload(this.#context, lag, queues, overload);
     this.#access = new AccessControl(this.#context, this.#registry, options);
     this.#listeners = new Listeners(
       this.#context,
@@ -123,6 +134,11 @@ export class Server {
 
   get state(): ServerState {
     return this.#state;
+  }
+
+  /** How much the server has to do, and what it does without for that. */
+  get overload(): OverloadState {
+    return this.#overload.state;
   }
 
   get isRunning(): boolean {
@@ -316,10 +332,23 @@ export class Server {
     }
     const { clock, retained } = this.#context;
     this.#sampling = this.#admission.lag.sample(clock);
+    this.#overload.open();
     this.#sweep = clock.every(SWEEP_MS, () => {
       retained.sweepExpired(clock.now(), SWEEP_VISITS_MAX);
       this.#listeners.onTick(clock.now());
     });
+    this.#openSys();
+  }
+
+  #openSys(): void {
+    const { sys } = this.#options;
+    if (sys === undefined || sys.intervalMs === 0) return;
+    const brokers = () => this.#brokers;
+    this.#sys = new SysTopics(
+      this.#context,
+      (done) => countForSys(this.#context, this.#registry, brokers, done),
+      sys,
+    );
   }
 
   async #prepareAccess(): Promise<void> {
@@ -358,6 +387,7 @@ export class Server {
     if (this.#state === 'running') {
       this.#state = 'stopping';
       this.#context.drops.isStopping = true;
+      this.#sys?.close();
       await this.#listeners.freeze();
       await shutDown(this.#context, this.#brokers, this.#abort);
     }
@@ -370,6 +400,8 @@ export class Server {
     this.#abort.abort();
     this.#sweep?.cancel();
     this.#sampling?.cancel();
+    this.#overload.close();
+    this.#sys?.close();
     for (const broker of this.#brokers) {
       await broker.refuse();
       broker.dispose();

@@ -11,6 +11,7 @@ import type {
   Refused,
   SubscribeVerdict,
 } from '../auth/auth.ts';
+import { isServersOwn } from '../core/server-topics.ts';
 import { clipName } from '../lib/clip.ts';
 import { splitSharedFilter } from '../protocol/filter.ts';
 import { type ConnectPacket, PacketType, type QoS, type Will } from '../protocol/packet.ts';
@@ -88,11 +89,10 @@ export function admit(
   const { access } = context;
   const { authorizer } = access;
   const { will } = packet;
-  if (authorizer === null) {
-    return will !== null && access.isReserved(will.topicName)
-      ? willRefused(context, client, will)
-      : NOTHING_TO_JUDGE;
+  if (will !== null && (access.isReserved(will.topicName) || isServersOwn(will.topicName))) {
+    return willRefused(context, client, will);
   }
+  if (authorizer === null) return NOTHING_TO_JUDGE;
   const existing = resumable(context, packet, client);
   const subscriptions = existing === null ? [] : [...existing.subscriptions];
   const answers = askAll<unknown>([

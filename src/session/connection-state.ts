@@ -29,5 +29,7 @@ export const PauseReason = {
   Condemned: 32,
   /** its client has used up a quota */
   Quota: 64,
+  /** its client published, and the server has too little memory for more */
+  Overload: 128,
 } as const;
 export type PauseReason = (typeof PauseReason)[keyof typeof PauseReason];

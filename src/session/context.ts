@@ -29,6 +29,7 @@ import type { Draining } from './draining.ts';
 import type { DropLog } from './drop-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
 import type { Session } from './session.ts';
+import type { Shedding } from './shedding.ts';
 import type { PendingWills } from './will.ts';
 
 /** All sessions by client id; implemented by the server. */
@@ -86,6 +87,7 @@ export interface Context {
   readonly registry: SessionRegistry;
   readonly queueRules: QueueRules;
   readonly quotas: Quotas;
+  readonly shedding: Shedding;
   readonly pendingWills: PendingWills;
   /** Of the listener. */
   readonly authentication: Authentication;

@@ -2,6 +2,7 @@
 // must be sent again. It decides between sending, queueing and dropping; nothing is lost but through `drop`.
 
 import { DropReason } from '../core/drop.ts';
+import { isServersOwn } from '../core/server-topics.ts';
 import { RingBuffer } from '../lib/ring-buffer.ts';
 import type { Message } from '../protocol/message.ts';
 import { PacketType, type QoS } from '../protocol/packet.ts';
@@ -102,7 +103,7 @@ export class Outbound implements QueueOwner {
     const waiting = this.#queue === null ? 0 : this.#queue.qos0Messages;
     if (isReady && waiting === 0) {
       this.#sendQos0(message, retain, subscriptionIdentifiers, nowMs);
-    } else if (queueQos0) {
+    } else if (queueQos0 && !isServersOwn(message.topic.name)) {
       // Also while those before it wait: nothing passes a message of its own QoS. [MQTT-4.6.0-5]
       const own = message.own();
       this.#enqueue(new OutboundMessage(own, 0, retain, subscriptionIdentifiers, null), nowMs);
@@ -279,11 +280,12 @@ export class Outbound implements QueueOwner {
   saveAll(): void {
     const { record } = this.#session;
     for (const entry of this.#inflight?.inOrder() ?? []) record.enqueue(entry);
-    const queue = this.#queue;
-    for (let i = 0; queue !== null && i < queue.length; i++) {
-      const entry = queue.at(i);
-      if (entry !== undefined) record.enqueue(entry);
-    }
+    for (const entry of this.#queue?.inMemory() ?? []) record.enqueue(entry);
+  }
+
+  /** There is too little memory: what is stored leaves it, QoS 0 beyond `bytesMax` is given up. */
+  shed(bytesMax: number): void {
+    this.#queue?.shed(bytesMax);
   }
 
   #sendQos0(
@@ -295,7 +297,7 @@ export class Outbound implements QueueOwner {
     const writer = this.#session.connection?.writer;
     if (writer === undefined) return;
     if (!writer.hasRoom) {
-      this.#session.lose(DropReason.OutputFull, message, writer.output.pendingBytes);
+      this.#session.lose(writer.whyNoRoom, message, writer.output.pendingBytes);
     } else if (
       !writer.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
     ) {
@@ -354,7 +356,7 @@ export class Outbound implements QueueOwner {
   #read(queue: Queue): boolean {
     if (this.#isReading) return false;
     if (queue.qos0Messages === 0 && !this.hasWindowRoom) return false;
-    const sequences = queue.nextPage();
+    const sequences = queue.nextPage(this.#context.shedding.pageBytesMax);
     this.#isReading = true;
     let isNow = true;
     this.#session.record.withStored(sequences, (entries) => {
@@ -394,7 +396,8 @@ export class Outbound implements QueueOwner {
       return;
     }
     session.record.enqueue(entry);
-    this.#queue.append(entry, session.connection !== null);
+    const mayStay = session.connection !== null && !this.#context.shedding.keepsQueuesStored;
+    this.#queue.append(entry, mayStay);
     if (this.#queue.hasFilled(message.size, limits)) warnOfQueue(this.#context, session);
   }
 }

@@ -76,13 +76,13 @@ export class Queue {
     return true;
   }
 
-  /** Adds a message at the end; one that is stored (it has a sequence number) may stay there, if its client is away. */
-  append(entry: OutboundMessage, isOnline: boolean): void {
+  /** Adds a message at the end; one that is stored (it has a sequence number) stays there only, unless it `mayStay` in memory. */
+  append(entry: OutboundMessage, mayStay: boolean): void {
     const { message } = entry;
     const size = message.size;
     const isHead =
       entry.sequence === 0 ||
-      (isOnline &&
+      (mayStay &&
         this.#tail.length === 0 &&
         this.#head.length < HEAD_MESSAGES_MAX &&
         this.#headBytes < HEAD_BYTES_MAX);
@@ -122,8 +122,14 @@ export class Queue {
     return this.#head.peek();
   }
 
-  at(index: number): OutboundMessage | undefined {
-    return this.#head.at(index);
+  /** What is in memory, in order. */
+  inMemory(): OutboundMessage[] {
+    const entries: OutboundMessage[] = [];
+    for (let i = 0; i < this.#head.length; i++) {
+      const entry = this.#head.at(i);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
   }
 
   /** What is known of the one at a position, 0 = the oldest, wherever it is. */
@@ -144,10 +150,10 @@ export class Queue {
   }
 
   /** Sequence numbers of what is to be read next, when nothing is in memory any more. */
-  nextPage(): number[] {
+  nextPage(bytesMax = HEAD_BYTES_MAX): number[] {
     const sequences: number[] = [];
     let bytes = 0;
-    for (let i = 0; i < HEAD_MESSAGES_MAX && bytes < HEAD_BYTES_MAX; i++) {
+    for (let i = 0; i < HEAD_MESSAGES_MAX && bytes < Math.min(bytesMax, HEAD_BYTES_MAX); i++) {
       const entry = this.#tail.at(i);
       if (entry === undefined) break;
       sequences.push(entry.sequence);
@@ -192,6 +198,22 @@ export class Queue {
     }
     for (const entry of rest) this.#tail.push(entry);
     this.#headBytes = 0;
+  }
+
+  /** There is too little memory: what is stored leaves it; of what is not, QoS 0 beyond `bytesMax` is given up, oldest first. */
+  shed(bytesMax: number): void {
+    this.unload();
+    if (this.#qos0Messages === 0 || this.#headBytes <= bytesMax) return;
+    const depth = this.#bytes;
+    let over = this.#headBytes - bytesMax;
+    for (const entry of this.drainHead()) {
+      if (entry.qos > 0 || entry.sequence !== 0 || over <= 0) {
+        this.restoreHead(entry);
+        continue;
+      }
+      over -= entry.message.size;
+      this.#owner.lost(DropReason.Overload, entry, depth);
+    }
   }
 
   /** Takes everything that is in memory out. */

@@ -2,6 +2,7 @@
 
 import type { Verdict } from '../auth/auth.ts';
 import { DropReason } from '../core/drop.ts';
+import { isServersOwn } from '../core/server-topics.ts';
 import type { Message, Publisher } from '../protocol/message.ts';
 import type { Will as WillFields } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
@@ -42,9 +43,12 @@ export function publishWill(context: Context, session: Session, will: Will): voi
     context.denials.denied(session.client, { action: 'publish', topic: name, qos, retain });
     drops.drop(DropReason.NotAuthorized, session.clientId, name);
   };
+  if (access.isReserved(name) || isServersOwn(name)) {
+    drop();
+    return;
+  }
   if (authorizer === null) {
-    if (access.isReserved(name)) drop();
-    else send(context, session, will);
+    send(context, session, will);
     return;
   }
   if (session.isUnknown) {

@@ -4,6 +4,7 @@
 
 import { LARGE } from '../core/buffer-pool.ts';
 import type { Holder } from '../core/commits.ts';
+import { DropReason } from '../core/drop.ts';
 import type { Dirty } from '../core/tick.ts';
 import { Timer, type TimerOwner } from '../lib/timer-wheel.ts';
 import { encodePacket, writeAck, writeAckWithReason } from '../protocol/encoder.ts';
@@ -77,7 +78,15 @@ export class Writer implements Dirty, Holder, TimerOwner {
 
   /** Below the limit past which QoS 0 is dropped and QoS 1 and 2 stay queued. */
   get hasRoom(): boolean {
-    return this.output.pendingBytes < this.#context.limits.outputBytesMax;
+    const { pendingBytes } = this.output;
+    const { limits, shedding } = this.#context;
+    return pendingBytes < limits.outputBytesMax && pendingBytes < shedding.outputBytesMax;
+  }
+
+  /** Why a QoS 0 message is lost for which there is no room. */
+  get whyNoRoom(): DropReason {
+    const isOver = this.output.pendingBytes >= this.#context.limits.outputBytesMax;
+    return isOver ? DropReason.OutputFull : DropReason.Overload;
   }
 
   /** Encodes and appends a control packet; false if it does not fit into the client's Maximum Packet Size. */
@@ -179,6 +188,7 @@ export class Writer implements Dirty, Holder, TimerOwner {
     metrics.packetsSent[PacketType.Publish]++;
     metrics.publishSent[qos]++;
     this.messagesSent++;
+    metrics.publishBytesSent += message.payloadEnd - message.payloadStart;
     if (qos === 2 && this.#mustHold(commit)) {
       // Without an alias: what is sent meanwhile must not refer to one that is still held.
       this.#hold(new HeldPacket(commit, encodePublish(message, delivery), false, null));

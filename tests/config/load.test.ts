@@ -47,6 +47,8 @@ describe('a configuration that is right', () => {
       log: DEFAULT_LOG,
       metrics: { enabled: true, compat: [] },
       admin: DEFAULT_ADMIN,
+      sys: { intervalMs: 10_000 },
+      overload: { memoryMax: null },
       secretsIn: null,
     });
   });

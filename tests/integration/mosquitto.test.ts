@@ -1,6 +1,9 @@
 // mosquitto_pub and mosquitto_sub, what users have in their fingers, in all three versions against the built server.
 
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../kit/folder.ts';
 import { type Hub, run, startHub } from './hub.ts';
 
 function sub(hub: Hub, ...args: string[]) {
@@ -157,4 +160,21 @@ test('mosquitto_sub in version 5 is told 0x8B when the server stops', async () =
   await subscriber.prints('Subscribed');
   expect(await hub.stop()).toBe(0);
   expect((await subscriber.finished).stdout).toContain('Received DISCONNECT (139)');
+});
+
+test('mosquitto_sub gets what the server says of itself, and then what changes', async () => {
+  const folder = temporaryFolder();
+  const config = path.join(folder, 'iothub.toml');
+  const rule = '[[rules]]\neffect = "allow"\nactions = ["subscribe"]\ntopics = ["$SYS/#"]\n';
+  writeFileSync(config, `${rule}[sys]\ninterval = "200ms"\n`);
+  const hub = await startHub('--config', config);
+  const all = sub(hub, '-t', '$SYS/#', '-v', '-W', '2');
+  await all.prints('clients/connected 1');
+  await all.prints('bytes/received');
+  const got = lines((await all.finished).stdout);
+  expect(got[0]).toMatch(/^\$SYS\/broker\//);
+  expect(got.some((line) => /^\$SYS\/broker\/uptime \d+ seconds$/.test(line))).toBe(true);
+  expect(got.some((line) => /^\$SYS\/broker\/version iothub version /.test(line))).toBe(true);
+  const retained = sub(hub, '-t', '$SYS/broker/retained messages/count', '-C', '1');
+  expect(lines((await retained.finished).stdout)).toEqual(['0']);
 });

@@ -11,12 +11,15 @@ import { Queue } from '../../src/session/queue.ts';
 
 const topics = new TopicTable(DEFAULT_LIMITS);
 const TOPICS = ['a', 'b', 'c'];
+/** What may stay in a queue that is shed. */
+const SHED_BYTES = 60;
 
 type Step =
   | { do: 'push'; topic: number; size: number; qos0: boolean; expiry: number | null }
   | { do: 'take' }
   | { do: 'leave' }
   | { do: 'come' }
+  | { do: 'shed' }
   | { do: 'wait'; ms: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -33,6 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Step>({ do: 'take' }) },
   { weight: 1, arbitrary: fc.constant<Step>({ do: 'leave' }) },
   { weight: 1, arbitrary: fc.constant<Step>({ do: 'come' }) },
+  { weight: 1, arbitrary: fc.constant<Step>({ do: 'shed' }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -82,6 +86,13 @@ class PlainQueue {
     return true;
   }
 
+  /** QoS 0 goes, oldest first, until no more than that is left or none of it. */
+  shed(bytesMax: number): void {
+    for (const entry of [...this.entries]) {
+      if (entry.isQos0 && this.bytes > bytesMax) this.#lose(entry);
+    }
+  }
+
   #lose(entry: Plain): void {
     this.entries = this.entries.filter((one) => one !== entry);
     this.lost.push(entry.sequence);
@@ -121,7 +132,10 @@ for (const isStored of [false, true]) {
           for (const one of steps) {
             if (one.do === 'wait') nowMs += one.ms;
             else if (one.do === 'come') isOnline = true;
-            else if (one.do === 'leave') {
+            else if (one.do === 'shed') {
+              queue.shed(SHED_BYTES);
+              if (!isStored) plain.shed(SHED_BYTES);
+            } else if (one.do === 'leave') {
               isOnline = false;
               queue.unload();
             } else if (one.do === 'take') {

@@ -104,6 +104,23 @@ const CAUSES: Readonly<Record<string, (place: Place) => Promise<Expected>>> = {
     }
     return { ...TO_SUB, outputBytes: expect.any(Number) };
   },
+  async overload(place) {
+    const memory = {
+      read: () => ({ residentBytes: 75, heldBytes: 75, heapBytes: 0 }),
+      heapMaxBytes: 100,
+      close: () => {},
+    };
+    const broker = await place.start({ overload: { memoryMax: 100, memory, collect: null } });
+    const deaf = await subscriberV3(broker, 'sub', 't');
+    const publisher = await broker.v3('pub');
+    await broker.advance(100);
+    deaf.stream.pause();
+    const payload = 'x'.repeat(8_000);
+    while (broker.server.drops.total === 0) {
+      await publisher.send(publishV3({ topicName: 't', payload }));
+    }
+    return { ...TO_SUB, outputBytes: expect.any(Number) };
+  },
   async offline(place) {
     const broker = await place.start();
     await (await subscriberV3(broker, 'sub', 't', 0, false)).drop();

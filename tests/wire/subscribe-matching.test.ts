@@ -7,7 +7,7 @@ import { RESERVED_OPEN, startServer } from '../kit/wire.ts';
 const CASES: readonly (readonly [string, readonly string[], readonly string[]])[] = [
   // filter, topics that match, topics that do not
   ['a/b', ['a/b'], ['a', 'a/b/c', 'A/b', 'a/B', '/a/b', 'a/b/', 'a//b']],
-  ['#', ['a', 'a/b', '/', '/a'], ['$a', '$SYS/a']],
+  ['#', ['a', 'a/b', '/', '/a'], ['$a', '$sys/a']],
   ['+', ['a', 'ab'], ['/a', 'a/', 'a/b', '$a']],
   ['a/#', ['a', 'a/', 'a/b', 'a/b/c'], ['ab', 'b/a', '/a', 'A/b']],
   ['a/+', ['a/b', 'a/'], ['a', 'a/b/c', 'b/a']],
@@ -15,9 +15,9 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
   ['/+', ['/a', '/'], ['a', '/a/b']],
   ['+/b', ['a/b', '/b'], ['$a/b', 'b', 'a/b/c']],
   ['a/+/c/#', ['a/b/c', 'a/b/c/d', 'a//c'], ['a/c', 'a/b/d']],
-  ['$SYS/#', ['$SYS', '$SYS/a'], ['SYS/a', 'a/$SYS']],
-  ['$SYS/+/x', ['$SYS/a/x'], ['$SYS/x', 'a/b/x']],
-  ['+/$SYS', ['a/$SYS'], ['$SYS', '$a/$SYS']],
+  ['$sys/#', ['$sys', '$sys/a'], ['sys/a', 'a/$sys']],
+  ['$sys/+/x', ['$sys/a/x'], ['$sys/x', 'a/b/x']],
+  ['+/$sys', ['a/$sys'], ['$sys', '$a/$sys']],
   ['a b', ['a b'], ['ab', 'a  b', ' a b']],
 ];
 

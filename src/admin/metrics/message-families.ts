@@ -155,6 +155,26 @@ const WAITING_FAMILIES: readonly Family[] = [
     'Accounts that quotas are counted in: clients, users, listeners.',
     ({ server }) => server.quotaAccounts,
   ),
+  gauge(
+    'iothub_overload_level',
+    'What the server does without for lack of memory or time: 0 nothing, 1 QoS 0 of clients that do not keep up, 2 new clients, too, 3 publishers are paused.',
+    ({ server }) => server.overloadLevel,
+  ),
+  counter(
+    'iothub_overload_refusals_total',
+    'CONNECTs that were refused because the server was overloaded.',
+    ({ server }) => server.counters.overloadRefusals,
+  ),
+  counter(
+    'iothub_overload_pauses_total',
+    'How often a publisher was not read for a while because the server was overloaded.',
+    ({ server }) => server.counters.overloadPauses,
+  ),
+  gauge(
+    'iothub_paused_publishers',
+    'Publishers that are not read because the server is overloaded.',
+    ({ server }) => server.pausedPublishers,
+  ),
 ];
 
 const STORE_FAMILIES: readonly Family[] = [

@@ -9,6 +9,7 @@ import type { QueueRule } from '../../core/queue-rules.ts';
 import { SYSTEM_CLOCK } from '../../lib/clock.ts';
 import type { ServerControl } from '../../server/contract.ts';
 import { Health } from '../../server/health.ts';
+import type { ServerOptions } from '../../server/options.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
@@ -49,15 +50,11 @@ export async function start(
   const access = new AccessInForce(log.logger.child({ module: 'access' }));
   const guard = new Guard({ settings: guardSettings(config.penalties) });
   const server = new Server({
-    listeners: listenersOf(config),
-    limits: config.limits,
+    ...configured(config, version),
     logger: log.logger,
     connectionLog: connectionLogOf(config, log),
     storage: storage.storage,
-    queueRules: config.queues.map(ruleOf),
-    quotas: quotaRules(config),
     guard,
-    drops: config.drops,
     prepareAccess: async (tables) => {
       await admin.loadTokens(tables);
       return access.prepare(config, tables);
@@ -152,6 +149,19 @@ function failed(error: unknown): ExitCode {
   const reason = error instanceof AdminUnavailable ? error.message : describeBindError(error);
   if (reason === null) throw error;
   return say(reason, ExitCode.Unavailable);
+}
+
+/** What the configuration says of the server itself. */
+function configured(config: Config, version: string): ServerOptions {
+  return {
+    listeners: listenersOf(config),
+    limits: config.limits,
+    queueRules: config.queues.map(ruleOf),
+    quotas: quotaRules(config),
+    sys: { ...config.sys, version },
+    overload: config.overload,
+    drops: config.drops,
+  };
 }
 
 /** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */

@@ -57,6 +57,9 @@ export interface MetricsSnapshot {
   readonly wills: number;
   readonly bans: number;
   readonly quotaAccounts: number;
+  /** 0 to 3: what the server does without. */
+  readonly overloadLevel: number;
+  readonly pausedPublishers: number;
   /** Names of the alarms that are up, with how bad each is. */
   readonly alarms: readonly { readonly name: string; readonly severity: AlarmSeverity }[];
   readonly memory: MemoryFigures;

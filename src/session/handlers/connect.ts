@@ -84,6 +84,7 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
   const { context } = connection;
   const request = new Newcomer(connection, packet);
   connection.request = request;
+  if (context.shedding.refuses(context, request.clientId)) return refuse(connection, TOO_BUSY);
   const objection = context.draining.refusal ?? context.guard?.objection(request) ?? null;
   if (objection !== null) return refuse(connection, objection);
   const method = packet.properties.authenticationMethod;
@@ -140,6 +141,12 @@ function refuse(connection: Connection, refused: Refused): ReasonCode {
 function refusalOf(decision: Refused | Next): Refused {
   return decision === 'next' ? NOBODY_DECIDED : decision;
 }
+
+/** MQTT 5 §3.2.2.2 */
+const TOO_BUSY: Refused = {
+  reasonCode: ReasonCode.ServerBusy,
+  reasonString: 'the server is overloaded: come again later',
+};
 
 const NOBODY_DECIDED: Refused = {
   reasonCode: ReasonCode.NotAuthorized,

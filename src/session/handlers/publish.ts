@@ -4,6 +4,7 @@
 import type { Verdict } from '../../auth/auth.ts';
 import { DropReason } from '../../core/drop.ts';
 import { OVER_DISCONNECT } from '../../core/quota-share.ts';
+import { isServersOwn } from '../../core/server-topics.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import type { Message } from '../../protocol/message.ts';
 import { PacketType, type QoS } from '../../protocol/packet.ts';
@@ -21,13 +22,14 @@ import { distribute } from '../distribute.ts';
 import { isPending, park, verdictOf } from '../parking.ts';
 import { mayRetain, tellOver } from '../quota.ts';
 import { Session } from '../session.ts';
+import { OverloadLevel } from '../shedding.ts';
 
 /** A v3 client that cannot be told that the store, or an authorizer, fails is closed after this long: it will try again. */
 const FAILING_CLOSE_MS = 5_000;
 
 export function onPublish(connection: Connection, session: Session, framer: Framer): ReasonCode {
   const { context } = connection;
-  const { limits, message, metrics, publishView: view } = context;
+  const { limits, message, metrics, publishView: view, shedding } = context;
   view.read(
     framer.header,
     framer.bytes,
@@ -37,8 +39,10 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
     limits.userPropertiesMax,
   );
   view.isOwn = framer.isOwn;
+  if (shedding.level === OverloadLevel.Publishers) shedding.pausePublisher(connection);
   metrics.publishReceived[view.qos]++;
   connection.messagesReceived++;
+  metrics.publishBytesReceived += view.payloadEnd - view.payloadStart;
   const topic = topicOf(connection, view);
   if (view.qos > limits.qosMax) {
     context.drops.drop(DropReason.Limit, session.clientId, topic.name);
@@ -109,11 +113,10 @@ function authorize(
   const { context } = connection;
   const { access } = context;
   const { topic } = message;
-  if (access.authorizer === null) {
-    return topic.isReserved && access.isReserved(topic.name)
-      ? refuse(connection, session, message, packetId, ReasonCode.NotAuthorized)
-      : take(connection, session, message, packetId, nowMs);
+  if (topic.isReserved && (access.isReserved(topic.name) || isServersOwn(topic.name))) {
+    return refuse(connection, session, message, packetId, ReasonCode.NotAuthorized);
   }
+  if (access.authorizer === null) return take(connection, session, message, packetId, nowMs);
   const decision = ask(context, session, message, nowMs);
   if (!isPending(decision)) return judged(connection, session, message, packetId, nowMs, decision);
   const owned = message.own();

@@ -1,0 +1,63 @@
+// Counts what `$SYS` says of the structures: of few sessions at once, of many in slices, so that no walk holds the loop up.
+
+import type { Context } from '../session/context.ts';
+import type { Session } from '../session/session.ts';
+import type { Broker } from './broker.ts';
+import type { Registry } from './registry.ts';
+import type { SysCounts } from './sys-figures.ts';
+
+/** Sessions that are looked at in one turn: less than a millisecond. */
+const SLICE = 2_000;
+
+/** How much memory the program's own data take, with what is not collected yet; bytes. */
+function heapBytes(): number {
+  const { external, heapUsed } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** Calls back with everything counted: at once, or some turns later. */
+export function countForSys(
+  context: Context,
+  registry: Registry,
+  brokers: () => readonly Broker[],
+  done: (counts: SysCounts) => void,
+): void {
+  const sessions: Iterator<Session> = registry[Symbol.iterator]();
+  let sessionsConnected = 0;
+  let queuedMessages = 0;
+  let queuedBytes = 0;
+  let left = registry.size; // whoever comes and goes all the time does not make this go on for ever
+  const goOn = (): void => {
+    for (let i = 0; i < SLICE; i++) {
+      const { done: isDone, value: session } = sessions.next();
+      if (isDone === true || left-- === 0) {
+        const walked = { sessionsConnected, queuedMessages, queuedBytes };
+        done({ ...walked, ...atOnce(context, registry, brokers()) });
+        return;
+      }
+      if (session.connection !== null) sessionsConnected++;
+      queuedMessages += session.outbound.queuedMessages;
+      queuedBytes += session.outbound.queuedBytes;
+    }
+    setImmediate(goOn);
+  };
+  goOn();
+}
+
+/** What needs no walk over the sessions. */
+function atOnce(
+  { retained, router }: Context,
+  registry: Registry,
+  brokers: readonly Broker[],
+): Omit<SysCounts, 'sessionsConnected' | 'queuedMessages' | 'queuedBytes'> {
+  return {
+    sessions: registry.size,
+    connections: brokers.reduce((sum, broker) => sum + broker.halfConnected + broker.connected, 0),
+    subscriptions: router.subscriptionCount,
+    sharedSubscriptions: router.sharedSubscriptionCount,
+    retainedMessages: retained.count,
+    retainedBytes: retained.bytes,
+    outputBytes: brokers.reduce((sum, broker) => sum + broker.pendingBytes, 0),
+    heapBytes: heapBytes(),
+  };
+}

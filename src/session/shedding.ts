@@ -1,0 +1,103 @@
+// What the server does without while it has too little memory or time, as the session layer sees it: one level, asked where it
+// costs a comparison. Who measures and decides is the server (`server/overload.ts`); docs/overload.md has the order. What was
+// acknowledged is never given up here: it waits in its queue, or in the store.
+
+import { LARGE } from '../core/buffer-pool.ts';
+import type { Connection } from './connection.ts';
+import { PauseReason } from './connection-state.ts';
+import type { Context } from './context.ts';
+import type { Session } from './session.ts';
+
+/** Each includes those before it. */
+export const OverloadLevel = {
+  None: 0,
+  /** New QoS 0 messages for clients that do not keep up. */
+  Qos0: 1,
+  /** Clients that have no session here yet; queues leave memory for the store. */
+  Connections: 2,
+  /** Publishers are paused; QoS 0 that waits in large queues is given up. */
+  Publishers: 3,
+} as const;
+export type OverloadLevel = (typeof OverloadLevel)[keyof typeof OverloadLevel];
+
+/** Publishers that are read again in one turn. */
+const RESUMED_PER_TURN = 100;
+/** Read from the store at once; enough for a small window. */
+const PAGE_BYTES = 16_384;
+
+export class Shedding {
+  #level: OverloadLevel = OverloadLevel.None;
+  /** Bytes that an output may hold; past it there is no room in it. Infinite: the limit of its listener alone counts. */
+  outputBytesMax = Number.POSITIVE_INFINITY;
+  /** Bytes of a queue that are read from the store at once; infinite: as the queue does by itself. */
+  pageBytesMax = Number.POSITIVE_INFINITY;
+  /** Those who have published since they were last allowed to. */
+  readonly #paused = new Set<Connection>();
+  #resuming: Connection[] = [];
+
+  get level(): OverloadLevel {
+    return this.#level;
+  }
+
+  /** Publishers that are not read. */
+  get pausedCount(): number {
+    return this.#paused.size + this.#resuming.length;
+  }
+
+  /** What can be stored does not stay in memory. */
+  get keepsQueuesStored(): boolean {
+    return this.#level >= OverloadLevel.Connections;
+  }
+
+  set(level: OverloadLevel): void {
+    this.#level = level;
+    this.outputBytesMax = level > OverloadLevel.None ? LARGE : Number.POSITIVE_INFINITY;
+    this.pageBytesMax = this.keepsQueuesStored ? PAGE_BYTES : Number.POSITIVE_INFINITY;
+    if (level < OverloadLevel.Publishers) this.resumePublishers();
+  }
+
+  /** A message of it was taken; the next ones stay in its socket. */
+  pausePublisher(connection: Connection): void {
+    connection.context.metrics.overloadPauses++;
+    this.#paused.add(connection);
+    connection.pauseReading(PauseReason.Overload);
+  }
+
+  /**
+   * They are read again, some each turn: for good when it is over, else until each has published once more. When memory is
+   * `full`, only those for whom something waits: their acknowledgements free it.
+   */
+  resumePublishers(isFull = false): void {
+    const isUnderWay = this.#resuming.length > 0;
+    for (const connection of this.#paused) {
+      if (isFull && connection.session !== null && !owesUs(connection.session)) continue;
+      this.#paused.delete(connection);
+      this.#resuming.push(connection);
+    }
+    if (!isUnderWay) this.#resumeSome();
+  }
+
+  #resumeSome(): void {
+    const some = this.#resuming.splice(0, RESUMED_PER_TURN);
+    for (const connection of some) connection.resumeReading(PauseReason.Overload);
+    const first = this.#resuming[0];
+    if (first !== undefined) first.context.tick.waitForNextTurn(this);
+  }
+
+  nextTurn(): void {
+    this.#resumeSome();
+  }
+
+  /** Who has no session here is told to come later; who has one brings nothing new, and may take what waits for it. */
+  refuses({ metrics, registry }: Context, clientId: string): boolean {
+    if (this.#level < OverloadLevel.Connections) return false;
+    if (registry.get(clientId) !== undefined) return false;
+    metrics.overloadRefusals++;
+    return true;
+  }
+}
+
+/** Something is kept for its client, until it is acknowledged. */
+function owesUs({ outbound }: Session): boolean {
+  return outbound.inflightCount + outbound.queuedMessages > 0;
+}

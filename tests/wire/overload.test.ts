@@ -1,0 +1,234 @@
+// What clients notice of an overloaded server, level by level, and that nothing acknowledged is lost. docs/overload.md.
+
+import { expect, test } from 'vitest';
+import type { MemoryGauge, MemoryReading } from '../../src/server/memory-gauge.ts';
+import type { ServerOptions } from '../../src/server/options.ts';
+import { ONE_HOUR, startStored } from '../kit/stored.ts';
+import { publishV3, publishV5, subscriberV3, subscriberV5 } from '../kit/traffic.ts';
+import { connectPacket, startServer, type TestServer, type WireClient } from '../kit/wire.ts';
+
+const LOOK_MS = 100;
+const MEMORY_MAX = 1_000;
+const QOS0 = 750;
+const CONNECTIONS = 850;
+const PUBLISHERS = 920;
+const FULL = 960;
+const PAYLOAD = 'x'.repeat(8_000);
+
+class FakeMemory implements MemoryGauge {
+  readonly heapMaxBytes = Number.POSITIVE_INFINITY;
+  resident = 0;
+
+  read(): MemoryReading {
+    return { residentBytes: this.resident, heldBytes: this.resident, heapBytes: 0 };
+  }
+
+  close(): void {}
+}
+
+function watched(options: Omit<ServerOptions, 'clock'> = {}): {
+  memory: FakeMemory;
+  options: Omit<ServerOptions, 'clock'>;
+} {
+  const memory = new FakeMemory();
+  const overload = { memoryMax: MEMORY_MAX, memory, collect: null };
+  return { memory, options: { ...options, overload } };
+}
+
+/** From now on so much memory is used; a look has seen it. */
+async function use(broker: TestServer, memory: FakeMemory, resident: number): Promise<void> {
+  memory.resident = resident;
+  await broker.advance(LOOK_MS);
+}
+
+/** It is over, from whatever level. */
+async function recover(broker: TestServer, memory: FakeMemory): Promise<void> {
+  await use(broker, memory, 0);
+  await broker.advance(3_000);
+  expect(broker.server.overload.level).toBe(0);
+}
+
+async function flood(publisher: WireClient, topicName: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await publisher.send(publishV3({ topicName, payload: PAYLOAD }));
+}
+
+test('level 1: QoS 0 is dropped for a client that does not keep up, others get everything', async () => {
+  const { memory, options } = watched();
+  const broker = await startServer(options);
+  const deaf = await subscriberV3(broker, 'deaf', 't');
+  const well = await subscriberV3(broker, 'well', 't');
+  const publisher = await broker.v3('pub');
+  deaf.stream.pause();
+  await flood(publisher, 't', 30);
+  expect(broker.server.drops.total).toBe(0);
+  await use(broker, memory, QOS0);
+  await flood(publisher, 't', 10);
+  expect(broker.server.stats().dropped).toMatchObject({ overload: 10, output_full: 0 });
+  expect(await well.packets()).toHaveLength(40);
+  deaf.stream.resume();
+  expect(await deaf.packets()).toHaveLength(30);
+  await flood(publisher, 't', 1); // it reads again: it keeps up
+  expect(await deaf.packets()).toHaveLength(1);
+});
+
+test('level 1: QoS 1 for such a client waits in its queue, and comes', async () => {
+  const { memory, options } = watched({ limits: { inflightMessagesMax: 100 } });
+  const broker = await startServer(options);
+  const deaf = await subscriberV3(broker, 'deaf', 't', 1);
+  const publisher = await broker.v3('pub');
+  deaf.stream.pause();
+  await use(broker, memory, QOS0);
+  for (let i = 1; i <= 40; i++) {
+    publisher.write(publishV3({ topicName: 't', payload: PAYLOAD, qos: 1, packetId: i }));
+  }
+  expect(await publisher.packets()).toHaveLength(40);
+  expect(broker.server.stats().queuedMessages).toBeGreaterThan(20);
+  deaf.stream.resume();
+  const got = [...(await deaf.packets()), ...(await deaf.packets()), ...(await deaf.packets())];
+  expect(got).toHaveLength(40);
+  expect(broker.server.drops.total).toBe(0);
+});
+
+test('level 2: clients without a session are told to come later, v5 with 0x89, v3 with 0x03; who is there stays', async () => {
+  const { memory, options } = watched();
+  const broker = await startServer(options);
+  const there = await subscriberV5(broker, 'there', 't');
+  await use(broker, memory, CONNECTIONS);
+  const five = broker.open();
+  await five.send(connectPacket(5, 'five', true));
+  expect((await five.packet()).subarray(2, 4)).toEqual(Uint8Array.of(0, 0x89));
+  await five.expectClosed();
+  const three = broker.open();
+  await three.send(connectPacket(4, 'three', true));
+  await three.expectClosed('20 02 00 03');
+  expect(broker.server.metrics.overloadRefusals).toBe(2);
+  await there.send(publishV5({ topicName: 't', payload: 'm' }));
+  await there.expect(publishV5({ topicName: 't', payload: 'm' }));
+  await recover(broker, memory);
+  await broker.v5('five');
+});
+
+test('level 2: what is queued and stored comes in order, once there is room to read it', async () => {
+  const { memory, options } = watched({ limits: { inflightMessagesMax: 1 } });
+  const { broker } = await startStored(options);
+  const slow = await subscriberV5(broker, 'slow', 't', 1, ONE_HOUR);
+  const publisher = await broker.v5('pub');
+  const send = (id: number) =>
+    publisher.send(publishV5({ topicName: 't', payload: `${id}`, qos: 1, packetId: id }));
+  for (let id = 1; id <= 5; id++) await send(id);
+  await use(broker, memory, CONNECTIONS); // takes what waits out of memory
+  for (let id = 6; id <= 10; id++) await send(id);
+  expect(await publisher.packets()).toHaveLength(10);
+  for (let id = 1; id <= 10; id++) {
+    await slow.expect(publishV5({ topicName: 't', payload: `${id}`, qos: 1, packetId: id }));
+    if (id === 7) await recover(broker, memory);
+    await slow.send(`40 02 ${id.toString(16).padStart(4, '0')}`);
+  }
+  expect(broker.server.drops.total).toBe(0);
+});
+
+test('level 3: a publisher is read one message a second, nothing of it is lost, and it is read again when it is over', async () => {
+  const { memory, options } = watched();
+  const broker = await startServer(options);
+  const subscriber = await subscriberV5(broker, 'sub', 't');
+  const publisher = await broker.v5('pub');
+  await use(broker, memory, PUBLISHERS);
+  const all = [1, 2, 3, 4].map((packetId) =>
+    publishV5({ topicName: 't', payload: `${packetId}`, qos: 1, packetId }),
+  );
+  for (const packet of all) publisher.write(packet);
+  expect(await publisher.packets()).toHaveLength(1);
+  expect(broker.server.overload.pausedPublishers).toBe(1);
+  await broker.advance(1_000);
+  expect(await publisher.packets()).toHaveLength(1);
+  await recover(broker, memory);
+  expect(await publisher.packets()).toHaveLength(2);
+  expect(await subscriber.packets()).toHaveLength(4);
+  expect(broker.server.overload.pausedPublishers).toBe(0);
+  expect(broker.server.metrics.overloadPauses).toBe(2);
+});
+
+test('level 3, hardly anything left: only those publishers are read for whom something waits', async () => {
+  const { memory, options } = watched();
+  const broker = await startServer(options);
+  const both = await subscriberV5(broker, 'both', 't', 1);
+  const publisher = await broker.v5('pub');
+  await use(broker, memory, FULL);
+  for (const packetId of [1, 2]) {
+    publisher.write(publishV5({ topicName: 't', qos: 1, packetId }));
+    both.write(publishV5({ topicName: 'other', qos: 1, packetId }));
+  }
+  both.write('40 02 0001'); // behind what it published
+  for (let i = 0; i < 5; i++) await broker.advance(1_000);
+  expect(await publisher.packets()).toHaveLength(1);
+  // One delivery, both of its PUBACKs; its acknowledgement was heard, too.
+  expect(await both.packets()).toHaveLength(3);
+  expect(broker.server.stats().inflightMessages).toBe(0);
+  await recover(broker, memory);
+  expect(await publisher.packets()).toHaveLength(1);
+});
+
+test('level 3: acknowledgements are heard, so that queues drain', async () => {
+  const { memory, options } = watched({ limits: { inflightMessagesMax: 1 } });
+  const broker = await startServer(options);
+  const slow = await subscriberV5(broker, 'slow', 't', 1);
+  const publisher = await broker.v5('pub');
+  for (const packetId of [1, 2, 3]) {
+    await publisher.send(publishV5({ topicName: 't', qos: 1, packetId }));
+  }
+  await use(broker, memory, PUBLISHERS);
+  await slow.expect(publishV5({ topicName: 't', qos: 1, packetId: 1 }));
+  await slow.send('40 02 0001');
+  await slow.expect(publishV5({ topicName: 't', qos: 1, packetId: 2 }));
+  await slow.send('40 02 0002');
+  await slow.expect(publishV5({ topicName: 't', qos: 1, packetId: 3 }));
+});
+
+test('level 3: a publisher that does not ping meanwhile is not thrown out for that', async () => {
+  const { memory, options } = watched();
+  const broker = await startServer(options);
+  const publisher = broker.open();
+  await publisher.send("10 0e 0004 'MQTT' 04 02 0001 0002 'pp'"); // keep alive 1 s
+  await publisher.packets();
+  await use(broker, memory, PUBLISHERS);
+  for (let i = 0; i < 40; i++) publisher.write("30 03 0001 't'");
+  for (let i = 0; i < 10; i++) await broker.advance(1_000);
+  await publisher.expectOpen();
+});
+
+test('level 3: who has a session is let in, and takes what waits for it', async () => {
+  const { memory, options } = watched();
+  const broker = await startServer(options);
+  const away = await subscriberV5(broker, 'away', 't', 1, ONE_HOUR);
+  await away.drop();
+  const publisher = await broker.v5('pub');
+  await publisher.send(publishV5({ topicName: 't', qos: 1, packetId: 1 }));
+  await use(broker, memory, PUBLISHERS);
+  const back = await broker.v5('away', false, ONE_HOUR);
+  await back.expect(publishV5({ topicName: 't', qos: 1, packetId: 1 }));
+  const other = broker.open();
+  await other.send(connectPacket(5, 'other', true));
+  expect((await other.packet()).subarray(2, 4)).toEqual(Uint8Array.of(0, 0x89));
+});
+
+test('level 3: QoS 0 in large queues is given up, oldest first; QoS 1 of the same queue is kept', async () => {
+  const { memory, options } = watched({ limits: { queueQos0: true } });
+  const broker = await startServer(options);
+  const away = await subscriberV5(broker, 'away', 't', 1, ONE_HOUR);
+  await away.drop();
+  const publisher = await broker.v5('pub');
+  for (let i = 1; i <= 20; i++) {
+    const qos = i % 2 === 0 ? 1 : 0;
+    await publisher.send(publishV5({ topicName: 't', payload: PAYLOAD, qos, packetId: i }));
+  }
+  await publisher.packets();
+  await use(broker, memory, CONNECTIONS);
+  expect(broker.server.drops.total).toBe(0);
+  await use(broker, memory, PUBLISHERS);
+  await broker.advance(1_000);
+  // 160,000 bytes wait, 80,000 of them acknowledged: all of the other half goes.
+  expect(broker.server.stats()).toMatchObject({
+    queuedMessages: 10,
+    dropped: { overload: 10, queue_full: 0 },
+  });
+});
