@@ -25,10 +25,11 @@ export async function peekQueue(
   const { outbound, record } = sessionOf(registry, clientId);
   const { queue } = outbound;
   const from = positionOf(after);
+  const head = queue?.inMemory() ?? [];
   const entries: { entry: QueuedEntry; message: OutboundMessage | undefined }[] = [];
   for (let i = from; queue !== null && i < queue.length && entries.length < limit; i++) {
     const entry = queue.entryAt(i);
-    if (entry !== undefined) entries.push({ entry, message: queue.at(i) });
+    if (entry !== undefined) entries.push({ entry, message: head[i] });
   }
   const isLast = queue === null || from + entries.length >= queue.length;
   const unread = entries.filter(({ message }) => message === undefined);
