@@ -20,7 +20,9 @@ import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
 import { AccessControl, type AccessOptions, type AccessReview } from './access-control.ts';
 import { type Admission, Broker } from './broker.ts';
 import { buildContext } from './build-context.ts';
+import type { ExplainControl } from './contract/explain.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
+import { explainControl } from './explain/explain.ts';
 import {
   type ListenerChanges,
   type ListenerState,
@@ -254,6 +256,12 @@ export class Server {
       ...{ context: this.#context, brokers: this.#brokers },
       ...{ listeners, refusals },
     });
+  }
+
+  /** Says why messages would arrive, or not. `groupsOf`: what a user belongs to who has no session here. */
+  explain(groupsOf: (username: string) => readonly string[] = () => []): ExplainControl {
+    const parts = { context: this.#context, registry: this.#registry };
+    return explainControl({ ...parts, recentDrops: null, groupsOf });
   }
 
   /**

@@ -39,7 +39,12 @@ export class Outbound implements QueueOwner {
   }
 
   get queuedBytes(): number {
-    return this.#queue === null ? 0 : this.#queue.bytes;
+    return this.#queue?.bytes ?? 0;
+  }
+
+  /** What waits, to be looked at; null: nothing. */
+  get queue(): Queue | null {
+    return this.#queue;
   }
 
   get inflightCount(): number {
@@ -190,13 +195,9 @@ export class Outbound implements QueueOwner {
     }
     entry.state = DeliveryState.Released;
     this.#session.record.updateDelivery(entry);
-    connection.writer.sendAck(
-      PacketType.Pubrel, // [MQTT-4.3.3-4]
-      packetId,
-      ReasonCode.Success,
-      entry.sequence === 0 ? 0 : this.#session.record.commit,
-      false,
-    );
+    const commit = entry.sequence === 0 ? 0 : this.#session.record.commit;
+    const { writer } = connection;
+    writer.sendAck(PacketType.Pubrel, packetId, ReasonCode.Success, commit, false); // [MQTT-4.3.3-4]
     return ReasonCode.Success;
   }
 
