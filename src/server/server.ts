@@ -21,6 +21,7 @@ import { AccessControl, type AccessOptions, type AccessReview } from './access-c
 import { type Admission, Broker } from './broker.ts';
 import { buildContext } from './build-context.ts';
 import type { ExplainControl } from './contract/explain.ts';
+import type { TraceControl } from './contract/trace.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
 import { explainControl } from './explain/explain.ts';
 import {
@@ -38,6 +39,7 @@ import { Registry } from './registry.ts';
 import { loseAll, shutDown } from './shutdown.ts';
 import { statsOf } from './stats.ts';
 import { storeTable } from './store-table.ts';
+import { Traces } from './traces.ts';
 
 /** Expired retained messages are looked for this often, so many visits at a time. */
 const SWEEP_MS = 1_000;
@@ -54,6 +56,7 @@ export class Server {
   readonly #registry: Registry;
   readonly #access: AccessControl;
   readonly #admission: Admission;
+  readonly #traces: Traces;
   readonly #abort = new AbortController();
   readonly #listeners: Listeners;
   readonly #door = new MemoryListener();
@@ -74,6 +77,7 @@ export class Server {
     setMaxListeners(0, this.#abort.signal); // one each listener, of which there may be any number
     this.#registry = new Registry(limits.sessionsMax);
     this.#context = buildContext(options, limits, this.#registry);
+    this.#traces = new Traces(this.#context);
     this.#admission = { connections: 0, lag: new LoopLag(limits.loopLagMaxMs) };
     this.#access = new AccessControl(this.#context, this.#registry, options);
     this.#listeners = new Listeners(
@@ -258,6 +262,11 @@ export class Server {
     });
   }
 
+  /** Shows what happens, while somebody reads it. */
+  get traces(): TraceControl {
+    return this.#traces;
+  }
+
   /** Says why messages would arrive, or not. `groupsOf`: what a user belongs to who has no session here. */
   explain(groupsOf: (username: string) => readonly string[] = () => []): ExplainControl {
     const parts = { context: this.#context, registry: this.#registry };
@@ -345,6 +354,7 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
+    this.#traces.close();
     if (this.#state === 'starting') {
       this.#abort.abort();
       await this.#started?.catch(() => {}); // whoever started it is told

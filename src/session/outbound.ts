@@ -378,6 +378,7 @@ export class Outbound implements QueueOwner {
     if (reasonCode >= ReasonCode.UnspecifiedError) {
       this.#session.lose(DropReason.Refused, entry.message);
     }
+    this.#context.tracing.trace?.acknowledged(this.#session, entry, reasonCode);
     this.#countSent(entry);
     this.#inflight?.remove(entry);
     this.#session.record.dequeue(entry);
@@ -396,5 +397,6 @@ export class Outbound implements QueueOwner {
     }
     session.record.enqueue(entry);
     this.#queue.append(entry, session.connection !== null);
+    this.#context.tracing.trace?.queued(session, entry);
   }
 }
