@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { addDropRoutes } from './drop-routes.ts';
+import { addExplainRoutes } from './explain-routes.ts';
 import { addLogRoutes } from './log-routes.ts';
 import { addMetricsRoute } from './metrics-routes.ts';
 import { addAccessRoutes, addBanRoutes, addUserRoutes } from './routes.ts';
@@ -15,4 +16,5 @@ export function addAllRoutes(app: FastifyInstance, control: ServerControl, logge
   addMetricsRoute(app, control);
   addDropRoutes(app, control);
   addLogRoutes(app, control, logger);
+  addExplainRoutes(app, control);
 }

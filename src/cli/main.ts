@@ -48,6 +48,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { runLog } = await import('./commands/log.ts');
     return runLog(line);
   }
+  if (line.command === 'explain' || line.command === 'trace') {
+    const { runExplain } = await import('./commands/explain.ts');
+    return runExplain(line);
+  }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
     return init(line);

@@ -12,6 +12,12 @@ import {
   addReloadCommand,
 } from './access-lines.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
+import {
+  addExplainCommands,
+  addTraceCommand,
+  type ExplainLine,
+  type TraceLine,
+} from './explain-lines.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
@@ -60,10 +66,12 @@ export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
   | AccessLine
   | DropsLine
+  | ExplainLine
   | InitLine
   | LogLine
   | PasswdLine
   | ToolLine
+  | TraceLine
   | UsersLine;
 
 const EPILOGUE = `
@@ -118,6 +126,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addReloadCommand(program, found);
   addDropsCommand(program, found);
   addLogCommand(program, found);
+  addExplainCommands(program, found);
+  addTraceCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -142,6 +152,8 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'reload',
         'drops',
         'log',
+        'explain',
+        'trace',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')

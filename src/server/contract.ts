@@ -1,8 +1,10 @@
 // What admin, extensions and cluster may see of the server: plain values, counted from the structures when asked.
 
 import type { DropControl } from './contract/drops.ts';
+import type { ExplainControl } from './contract/explain.ts';
 import type { LogControl } from './contract/log.ts';
 import type { MetricsControl } from './contract/metrics.ts';
+import type { TraceControl } from './contract/trace.ts';
 
 /** Everything that can be counted, as of now. */
 export interface ServerStats {
@@ -151,4 +153,6 @@ export interface ServerControl {
   readonly bans: BanControl;
   reload(request: ReloadRequest): Promise<ReloadReport>;
   explain(question: AclQuestion): Promise<AclAnswer>;
+  readonly explanations: ExplainControl;
+  readonly traces: TraceControl;
 }

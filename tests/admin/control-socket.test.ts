@@ -7,6 +7,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ControlSocket } from '../../src/admin/control-socket.ts';
 import { createLog } from '../../src/cli/logger.ts';
+import type { DeliveryExplanation, PublishExplanation } from '../../src/server/contract/explain.ts';
 import { ControlError, type ControlledBan, type ServerControl } from '../../src/server/contract.ts';
 import { FakeOutput } from '../kit/fake-output.ts';
 import { temporaryFolder } from '../kit/folder.ts';
@@ -66,6 +67,11 @@ class Control {
       drops: { totals: does('drops.totals', TOTALS), list: does('drops.list', DROPS) },
       reload: does('reload', REPORT),
       explain: does('explain', ANSWER),
+      explanations: {
+        publish: does('explain.publish', {} as PublishExplanation),
+        delivery: does('explain.delivery', {} as DeliveryExplanation),
+      },
+      traces: { open: () => ({ next: async () => null, close: () => {} }) },
     };
   }
 }
@@ -180,6 +186,22 @@ describe('each route asks the server once, with all that may be left out', () =>
         'explain',
         { ...QUESTION, clientId: '', groups: [], claims: { a: { b: 1 } }, qos: 0, retain: false },
       ],
+    },
+    {
+      ask: ['POST', '/api/v1/explain/publish', { topic: 't' }],
+      answers: [200, {}],
+      call: [
+        'explain.publish',
+        {
+          ...{ username: null, clientId: null, groups: [], claims: {} },
+          ...{ topic: 't', qos: 0, retain: false, size: 0 },
+        },
+      ],
+    },
+    {
+      ask: ['POST', '/api/v1/explain/delivery', { clientId: 'c', topic: 't' }],
+      answers: [200, {}],
+      call: ['explain.delivery', { clientId: 'c', topic: 't', qos: 2, size: 0 }],
     },
   ])('$ask', async ({ ask: [method, route, body], answers: [status, said], call }) => {
     expect(await ask(method, route, body)).toEqual({ status, said });

@@ -52,6 +52,8 @@ export function serverControl(
     log,
     reload: (request) => reload.run(request),
     explain: (question) => explain(access.options, question, knownOf(question, server, access)),
+    explanations: server.explain((username) => access.groupsOf(username)),
+    traces: server.traces,
   };
 }
 
