@@ -14,8 +14,10 @@ const NAME_WIDTH = 16;
 
 export function publishLines(explanation: PublishExplanation): string[] {
   const { groups, moreGroups, moreSubscribers, rule, steps, subscribers } = explanation;
-  const lines = steps.map(stepLine);
-  if (rule !== null) lines.push(...ruleLines(rule));
+  const lines = steps.flatMap((one) => {
+    const isDecided = one.step === 'permission' && rule !== null;
+    return isDecided ? [stepLine(one), ...ruleLines(rule)] : [stepLine(one)];
+  });
   for (const subscriber of subscribers) lines.push(...subscriberLines(subscriber));
   if (moreSubscribers > 0) lines.push(`and ${moreSubscribers} more subscribers`);
   for (const group of groups) lines.push(...groupLines(group));
@@ -25,8 +27,10 @@ export function publishLines(explanation: PublishExplanation): string[] {
 
 export function deliveryLines(explanation: DeliveryExplanation): string[] {
   const { delivery, groups, recentDrops, retained, steps } = explanation;
-  const lines = steps.map(stepLine);
-  if (delivery !== null) lines.push(...subscriberLines(delivery));
+  const lines = steps.flatMap((one) => {
+    const isDelivery = one.step === 'delivery' && delivery !== null;
+    return isDelivery ? [stepLine(one), ...detailLines(delivery)] : [stepLine(one)];
+  });
   for (const group of groups) lines.push(...groupLines(group));
   if (retained !== null) {
     const { qos, size, publisher, mayReceive } = retained;
@@ -45,20 +49,21 @@ function stepLine({ step, outcome, text, drop }: ExplainedStep): string {
   return `${mark}${step.padEnd(NAME_WIDTH)} ${text}${drop === null ? '' : ` [${drop}]`}`;
 }
 
-function ruleLines({ source, rule, file, line }: AclAnswer): string[] {
-  const where = file === null ? null : line === null ? file : `${file}:${line}`;
+/** The step says where it is. */
+function ruleLines({ source, rule }: AclAnswer): string[] {
   const indent = ' '.repeat(6 + NAME_WIDTH + 1);
-  return [
-    `${indent}by: ${source}`,
-    ...(rule === null ? [] : [`${indent}rule: ${rule}`]),
-    ...(where === null ? [] : [`${indent}at: ${where}`]),
-  ];
+  return [`${indent}by: ${source}`, ...(rule === null ? [] : [`${indent}rule: ${rule}`])];
 }
 
 function subscriberLines(delivery: ExplainedDelivery): string[] {
-  const { clientId, connection, drop, outcome, rule, subscriptions, text, username } = delivery;
+  const { clientId, drop, outcome, text, username } = delivery;
   const who = username === null ? clientId : `${clientId} (user ${username})`;
-  const lines = [`${outcome}: ${who}: ${text}${drop === null ? '' : ` [${drop}]`}`];
+  const head = `${outcome}: ${who}: ${text}${drop === null ? '' : ` [${drop}]`}`;
+  return [head, ...detailLines(delivery)];
+}
+
+function detailLines({ connection, rule, subscriptions }: ExplainedDelivery): string[] {
+  const lines: string[] = [];
   for (const { topicFilter, grantedQos, noLocal, access } of subscriptions) {
     const options = [`QoS ${grantedQos}`, ...(noLocal ? ['No Local'] : []), access];
     lines.push(`  by ${topicFilter} (${options.join(', ')})`);

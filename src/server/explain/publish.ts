@@ -19,7 +19,7 @@ import { explainGroup } from './groups.ts';
 import { checkAsked, messageOf, packetSizeOf, topicProblem } from './message.ts';
 import type { ExplainParts } from './parts.ts';
 import { rateStep, retainedQuotaStep } from './quotas.ts';
-import { askRule } from './rule.ts';
+import { askRule, because } from './rule.ts';
 import { note, pass, stop, whyStopped } from './steps.ts';
 import { explainDelivery } from './subscribers.ts';
 
@@ -92,8 +92,8 @@ async function accepting(
     rule = await askRule(access.authorizer, client, asked);
     steps.push(
       rule.isAllowed
-        ? pass('permission', `it may publish this: ${rule.reason}`)
-        : stop('permission', `it may not publish this: ${rule.reason}`, DropReason.NotAuthorized),
+        ? pass('permission', `it may publish this: ${because(rule)}`)
+        : stop('permission', `it may not publish this: ${because(rule)}`, DropReason.NotAuthorized),
     );
   }
   if (whyStopped(steps) === null) steps.push(...keepingSteps(parts, client, session, message));

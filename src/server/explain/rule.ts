@@ -14,6 +14,12 @@ export async function askRule(
   return shown(await explained(authorizer, client, question));
 }
 
+/** Why, and where that is written. */
+export function because({ reason, file, line }: AclAnswer): string {
+  if (file === null) return reason;
+  return `${reason} (${file}${line === null ? '' : `:${line}`})`;
+}
+
 function shown({ outcome, source, rule, file, line, reason }: Explanation): AclAnswer {
   return { isAllowed: outcome === 'allow', source, rule, file, line, reason };
 }

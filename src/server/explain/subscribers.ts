@@ -14,7 +14,7 @@ import type {
 } from '../contract/explain.ts';
 import type { AclAnswer } from '../contract.ts';
 import type { ExplainParts } from './parts.ts';
-import { askRule } from './rule.ts';
+import { askRule, because } from './rule.ts';
 import { dropName } from './steps.ts';
 
 /** Whether a subscriber may get the topic, and by which rule. */
@@ -80,7 +80,7 @@ export async function permissionOf(
       retain: false,
     } as const;
     const rule = await askRule(authorizer, session.client, question);
-    return { isAllowed: false, rule, text: `${text} (${rule.reason})` };
+    return { isAllowed: false, rule, text: `${text} (${because(rule)})` };
   }
   const isAsked = authorizer?.authorizeReceive !== undefined;
   const question = { action: 'receive', topic: topicName, qos: 0, retain: false } as const;
@@ -100,7 +100,7 @@ export async function permissionOf(
   }
   const rule = await askRule(authorizer, session.client, question);
   const may = rule.isAllowed ? 'may' : 'may not';
-  return { isAllowed: rule.isAllowed, rule, text: `it ${may} receive the topic: ${rule.reason}` };
+  return { isAllowed: rule.isAllowed, rule, text: `it ${may} receive the topic: ${because(rule)}` };
 }
 
 interface Way {
