@@ -38,8 +38,8 @@ export function deliveryLines(explanation: DeliveryExplanation): string[] {
     const may = mayReceive ? 'a new subscription brings it' : 'no subscription of its brings it';
     lines.push(`retained: ${size} bytes at QoS ${qos}, by ${by}; ${may}`);
   }
-  for (const { at, reason, topic } of recentDrops ?? []) {
-    lines.push(`lost before: ${at} ${reason} ${topic}`);
+  for (const { at, reason, topic, count } of recentDrops ?? []) {
+    lines.push(`lost before: ${at} ${reason} ${topic}${count > 1 ? `, ${count} messages` : ''}`);
   }
   return [...lines, explanation.conclusion];
 }

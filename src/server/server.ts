@@ -24,6 +24,7 @@ import type { ExplainControl } from './contract/explain.ts';
 import type { TraceControl } from './contract/trace.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
 import { explainControl } from './explain/explain.ts';
+import { recentDropsIn } from './explain/recent-drops.ts';
 import {
   type ListenerChanges,
   type ListenerState,
@@ -270,7 +271,8 @@ export class Server {
   /** Says why messages would arrive, or not. `groupsOf`: what a user belongs to who has no session here. */
   explain(groupsOf: (username: string) => readonly string[] = () => []): ExplainControl {
     const parts = { context: this.#context, registry: this.#registry };
-    return explainControl({ ...parts, recentDrops: null, groupsOf });
+    const recentDrops = recentDropsIn(this.#context.drops.ledger);
+    return explainControl({ ...parts, recentDrops, groupsOf });
   }
 
   /**

@@ -113,6 +113,16 @@ test('the retained message of the topic, and whether a subscription of its bring
   expect(await retained('c')).toBeNull();
 });
 
+test('what was lost of the topic before', async () => {
+  const broker = await startServer();
+  await (await subscriberV5(broker, 's', '+', 1, DURABLE)).drop();
+  const publisher = await broker.v5('p');
+  for (const topicName of ['t', 't', 'u']) await publisher.send(publishV5({ topicName }));
+  const { recentDrops } = await asksDelivery(broker, { clientId: 's', topic: 't' });
+  const at = new Date(broker.clock.wallNow()).toISOString();
+  expect(recentDrops).toEqual([{ at, reason: 'offline', topic: 't', count: 2 }]);
+});
+
 test('nothing changes by asking', async () => {
   const authorizer = new ReceiveOnly('t');
   const broker = await startServer({ authorizer });

@@ -26,8 +26,8 @@ describe('what ends it', () => {
     ['topic', { topicLevelsMax: 2 }, { topic: 'a/b/c' }, null],
     ['topic', { topicLengthMax: 3 }, { topic: 'abcd' }, null],
     ['packet-size', { packetSizeMax: 100 }, { topic: 't', size: 100 }, null],
-    ['qos', { qosMax: 1 }, { topic: 't', qos: 2 }, null],
-    ['retain', { retainAvailable: false }, { topic: 't', retain: true }, null],
+    ['qos', { qosMax: 1 }, { topic: 't', qos: 2 }, 'limit'],
+    ['retain', { retainAvailable: false }, { topic: 't', retain: true }, 'limit'],
     ['permission', {}, { topic: '$SYS/x' }, 'not_authorized'],
   ] as const)('%s, by %o', async (step, limits, question, drop) => {
     const broker = await startServer({ limits });
@@ -125,7 +125,7 @@ describe('what ends it', () => {
     const publisher = await broker.v5('p');
     await publisher.send(publishV5({ topicName: 't', qos: 2 }));
     const explanation = await asksPublish(broker, { topic: 't', clientId: 'p', qos: 1 });
-    expect(lastStep(explanation)).toEqual(['receive-maximum', 'stop', null]);
+    expect(lastStep(explanation)).toEqual(['receive-maximum', 'stop', 'receive_maximum']);
   });
 });
 

@@ -150,6 +150,8 @@ export interface ExplainedDrop {
   readonly at: string;
   readonly reason: string;
   readonly topic: string;
+  /** Messages that were lost one after the other. */
+  readonly count: number;
 }
 
 export interface DeliveryExplanation {
@@ -166,7 +168,7 @@ export interface DeliveryExplanation {
   /** Shared subscriptions that it is a member of. */
   readonly groups: readonly ExplainedGroup[];
   readonly retained: ExplainedRetained | null;
-  /** What was lost for it lately, the newest first; null: nobody remembers that. */
+  /** What was lost of this topic lately, for it or sent by it, the newest first; null: nobody remembers that. */
   readonly recentDrops: readonly ExplainedDrop[] | null;
   readonly conclusion: string;
 }

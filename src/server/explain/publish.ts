@@ -118,16 +118,16 @@ function limitSteps(
   steps.push(pass('packet-size', `${packetSize} of ${limits.packetSizeMax} bytes`));
   if (qos > limits.qosMax) {
     const text = `the connection would be ended (0x9B): QoS ${limits.qosMax} is the highest here`;
-    return [...steps, stop('qos', text)];
+    return [...steps, stop('qos', text, DropReason.Limit)];
   }
   if (retain && !limits.retainAvailable) {
     const text = 'the connection would be ended (0x9A): retained messages are not available';
-    return [...steps, stop('retain', text)];
+    return [...steps, stop('retain', text, DropReason.Limit)];
   }
   const writer = session?.connection?.writer;
   if (qos > 0 && writer?.version === 5 && writer.unacknowledged >= limits.receiveMaximum) {
     const text = `the connection would be ended (0x93): ${writer.unacknowledged} messages of its are not acknowledged yet`;
-    return [...steps, stop('receive-maximum', text)];
+    return [...steps, stop('receive-maximum', text, DropReason.ReceiveMaximum)];
   }
   return steps;
 }
