@@ -6,6 +6,7 @@ import type { ServerControl } from '../server/contract.ts';
 import { addClientRoutes } from './client-routes.ts';
 import { addDropRoutes } from './drop-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
+import { addExplainRoutes } from './explain-routes.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { addLogRoutes } from './log-routes.ts';
 import { addLoginRoutes } from './login-routes.ts';
@@ -37,4 +38,5 @@ export function addAllRoutes(app: FastifyInstance, control: ServerControl, logge
   addPublishRoute(app, control, logger);
   addQueueRoutes(app, control, logger);
   addServerRoutes(app, control, logger);
+  addExplainRoutes(app, control);
 }

@@ -67,6 +67,10 @@ export async function askServer(
   });
   const said = parsed(answer);
   if (status < 300 && said !== NONSENSE) return said;
+  return throwSaid(folder, said);
+}
+
+function throwSaid(folder: string, said: unknown): never {
   const error = (said as Partial<Failed> | null)?.error;
   if (typeof error?.message === 'string') throw new ControlError(error.code, error.message);
   const file = path.join(folder, CONTROL_NAME);
@@ -86,6 +90,59 @@ export async function askHealth(
     throw failureOf(error, folder);
   });
   return { isOk: status === 200, text: answer };
+}
+
+export interface Reader {
+  /** False: no more until `drained` resolves. */
+  onLine(line: string): boolean;
+  drained(): Promise<void>;
+  /** Nobody wants any more of it. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks for an answer that comes line by line, and resolves when it ends. Rejects like `askServer`, also when the server ends
+ * before its answer.
+ */
+export async function readServer(
+  folder: string,
+  route: string,
+  body: unknown,
+  reader: Reader,
+): Promise<void> {
+  const text = JSON.stringify(body);
+  await withShortPath(folder, async (short) => {
+    const socketPath = path.join(short, CONTROL_NAME);
+    const response = await opened({ socketPath, method: 'POST', route, text }, reader.signal);
+    const status = response.statusCode ?? 500;
+    if (status >= 300) throwSaid(folder, parsed(await wholeOf(response)));
+    let rest = '';
+    for await (const chunk of response.setEncoding('utf8')) {
+      const lines = `${rest}${chunk}`.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (!reader.onLine(line)) await reader.drained();
+    }
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (reader.signal.aborted) return;
+    throw error instanceof ControlError ? error : failureOf(error, folder);
+  });
+}
+
+function opened(question: Question, signal: AbortSignal): Promise<http.IncomingMessage> {
+  const { socketPath, method, route, text } = question;
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' };
+    const options = { socketPath, method, path: route, headers, agent: false as const, signal };
+    const request = http.request(options, resolve);
+    request.on('error', reject);
+    request.end(text ?? undefined);
+  });
+}
+
+async function wholeOf(response: http.IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  return text;
 }
 
 /** An answer that says why not. */

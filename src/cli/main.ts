@@ -61,6 +61,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { runManage } = await import('./commands/manage.ts');
     return runManage(line);
   }
+  if (line.command === 'explain' || line.command === 'trace') {
+    const { runExplain } = await import('./commands/explain.ts');
+    return runExplain(line);
+  }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
     return init(line);

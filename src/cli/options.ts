@@ -12,6 +12,12 @@ import {
   addReloadCommand,
 } from './access-lines.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
+import {
+  addExplainCommands,
+  addTraceCommand,
+  type ExplainLine,
+  type TraceLine,
+} from './explain-lines.ts';
 import { addHealthCommand, type HealthLine } from './health-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
@@ -66,12 +72,14 @@ export type CommandLine =
   | AccessLine
   | DropsLine
   | HealthLine
+  | ExplainLine
   | InitLine
   | LogLine
   | ManageLine
   | PasswdLine
   | TokenLine
   | ToolLine
+  | TraceLine
   | UsersLine;
 
 const EPILOGUE = `
@@ -129,6 +137,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addTokenCommands(program, found);
   addHealthCommand(program, found);
   addManageCommands(program, sessions, found);
+  addExplainCommands(program, found);
+  addTraceCommand(program, found);
   program.parse(argv, { from: 'user' });
   return lines[0];
 }
@@ -156,6 +166,8 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'token',
         'healthcheck',
         ...MANAGE_COMMANDS,
+        'explain',
+        'trace',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')

@@ -95,6 +95,8 @@ export class Drops {
   log: DropListener | null = null;
   /** Set by whoever wants to see each one; null while nobody does. */
   listener: DropListener | null = null;
+  /** Set while somebody traces. */
+  trace: DropListener | null = null;
   /** Told what the listener throws. */
   onListenerError: ((error: unknown) => void) | null = null;
   /** The server stops: what sessions lose by ending now is lost to that. */
@@ -118,6 +120,7 @@ export class Drops {
     if (this.ledger !== null) {
       this.ledger.record(why, clientId, topicName, count, publisherId, depth);
     }
+    if (this.trace !== null) this.trace.onDrop(why, clientId, topicName, count, depth);
     if (this.log !== null) this.log.onDrop(why, clientId, topicName, count, depth);
     if (this.listener === null) return;
     try {

@@ -143,6 +143,12 @@ export class QuotaAccount {
     return this.#bytes === null ? waitMs : Math.max(waitMs, this.#bytes.reserve(bytes, nowMs));
   }
 
+  /** As `reserve` would say; nothing changes. */
+  waitMs(bytes: number, nowMs: number): number {
+    const waitMs = this.#messages === null ? 0 : this.#messages.waitMs(1, nowMs);
+    return this.#bytes === null ? waitMs : Math.max(waitMs, this.#bytes.waitMs(bytes, nowMs));
+  }
+
   /** A message that was paid for did not pass. */
   giveBack(bytes: number): void {
     this.#messages?.giveBack(1);

@@ -129,21 +129,10 @@ export class QuotaShare {
    */
   mayRetain(message: Message, former: Message | null): boolean {
     const { owners } = this.#book;
-    const { publisher } = message;
-    if (owners === null || publisher === null || message.payloadLength === 0) return true;
-    for (const account of this.accounts) {
-      const { quota } = account;
-      if (!quota.boundsRetained) continue;
-      const isPerClient = quota.per === 'client';
-      const count = isPerClient
-        ? owners.ofClient(publisher.clientId)
-        : owners.ofUser(publisher.username);
-      const own = ownsFormer(former, publisher, isPerClient) ? former : null;
-      if (isInBounds(count, message.size, own, account)) continue;
-      this.over = account;
-      return false;
-    }
-    return true;
+    const over = retainedOver(this.accounts, owners, message, former);
+    if (over === null) return true;
+    this.over = over;
+    return false;
   }
 
   /** Takes back what it counted. It may go on being asked. */
@@ -156,6 +145,28 @@ export class QuotaShare {
       if (--account.members === 0) this.#book.release(account);
     }
   }
+}
+
+/** The account whose bound of retained messages the message would break; null: there is none. As `QuotaShare.mayRetain`. */
+export function retainedOver(
+  accounts: readonly QuotaAccount[],
+  owners: RetainedOwners | null,
+  message: Message,
+  former: Message | null,
+): QuotaAccount | null {
+  const { publisher } = message;
+  if (owners === null || publisher === null || message.payloadLength === 0) return null;
+  for (const account of accounts) {
+    const { quota } = account;
+    if (!quota.boundsRetained) continue;
+    const isPerClient = quota.per === 'client';
+    const count = isPerClient
+      ? owners.ofClient(publisher.clientId)
+      : owners.ofUser(publisher.username);
+    const own = ownsFormer(former, publisher, isPerClient) ? former : null;
+    if (!isInBounds(count, message.size, own, account)) return account;
+  }
+  return null;
 }
 
 /** The same array for all who have none, or all: there may be a hundred thousand shares. */

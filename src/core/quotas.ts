@@ -85,6 +85,16 @@ export class Quotas implements TimerOwner, QuotaBook {
       : new QuotaShare(this, accounts, subscriptions, isConnected);
   }
 
+  /** The accounts that count such a client, or would: those that are not there yet are made for the asker only. */
+  accountsFor(client: QuotaClient): QuotaAccount[] {
+    return this.#quotas
+      .filter((quota) => quota.fits(client))
+      .map((quota) => {
+        const key = quota.keyOf(client);
+        return quota.accounts.get(key) ?? new QuotaAccount(quota, key, this.#wheel.nowMs, null);
+      });
+  }
+
   /**
    * The quota that has its most connections, so that this client may not connect; null if it may. `former` is the share of
    * the session that it takes over.

@@ -50,6 +50,14 @@ export class TokenBucket {
     return missing <= SLACK ? 0 : missing / this.#perMs;
   }
 
+  /** As `reserve` would say; nothing changes. */
+  waitMs(cost: number, nowMs: number): number {
+    const comeMs = Math.max(0, nowMs - this.#atMs);
+    const tokens = Math.min(this.burst, this.#tokens + comeMs * this.#perMs);
+    const missing = Math.min(cost, this.burst) - tokens;
+    return missing <= SLACK ? 0 : missing / this.#perMs;
+  }
+
   /** What was taken did not pass. */
   giveBack(cost: number): void {
     this.#tokens = Math.min(this.burst, this.#tokens + cost);

@@ -83,10 +83,9 @@ export class RetainedStore {
 
   #keep(message: Message, name: string): RetainedOutcome {
     const former = this.#messages.get(name);
+    if (this.#isFullFor(message, former)) return 'full';
     const bytes = this.#bytes + message.size - (former === undefined ? 0 : former.size);
-    if (bytes > this.limits.retainedBytesMax && bytes > this.#bytes) return 'full';
     if (former === undefined) {
-      if (this.#messages.size >= this.limits.retainedMessagesMax) return 'full';
       this.#names.add(name);
     } else if (former.messageExpiryInterval !== NO_EXPIRY) {
       this.#expiring--;
@@ -101,11 +100,30 @@ export class RetainedStore {
     return 'stored';
   }
 
+  #isFullFor(message: Message, former: Message | undefined): boolean {
+    const bytes = this.#bytes + message.size - (former === undefined ? 0 : former.size);
+    if (bytes > this.limits.retainedBytesMax && bytes > this.#bytes) return true;
+    return former === undefined && this.#messages.size >= this.limits.retainedMessagesMax;
+  }
+
   /** The topic's message, or null; one that has expired is removed. */
   get(topicName: string, nowMs: number): Message | null {
     const message = this.#messages.get(topicName);
     if (message === undefined) return null;
     return this.#removeExpired(message, nowMs) ? null : message;
+  }
+
+  /** The same, and nothing changes. */
+  peek(topicName: string, nowMs: number): Message | null {
+    const message = this.#messages.get(topicName);
+    return message === undefined || message.isExpired(nowMs) ? null : message;
+  }
+
+  /** What `set` would do, if nothing that has expired makes room; nothing changes. */
+  foresee(message: Message): RetainedOutcome {
+    const former = this.#messages.get(message.topic.name);
+    if (message.payloadLength === 0) return former === undefined ? 'absent' : 'deleted';
+    return this.#isFullFor(message, former) ? 'full' : 'stored';
   }
 
   /** Removes the topic's message; false if there is none. */

@@ -179,6 +179,18 @@ export class Router {
     return subscriptions;
   }
 
+  /** What `route` would go by, looked up anew and not remembered; with the subscriptions and groups as they were made. */
+  foresee(topicName: string): { readonly match: Match; readonly found: readonly Destination[] } {
+    const found: Destination[] = [];
+    const filters = this.#tree.match(topicName, found);
+    return { match: buildMatch(this.#generations, found, filters), found };
+  }
+
+  /** The index of the member whose turn it is; nothing changes. */
+  firstOf(group: SharedGroup, message: Message): number {
+    return this.#strategy.first(group, message);
+  }
+
   #join(subscription: Subscription, topicFilter: string, shareName: string): Subscription | null {
     const key = groupKey(shareName, topicFilter);
     let group = this.#groups.get(key);

@@ -30,6 +30,7 @@ import { Draining } from '../session/draining.ts';
 import { DropLog } from '../session/drop-log.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
 import { Shedding } from '../session/shedding.ts';
+import { Tracing } from '../session/trace.ts';
 import { PendingWills } from '../session/will.ts';
 import { DEFAULT_DROP_OPTIONS, type ServerOptions } from './options.ts';
 import type { Registry } from './registry.ts';
@@ -88,6 +89,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
         ? null
         : new Commits(storage, clock, tick, wheel, metrics, alarms, logs.storage),
     encodeOnce: new EncodeOnce(),
+    tracing: new Tracing(),
     publishView: new PublishView(),
     message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),
     delivery: new Delivery(),

@@ -2,11 +2,13 @@
 
 import type { DropControl } from './contract/drops.ts';
 import type { EventControl } from './contract/events.ts';
+import type { ExplainControl } from './contract/explain.ts';
 import type { HealthControl } from './contract/health.ts';
 import type { LogControl } from './contract/log.ts';
 import type { ManagementControl } from './contract/management.ts';
 import type { MetricsControl } from './contract/metrics.ts';
 import type { LoginControl, TokenControl } from './contract/tokens.ts';
+import type { TraceControl } from './contract/trace.ts';
 
 /** Everything that can be counted, as of now. */
 export interface ServerStats {
@@ -160,4 +162,6 @@ export interface ServerControl {
   readonly logins: LoginControl;
   reload(request: ReloadRequest): Promise<ReloadReport>;
   explain(question: AclQuestion): Promise<AclAnswer>;
+  readonly explanations: ExplainControl;
+  readonly traces: TraceControl;
 }

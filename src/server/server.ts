@@ -20,8 +20,12 @@ import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
 import { AccessControl, type AccessOptions, type AccessReview } from './access-control.ts';
 import { type Admission, Broker } from './broker.ts';
 import { buildContext } from './build-context.ts';
+import type { ExplainControl } from './contract/explain.ts';
 import type { OverloadState } from './contract/overload.ts';
+import type { TraceControl } from './contract/trace.ts';
 import type { PurgedSession, ServerStats } from './contract.ts';
+import { explainControl } from './explain/explain.ts';
+import { recentDropsIn } from './explain/recent-drops.ts';
 import {
   type ListenerChanges,
   type ListenerState,
@@ -42,6 +46,7 @@ import { statsOf } from './stats.ts';
 import { storeTable } from './store-table.ts';
 import { countForSys } from './sys-source.ts';
 import { SysTopics } from './sys-topics.ts';
+import { Traces } from './traces.ts';
 
 /** Expired retained messages are looked for this often, so many visits at a time. */
 const SWEEP_MS = 1_000;
@@ -62,6 +67,7 @@ export class Server {
   readonly #access: AccessControl;
   readonly #overload: Overload;
   readonly #admission: Admission;
+  readonly #traces: Traces;
   readonly #abort = new AbortController();
   readonly #listeners: Listeners;
   readonly #door = new MemoryListener();
@@ -88,6 +94,7 @@ export class Server {
     const { overload = null } = options;
     const queues = new QueueShedder(this.#registry);
     this.#overload = new Overload(this.#context, lag, queues, overload);
+    this.#traces = new Traces(this.#context);
     this.#access = new AccessControl(this.#context, this.#registry, options);
     this.#listeners = new Listeners(
       this.#context,
@@ -286,6 +293,18 @@ export class Server {
     });
   }
 
+  /** Shows what happens, while somebody reads it. */
+  get traces(): TraceControl {
+    return this.#traces;
+  }
+
+  /** Says why messages would arrive, or not. `groupsOf`: what a user belongs to who has no session here. */
+  explain(groupsOf: (username: string) => readonly string[] = () => []): ExplainControl {
+    const parts = { context: this.#context, registry: this.#registry };
+    const recentDrops = recentDropsIn(this.#context.drops.ledger);
+    return explainControl({ ...parts, recentDrops, groupsOf });
+  }
+
   /**
    * Stops gracefully: no new streams, nothing more read, what was promised is committed and sent, DISCONNECT 0x8B, the end.
    * After `shutdownTimeoutMs` what is left is cut off. Never rejects; calling it again waits for the same stop.
@@ -380,6 +399,7 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
+    this.#traces.close();
     if (this.#state === 'starting') {
       this.#abort.abort();
       await this.#started?.catch(() => {}); // whoever started it is told

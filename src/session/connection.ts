@@ -353,6 +353,7 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
     this.authentication?.abort();
     const session = this.session;
     if (session === null) return false;
+    this.context.tracing.trace?.disconnected(this, session);
     // From here on nothing of the session goes to this connection.
     this.session = null;
     session.detach(this, publishesWill);

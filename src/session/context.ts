@@ -30,6 +30,7 @@ import type { DropLog } from './drop-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
 import type { Session } from './session.ts';
 import type { Shedding } from './shedding.ts';
+import type { Tracing } from './trace.ts';
 import type { PendingWills } from './will.ts';
 
 /** All sessions by client id; implemented by the server. */
@@ -100,6 +101,7 @@ export interface Context {
   /** null: nothing is stored, nothing waits. */
   readonly commits: Commits | null;
   readonly encodeOnce: EncodeOnce;
+  readonly tracing: Tracing;
   /** Scratch objects of the message path, filled anew for each packet. */
   readonly publishView: PublishView;
   readonly message: Message;

@@ -63,9 +63,13 @@ export function enter(connection: Connection, entrant: Entrant, admitted: Admitt
     limits.inflightMessagesMax,
   );
   connection.accept(session, client, packet.properties.topicAliasMaximum ?? 0);
+  connection.writer.clientId = clientId;
   session.attach(connection, client, will, expiryInterval, queuePolicyIn(packet));
   session.subscriptions.judgeAll(admitted.subscriptions);
   connection.expireAt(accepted.expiresAtMs);
+  if (context.tracing.trace !== null) {
+    context.tracing.trace.connected(connection, session, resumed !== null);
+  }
   const keepAlive = keepAliveOf(packet, limits.keepAliveMax);
   connection.startKeepAlive(keepAlive);
   connectionLog.connected(connection, {

@@ -379,6 +379,7 @@ export class Outbound implements QueueOwner {
     if (reasonCode >= ReasonCode.UnspecifiedError) {
       this.#session.lose(DropReason.Refused, entry.message);
     }
+    this.#context.tracing.trace?.acknowledged(this.#session, entry, reasonCode);
     this.#countSent(entry);
     this.#inflight?.remove(entry);
     this.#session.record.dequeue(entry);
@@ -399,5 +400,6 @@ export class Outbound implements QueueOwner {
     const mayStay = session.connection !== null && !this.#context.shedding.keepsQueuesStored;
     this.#queue.append(entry, mayStay);
     if (this.#queue.hasFilled(message.size, limits)) warnOfQueue(this.#context, session);
+    this.#context.tracing.trace?.queued(session, entry);
   }
 }

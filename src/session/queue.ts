@@ -139,6 +139,18 @@ export class Queue {
     return this.#tail.at(position - this.#head.length);
   }
 
+  /** All of it in order, as it is; it must not change meanwhile. */
+  *entries(): IterableIterator<QueuedEntry> {
+    for (let i = 0; i < this.#head.length; i++) {
+      const entry = this.#head.at(i);
+      if (entry !== undefined) yield storedEntry(entry, entry.message.size);
+    }
+    for (let i = 0; i < this.#tail.length; i++) {
+      const entry = this.#tail.at(i);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
   /** Takes the oldest, which is in memory, out. */
   shift(): OutboundMessage | undefined {
     const entry = this.#head.shift();

@@ -26,6 +26,8 @@ export function refuseConnect(
 ): void {
   if (!connection.isOpen) return;
   logRefusal(connection, reasonCode, reasonString, detail);
+  const { trace } = connection.context.tracing;
+  if (trace !== null) trace.refused(connection, reasonCode, reasonString);
   if (connection.isConnect) {
     if (connection.version === 5) {
       connection.writer.send({

@@ -42,6 +42,8 @@ export interface WriterOwner {
 export class Writer implements Dirty, Holder, TimerOwner {
   readonly output: Output;
   version: ProtocolVersion = 4;
+  /** For who watches; '' before CONNECT was accepted. */
+  clientId = '';
   /** The client's, from CONNECT. [MQTT-3.1.2-24] */
   maximumPacketSize = Number.POSITIVE_INFINITY;
   outboundAliases: OutboundAliases | null = null;
@@ -167,7 +169,7 @@ export class Writer implements Dirty, Holder, TimerOwner {
     nowMs: number,
     commit: number,
   ): boolean {
-    const { delivery, encodeOnce, metrics } = this.#context;
+    const { delivery, encodeOnce, metrics, tracing } = this.#context;
     delivery.version = this.version;
     delivery.qos = qos;
     delivery.retain = retain;
@@ -189,6 +191,9 @@ export class Writer implements Dirty, Holder, TimerOwner {
     metrics.publishSent[qos]++;
     this.messagesSent++;
     metrics.publishBytesSent += message.payloadEnd - message.payloadStart;
+    if (tracing.trace !== null) {
+      tracing.trace.delivered(this.clientId, message, qos, retain, dup, packetId);
+    }
     if (qos === 2 && this.#mustHold(commit)) {
       // Without an alias: what is sent meanwhile must not refer to one that is still held.
       this.#hold(new HeldPacket(commit, encodePublish(message, delivery), false, null));

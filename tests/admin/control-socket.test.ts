@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ControlSocket } from '../../src/admin/control-socket.ts';
 import { createLog } from '../../src/cli/logger.ts';
 import type { EventTotals } from '../../src/server/contract/events.ts';
+import type { DeliveryExplanation, PublishExplanation } from '../../src/server/contract/explain.ts';
 import type { ReadinessProblem } from '../../src/server/contract/health.ts';
 import type { ControlledToken } from '../../src/server/contract/tokens.ts';
 import { ControlError, type ControlledBan, type ServerControl } from '../../src/server/contract.ts';
@@ -88,6 +89,11 @@ class Control {
       logins: { login: does('logins.login', { outcome: 'wrong' as const }) },
       reload: does('reload', REPORT),
       explain: does('explain', ANSWER),
+      explanations: {
+        publish: does('explain.publish', {} as PublishExplanation),
+        delivery: does('explain.delivery', {} as DeliveryExplanation),
+      },
+      traces: { open: () => ({ next: async () => null, close: () => {} }) },
     };
   }
 }
@@ -202,6 +208,22 @@ describe('each route asks the server once, with all that may be left out', () =>
         'explain',
         { ...QUESTION, clientId: '', groups: [], claims: { a: { b: 1 } }, qos: 0, retain: false },
       ],
+    },
+    {
+      ask: ['POST', '/api/v1/explain/publish', { topic: 't' }],
+      answers: [200, {}],
+      call: [
+        'explain.publish',
+        {
+          ...{ username: null, clientId: null, groups: [], claims: {} },
+          ...{ topic: 't', qos: 0, retain: false, size: 0 },
+        },
+      ],
+    },
+    {
+      ask: ['POST', '/api/v1/explain/delivery', { clientId: 'c', topic: 't' }],
+      answers: [200, {}],
+      call: ['explain.delivery', { clientId: 'c', topic: 't', qos: 2, size: 0 }],
     },
   ])('$ask', async ({ ask: [method, route, body], answers: [status, said], call }) => {
     expect(await ask(method, route, body)).toEqual({ status, said });

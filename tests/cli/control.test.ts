@@ -38,6 +38,15 @@ const NOTHING_TO_DO: ServerControl = {
   logins: { login: async () => ({ outcome: 'wrong' }) },
   reload: async () => ({ changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] }),
   explain: () => Promise.reject(new ControlError('failed', 'no')),
+  explanations: {
+    publish: () => Promise.reject(new ControlError('failed', 'no')),
+    delivery: () => Promise.reject(new ControlError('failed', 'no')),
+  },
+  traces: {
+    open: () => {
+      throw new ControlError('failed', 'no');
+    },
+  },
 };
 
 function open(folder: string): Promise<() => Promise<void>> {

@@ -35,9 +35,9 @@ import type { Reload } from '../reload.ts';
 import type { AccessInForce } from './in-force.ts';
 
 /** Those of parts that have a file of their own. */
-type OwnControls = Omit<
+type OwnControls = Pick<
   ServerControl,
-  'users' | 'bans' | 'drops' | 'events' | 'reload' | 'explain'
+  'metrics' | 'log' | 'management' | 'health' | 'tokens' | 'logins'
 >;
 
 export function serverControl(
@@ -56,6 +56,8 @@ export function serverControl(
     events: eventControl(server, own.health),
     reload: (request) => reload.run(request),
     explain: (question) => explain(access.options, question, knownOf(question, server, access)),
+    explanations: server.explain((username) => access.groupsOf(username)),
+    traces: server.traces,
   };
 }
 

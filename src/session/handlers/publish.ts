@@ -249,6 +249,8 @@ function take(
   if (message.retain && !mayRetain(context, session, message, nowMs)) {
     return refuse(connection, session, message, packetId, ReasonCode.QuotaExceeded);
   }
+  const { trace } = context.tracing;
+  if (trace !== null) trace.published(message, packetId, ReasonCode.Success);
   const recordsBefore = commits === null ? 0 : commits.records;
   if (qos === 2) session.addInboundPacketId(packetId); // [MQTT-4.3.3-10]
   const delivered = distributeInTime(context, message, nowMs);
@@ -299,8 +301,9 @@ function refuse(
   packetId: number,
   reasonCode: ReasonCode,
 ): ReasonCode {
-  const { access, denials, drops } = connection.context;
+  const { access, denials, drops, tracing } = connection.context;
   const { qos, retain, topic } = message;
+  if (tracing.trace !== null) tracing.trace.published(message, packetId, reasonCode);
   const reason = DROP_REASONS[reasonCode] ?? DropReason.NotAuthorized;
   drops.drop(reason, session.clientId, topic.name);
   if (reason === DropReason.NotAuthorized) {
@@ -362,7 +365,10 @@ function needsStore(context: Context, session: Session, message: Message): boole
 
 /** The store fails: refused before anybody gets it. v3 has no word for that and is closed after a while. */
 function refuseForStore(connection: Connection, message: Message, packetId: number): ReasonCode {
-  const { drops } = connection.context;
+  const { drops, tracing } = connection.context;
+  if (tracing.trace !== null) {
+    tracing.trace.published(message, packetId, ReasonCode.QuotaExceeded);
+  }
   drops.drop(DropReason.StoreFailing, connection.client?.clientId ?? null, message.topic.name);
   if (message.qos === 0) return ReasonCode.Success;
   if (connection.version !== 5) {

@@ -156,6 +156,12 @@ function subscribe(
     session.requestRetained(request.topicFilter, innerFilter);
     withRetained.push(request.topicFilter);
   }
+  const { trace } = context.tracing;
+  if (trace !== null) {
+    for (let i = 0; i < parsed.length; i++) {
+      trace.subscribed(session, parsed[i].request.topicFilter, reasonCodes[i]);
+    }
+  }
   const fits = connection.writer.sendWhenDurable(
     { type: PacketType.Suback, packetId: packet.packetId, reasonCodes, properties: {} },
     session.record.commit,

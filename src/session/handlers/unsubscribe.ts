@@ -13,7 +13,7 @@ export function onUnsubscribe(
   session: Session,
   framer: Framer,
 ): ReasonCode {
-  const { limits } = connection.context;
+  const { limits, tracing } = connection.context;
   const { header, bytes, start, end } = framer;
   const packet = decodeUnsubscribe(header, bytes, start, end, connection.version, limits);
   const reasonCodes: ReasonCode[] = [];
@@ -21,7 +21,9 @@ export function onUnsubscribe(
   for (const topicFilter of packet.topicFilters) {
     const existed = session.subscriptions.delete(topicFilter); // [MQTT-3.10.4-1]
     if (existed) session.stopRetained(topicFilter);
-    reasonCodes.push(existed ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted);
+    const reasonCode = existed ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted;
+    reasonCodes.push(reasonCode);
+    tracing.trace?.unsubscribed(session, topicFilter, reasonCode);
   }
   const fits = connection.writer.sendWhenDurable(
     {
