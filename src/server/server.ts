@@ -41,19 +41,16 @@ import { QueueShedder } from './queue-shedder.ts';
 import { setQuotas } from './quotas.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
-import { loseAll, shutDown } from './shutdown.ts';
+import { closeContext, shutDown } from './shutdown.ts';
 import { statsOf } from './stats.ts';
 import { storeTable } from './store-table.ts';
-import { countForSys } from './sys-source.ts';
-import { SysTopics } from './sys-topics.ts';
+import { openSys } from './sys-source.ts';
+import type { SysTopics } from './sys-topics.ts';
 import { Traces } from './traces.ts';
 
 /** Expired retained messages are looked for this often, so many visits at a time. */
 const SWEEP_MS = 1_000;
 const SWEEP_VISITS_MAX = 10_000;
-
-/** A last commit and its fsync may take long on a slow disk, but not for ever. */
-const CLOSE_MAX_MS = 60_000;
 
 /** What a server is doing as a whole. */
 export type ServerState = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
@@ -356,18 +353,8 @@ export class Server {
       retained.sweepExpired(clock.now(), SWEEP_VISITS_MAX);
       this.#listeners.onTick(clock.now());
     });
-    this.#openSys();
-  }
-
-  #openSys(): void {
     const { sys } = this.#options;
-    if (sys === undefined || sys.intervalMs === 0) return;
-    const brokers = () => this.#brokers;
-    this.#sys = new SysTopics(
-      this.#context,
-      (done) => countForSys(this.#context, this.#registry, brokers, done),
-      sys,
-    );
+    this.#sys = openSys(this.#context, this.#registry, () => this.#brokers, sys);
   }
 
   async #prepareAccess(): Promise<void> {
@@ -428,28 +415,6 @@ export class Server {
     }
     this.#listeners.clear();
     this.#ownAddresses = [];
-    const { commits, connectionLog, denials, dropLog, guard, logs, quotas, refusalLog, wheel } =
-      this.#context;
-    if (commits === null) loseAll(this.#context, this.#registry);
-    connectionLog.close();
-    denials.close();
-    dropLog?.close();
-    guard?.close();
-    quotas.close();
-    refusalLog.close();
-    try {
-      if (this.#isStoreOpen && commits !== null) await within(CLOSE_MAX_MS, commits.close());
-    } catch (error) {
-      logs.storage.error({ error: String(error) }, 'the store could not be closed');
-    }
-    wheel.close();
+    await closeContext(this.#context, this.#registry, this.#isStoreOpen);
   }
-}
-
-/** Rejects when it takes longer than that. */
-function within(ms: number, promise: Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`it took longer than ${ms} ms`)), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

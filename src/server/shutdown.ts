@@ -11,6 +11,8 @@ import type { Registry } from './registry.ts';
 const DRAIN_LOOK_MS = 10;
 /** Time that streams which were cut off have to say that they are closed. */
 const CLOSE_MS = 1_000;
+/** A last commit and its fsync may take long on a slow disk, but not for ever. */
+const STORE_CLOSE_MS = 60_000;
 /** Share of the deadline that clients who do not read may take. */
 const DRAIN_SHARE = 0.5;
 
@@ -44,13 +46,38 @@ export async function shutDown(
 }
 
 /** Without a store nobody keeps what waits in sessions, and wills whose time has not come: it is counted. */
-export function loseAll({ clock, drops }: Context, registry: Registry): void {
+function loseAll({ clock, drops }: Context, registry: Registry): void {
   const nowMs = clock.now();
   for (const { clientId, outbound, will } of [...registry]) {
     outbound.end(nowMs);
     if (will === null) continue;
     drops.drop(DropReason.Shutdown, clientId, will.message.topic.name, 1, clientId);
   }
+}
+
+/** What all share ends, once no connection is left. `isStoreOpen`: the store is this server's to close. Never rejects. */
+export async function closeContext(
+  context: Context,
+  registry: Registry,
+  isStoreOpen: boolean,
+): Promise<void> {
+  const { commits, connectionLog, denials, dropLog, guard, logs, quotas, refusalLog } = context;
+  if (commits === null) loseAll(context, registry);
+  for (const part of [connectionLog, denials, dropLog, guard, quotas, refusalLog]) part?.close();
+  try {
+    if (isStoreOpen && commits !== null) await within(STORE_CLOSE_MS, commits.close());
+  } catch (error) {
+    logs.storage.error({ error: String(error) }, 'the store could not be closed');
+  }
+  context.wheel.close();
+}
+
+/** Rejects when it takes longer than that. */
+function within(ms: number, promise: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`it took longer than ${ms} ms`)), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /** Waits until every connection is gone; once all is cut off, only as long as closing takes. */

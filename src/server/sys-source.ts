@@ -5,6 +5,7 @@ import type { Session } from '../session/session.ts';
 import type { Broker } from './broker.ts';
 import type { Registry } from './registry.ts';
 import type { SysCounts } from './sys-figures.ts';
+import { type SysOptions, SysTopics } from './sys-topics.ts';
 
 /** Sessions that are looked at in one turn: less than a millisecond. */
 const SLICE = 2_000;
@@ -16,7 +17,7 @@ function heapBytes(): number {
 }
 
 /** Calls back with everything counted: at once, or some turns later. */
-export function countForSys(
+function countForSys(
   context: Context,
   registry: Registry,
   brokers: () => readonly Broker[],
@@ -60,4 +61,15 @@ function atOnce(
     outputBytes: brokers.reduce((sum, broker) => sum + broker.pendingBytes, 0),
     heapBytes: heapBytes(),
   };
+}
+
+/** Begins to publish what the server counts; null: that is not wanted. */
+export function openSys(
+  context: Context,
+  registry: Registry,
+  brokers: () => readonly Broker[],
+  sys: SysOptions | undefined,
+): SysTopics | null {
+  if (sys === undefined || sys.intervalMs === 0) return null;
+  return new SysTopics(context, (done) => countForSys(context, registry, brokers, done), sys);
 }

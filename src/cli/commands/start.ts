@@ -38,6 +38,9 @@ import type { ChosenStorage } from '../storage.ts';
 /** Time for the last lines of the log to get out, once everything is closed. */
 const LINGER_MS = 1_000;
 
+/** The level of overload from which new clients are refused. */
+const REFUSES_CLIENTS = 2;
+
 /** Runs the server; settles when it has stopped, with the exit code. `source` is where a reload finds the configuration. */
 export async function start(
   config: Config,
@@ -60,7 +63,7 @@ export async function start(
       return access.prepare(config, tables);
     },
   });
-  const health = new Health(server);
+  const health = healthOf(server);
   const adminLogger = log.logger.child({ module: 'admin' });
   const admin = new AdminDoor({
     ...{ config: config.admin, folder: storage.folder, guard, health, version },
@@ -88,14 +91,12 @@ export async function start(
     if (isStopRequested()) return stopped(server, logger);
     return failed(error);
   }
+  const own = { health, tokens: admin.tokens, logins: admin.logins, log: log.control };
   const facts = serverFacts(version, config, storage, reloading, source);
   const control = serverControl(server, access, guard, reloading, {
+    ...own,
     metrics: metricsControl(server, guard, config.metrics, version),
-    log: log.control,
     management: managementControl(server, facts),
-    health,
-    tokens: admin.tokens,
-    logins: admin.logins,
   });
   await admin.serve(control);
   const closeDoors = await openDoors(control, access, reloading, storage, log);
@@ -115,6 +116,19 @@ export async function start(
   await admin.close();
   await access.close();
   return exitCode;
+}
+
+/** What keeps clients away beside the server's own state. */
+function healthOf(server: Server): Health {
+  const health = new Health(server);
+  health.add('overloaded', () => {
+    const { level, cause } = server.overload;
+    return level < REFUSES_CLIENTS ? null : `new clients are refused: too much of ${cause}`;
+  });
+  health.add('draining', () =>
+    server.management.drain.isOn ? 'clients are sent away: an operator drains the server' : null,
+  );
+  return health;
 }
 
 function announce(
