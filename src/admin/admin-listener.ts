@@ -55,7 +55,7 @@ const KEEP_ALIVE_MS = 5_000;
 const LOOK_MS_MAX = 1_000;
 
 /** For every answer: nothing of it is kept, guessed at, or shown in a page of somebody else's. */
-const HEADERS = new Headers({
+const HEADERS = Object.entries({
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -150,7 +150,7 @@ export class AdminListener {
       connectionsCheckingInterval: Math.min(LOOK_MS_MAX, Math.ceil(requestTimeoutMs / 2)),
     };
     const answer: http.RequestListener = (request, response) => {
-      response.setHeaders(HEADERS);
+      for (const [name, value] of HEADERS) response.setHeader(name, value);
       this.#app.routing(request, response);
     };
     const server =

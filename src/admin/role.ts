@@ -2,6 +2,7 @@
 // acts on clients and messages and sees payloads, `admin` changes who may do what, and the server itself.
 
 import type {} from '@fastify/swagger'; // what a route's schema says for the document
+import type { FastifyRequest } from 'fastify';
 import { type Identity, TOKEN_ROLES, type TokenRole } from '../server/contract/tokens.ts';
 
 export type Role = TokenRole;
@@ -26,4 +27,9 @@ declare module 'fastify' {
 
 export function mayDo(identity: Identity | null, role: Role): boolean {
   return identity !== null && TOKEN_ROLES.indexOf(identity.role) >= TOKEN_ROLES.indexOf(role);
+}
+
+/** Who is said to have made what a request makes. */
+export function originOf({ identity }: Pick<FastifyRequest, 'identity'>): 'cli' | 'api' {
+  return identity?.kind === 'socket' ? 'cli' : 'api';
 }

@@ -10,6 +10,7 @@ import {
   type ServerControl,
   type UserControl,
 } from '../server/contract.ts';
+import { originOf } from './role.ts';
 import { about, body, text } from './route.ts';
 
 const NAME = text(65_535, 1);
@@ -91,8 +92,8 @@ export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl): voi
         kick: { type: 'boolean', default: false },
       }),
     }),
-    async ({ body }, reply) => {
-      return reply.code(201).send(await bans.add(body));
+    async (request, reply) => {
+      return reply.code(201).send(await bans.add(request.body, originOf(request)));
     },
   );
   app.delete<{ Querystring: { kind: BanKindName; pattern: string } }>(

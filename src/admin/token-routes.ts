@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type NewToken, TOKEN_ROLES, type TokenControl } from '../server/contract/tokens.ts';
 import { ControlError } from '../server/contract.ts';
+import { originOf } from './role.ts';
 import { about, body, text } from './route.ts';
 
 const TOKEN = {
@@ -41,8 +42,7 @@ export function addTokenRoutes(app: FastifyInstance, tokens: TokenControl): void
       },
     }),
     async (request, reply) => {
-      const origin = request.identity?.kind === 'socket' ? 'cli' : 'api';
-      return reply.code(201).send(await tokens.add(request.body, origin));
+      return reply.code(201).send(await tokens.add(request.body, originOf(request)));
     },
   );
   app.delete<{ Params: { name: string } }>(

@@ -95,13 +95,16 @@ export interface ControlledBan {
 export interface BanControl {
   list(): Promise<readonly ControlledBan[]>;
   /** Returns the ban, and how many connected clients were ended for it. */
-  add(ban: {
-    readonly kind: BanKindName;
-    readonly pattern: string;
-    readonly reason: string;
-    readonly durationMs: number | null;
-    readonly kick: boolean;
-  }): Promise<{ readonly ban: ControlledBan; readonly kicked: number }>;
+  add(
+    ban: {
+      readonly kind: BanKindName;
+      readonly pattern: string;
+      readonly reason: string;
+      readonly durationMs: number | null;
+      readonly kick: boolean;
+    },
+    origin: 'cli' | 'api',
+  ): Promise<{ readonly ban: ControlledBan; readonly kicked: number }>;
   /** False: there is none. */
   remove(kind: BanKindName, pattern: string): Promise<boolean>;
 }

@@ -12,8 +12,13 @@ import type {
   LoginOutcome,
   TokenRole,
 } from '../../src/server/contract/tokens.ts';
-import type { ServerControl } from '../../src/server/contract.ts';
+import type { ControlledBan, ServerControl } from '../../src/server/contract.ts';
 import { LogBook } from '../kit/log-book.ts';
+
+const BAN: ControlledBan = {
+  ...{ kind: 'username', pattern: 'x', reason: '', origin: 'api' },
+  ...{ createdAt: '2026-01-01T00:00:00.000Z', expiresAt: null },
+};
 
 /** Tokens of tests are named as what they may do. */
 const TOKENS: ReadonlyMap<string, TokenRole> = new Map([
@@ -75,7 +80,7 @@ export class Api {
       },
       bans: {
         list: does('bans.list', []),
-        add: () => Promise.reject(new Error('not here')),
+        add: does('bans.add', { ban: BAN, kicked: 0 }),
         remove: does('bans.remove', true),
       },
       health: { problems: () => this.health },

@@ -184,6 +184,7 @@ describe('each route asks the server once, with all that may be left out', () =>
       call: [
         'bans.add',
         { kind: 'username', pattern: 'x*', reason: '', durationMs: null, kick: false },
+        'cli',
       ],
     },
     {

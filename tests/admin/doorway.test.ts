@@ -135,6 +135,18 @@ describe('a route', () => {
   });
 });
 
+test('what is made over HTTP has the origin api', async () => {
+  const api = await openApi();
+  const asked = { token: 'admin-token', body: { kind: 'username', pattern: 'x' } };
+  expect(await api.status('POST', '/api/v1/bans', asked)).toBe(201);
+  const token = { token: 'admin-token', body: { name: 'x', role: 'viewer' } };
+  expect(await api.status('POST', '/api/v1/tokens', token)).toBe(201);
+  expect(api.calls.map(([name, , origin]) => [name, origin])).toEqual([
+    ['bans.add', 'api'],
+    ['tokens.add', 'api'],
+  ]);
+});
+
 describe('requests a second', () => {
   test('are limited for each token, and for each address without', async () => {
     let nowMs = 0;

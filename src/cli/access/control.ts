@@ -93,8 +93,8 @@ function userControl(admin: UserAdmin): UserControl {
 function banControl(server: Server, { bans }: Guard): BanControl {
   return {
     list: async () => bans.list().map(shownBan),
-    async add({ kind, pattern, reason, durationMs, kick }) {
-      const ban = await addBan(bans, { kind, pattern, reason, durationMs, origin: 'cli' });
+    async add({ kind, pattern, reason, durationMs, kick }, origin) {
+      const ban = await addBan(bans, { kind, pattern, reason, durationMs, origin });
       return { ban: shownBan(ban), kicked: kick ? kickBanned(server, ban) : 0 };
     },
     remove: (kind, pattern) => removeBan(bans, kind, pattern),
