@@ -7,7 +7,7 @@ import type { ConfigValue, ManagementControl, ServerInfo } from '../server/contr
 import { ControlError } from '../server/contract.ts';
 import type { Server } from '../server/server.ts';
 import { ACCESS_AT_START } from './access/configured.ts';
-import { AT_START, type ConfigSource, type Reload } from './reload.ts';
+import { AT_START, type ConfigSource, LOG_AT_START, type Reload } from './reload.ts';
 import type { ChosenStorage } from './storage.ts';
 
 export interface ServerFacts {
@@ -110,11 +110,12 @@ export function settingsInForce(
   ];
 }
 
-const ACCESS_KEYS: ReadonlySet<string> = new Set(
-  ACCESS_AT_START.map((name) => `access.${keyOf(name)}`),
-);
+const KEYS_AT_START: ReadonlySet<string> = new Set([
+  ...ACCESS_AT_START.map((name) => `access.${keyOf(name)}`),
+  ...LOG_AT_START.map((name) => `log.${keyOf(name)}`),
+]);
 
 function countsAtStart(path: string): boolean {
   const part = /^[^.[]*/.exec(path)?.[0] ?? '';
-  return ACCESS_KEYS.has(path) || AT_START.some((one) => one === part);
+  return KEYS_AT_START.has(path) || AT_START.some((one) => one === part);
 }

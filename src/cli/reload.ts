@@ -53,7 +53,7 @@ export const AT_START = [
   'overload',
 ] as const;
 /** Of `[log]`; the rest counts at once. */
-const LOG_AT_START = ['format', 'file'] as const;
+export const LOG_AT_START = ['format', 'file'] as const;
 
 /** It could be done, but looks like a mistake. */
 class DoubtfulReload extends Error {

@@ -12,7 +12,7 @@ const source = {
   file: 'f.toml',
   load: async () => CURRENT,
   describe: (config: Config) =>
-    ['limits.qos_max', 'access.hash_workers', 'access.watch', 'rules[0].effect', 'log.level'].map(
+    ['limits.qos_max', 'access.hash_workers', 'access.watch', 'rules[0].effect', 'log.file'].map(
       (path) => ({ path, origin, value: config === CURRENT ? 'new' : 'old' }),
     ),
 };
@@ -29,7 +29,7 @@ test('after one, what may change while it runs is new', () => {
   expect(values.map(({ path, value, isReloaded }) => [path, value, isReloaded])).toEqual([
     ['limits.qos_max', 'old', false],
     ['access.hash_workers', 'old', false],
-    ['log.level', 'old', false],
+    ['log.file', 'old', false],
     ['access.watch', 'new', true],
     ['rules[0].effect', 'new', true],
   ]);
