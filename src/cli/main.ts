@@ -20,7 +20,7 @@ import { readVersion } from './version.ts';
 /** How long an exit waits for what should have ended by itself. */
 const LINGER_MS = 2_000;
 
-async function main(argv: readonly string[]): Promise<ExitCode> {
+async function main(argv: readonly string[]): Promise<number> {
   let line: CommandLine;
   try {
     line = parseCommandLine(argv);
@@ -47,6 +47,14 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   if (line.command === 'log') {
     const { runLog } = await import('./commands/log.ts');
     return runLog(line);
+  }
+  if (line.command === 'pub') {
+    const { pub } = await import('./commands/pub.ts');
+    return pub(line);
+  }
+  if (line.command === 'sub') {
+    const { sub } = await import('./commands/sub.ts');
+    return sub(line);
   }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
@@ -127,7 +135,7 @@ async function serve(
 }
 
 /** Ends by itself, so that the last lines get out; whatever keeps the process alive longer is cut off. */
-function exitWith(exitCode: ExitCode): void {
+function exitWith(exitCode: number): void {
   process.exitCode = exitCode;
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }

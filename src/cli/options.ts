@@ -12,9 +12,12 @@ import {
   addReloadCommand,
 } from './access-lines.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
+import { foldProperties } from './client-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
+import { addPubCommand, type PubLine } from './pub-line.ts';
+import { addSubCommand, type SubLine } from './sub-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
 import { readVersion } from './version.ts';
@@ -63,6 +66,8 @@ export type CommandLine =
   | InitLine
   | LogLine
   | PasswdLine
+  | PubLine
+  | SubLine
   | ToolLine
   | UsersLine;
 
@@ -118,8 +123,16 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addReloadCommand(program, found);
   addDropsCommand(program, found);
   addLogCommand(program, found);
-  program.parse(argv, { from: 'user' });
+  addPubCommand(program, found);
+  addSubCommand(program, found);
+  program.parse(wordsOf(argv, program), { from: 'user' });
   return lines[0];
+}
+
+function wordsOf(argv: readonly string[], program: Command): readonly string[] {
+  const client = program.commands.find((command) => command.name() === argv[0]);
+  const isClient = client?.name() === 'pub' || client?.name() === 'sub';
+  return isClient ? [argv[0], ...foldProperties(argv.slice(1), client)] : argv;
 }
 
 /** The server is the default: its options belong to the program itself. */
@@ -142,6 +155,8 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'reload',
         'drops',
         'log',
+        'pub',
+        'sub',
       ]),
     )
     .option('-c, --config <file>', 'configuration file (TOML)')
