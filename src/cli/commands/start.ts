@@ -29,6 +29,7 @@ import { listenersOf } from '../listeners.ts';
 import type { Log } from '../logger.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
 import { type ConfigSource, connectionLogOf, Reload } from '../reload.ts';
+import { ServiceNotify } from '../service-notify.ts';
 import type { ChosenStorage } from '../storage.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
@@ -60,7 +61,9 @@ export async function start(
   access.attach(server);
   storage.attach(server, log.logger.child({ module: 'storage' }));
   const reloading = new Reload({ server, access, guard, started: config, source, logger, log });
-  const { stopRequested, isStopRequested } = listenToSignals(server, reloading, log);
+  const notify = new ServiceNotify(process.env, logger);
+  const reload = () => reloadNotified(reloading, notify, version);
+  const { stopRequested, isStopRequested } = listenToSignals(server, reload, log);
   endOnSurprise(server, logger);
   process.on('exit', () => log.flushSync());
   // Bun says which Node it takes after, too; undefined fields are left out.
@@ -71,7 +74,10 @@ export async function start(
     logger.info({}, 'Sessions and messages are kept in memory only: a restart loses them');
   }
   // A signal stops a start, too.
-  void stopRequested.then(() => server.stop());
+  void stopRequested.then(() => {
+    notify.stopping();
+    return server.stop();
+  });
   try {
     await server.start();
   } catch (error) {
@@ -84,6 +90,7 @@ export async function start(
   const closeDoors = await openDoors(access, control, reloading, storage, log);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
+  notify.ready(`IoTHub ${version} serves`);
   const counters = server.metrics;
   const connections = () => counters.connectionsOpened - counters.connectionsClosed;
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
@@ -96,6 +103,7 @@ export async function start(
   const exitCode = await stopped(server, logger);
   await closing;
   await access.close();
+  await notify.close();
   return exitCode;
 }
 
@@ -117,6 +125,18 @@ function failed(error: unknown): ExitCode {
   if (reason === null) throw error;
   process.stderr.write(`${reason}\n`);
   return ExitCode.Unavailable;
+}
+
+/** A reload that a service manager asked for by SIGHUP, which it waits for. */
+async function reloadNotified(
+  reloading: Reload,
+  notify: ServiceNotify,
+  version: string,
+): Promise<void> {
+  notify.reloading();
+  const { problems } = await reloading.request('all');
+  const failed = problems.length > 0 ? '; the last reload failed, see the log' : '';
+  notify.ready(`IoTHub ${version} serves${failed}`);
 }
 
 /** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */
@@ -178,7 +198,7 @@ function ruleOf(queue: QueueConfig): QueueRule {
 /** `stopRequested` resolves at the first signal that asks to stop; the second ends the process. */
 function listenToSignals(
   server: Server,
-  reloading: Reload,
+  reload: () => Promise<void>,
   log: Log,
 ): { readonly stopRequested: Promise<void>; isStopRequested(): boolean } {
   const logger = log.logger.child({ module: 'server' });
@@ -196,7 +216,7 @@ function listenToSignals(
     process.on('SIGINT', () => onSignal('SIGINT', ExitCode.Interrupted));
     process.on('SIGTERM', () => onSignal('SIGTERM', ExitCode.Terminated));
     process.on('SIGHUP', () => {
-      void log.reopen().then(() => reloading.request('all'));
+      void log.reopen().then(reload);
     });
   });
   return { stopRequested, isStopRequested: () => isStopping };
