@@ -8,8 +8,8 @@ import { AccessError } from '../auth/access-error.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { type LoadedConfig, loadConfig, type Overrides } from '../config/load.ts';
-import { SILENT } from '../core/logger.ts';
 import { StoreError } from '../storage/store-folder/store-error.ts';
+import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
 import { openLog } from './logger.ts';
@@ -60,39 +60,31 @@ async function main(argv: readonly string[]): Promise<number> {
     const { init } = await import('./commands/init.ts');
     return init(line);
   }
-  if (line.command !== 'start') {
+  if (line.command === 'completion') {
+    const { completion } = await import('./commands/completion.ts');
+    return completion(line);
+  }
+  if (line.command !== 'start' && line.command !== 'check') {
     const { runTool } = await import('./commands/tool.ts'); // a server loads neither it nor a store it does not use
     return runTool(line, readVersion());
   }
   try {
     const { config: file = null, testConfig, ...overrides } = line.options;
     const loaded = await loadConfig(file, overrides, process.env);
-    if (testConfig === true) {
+    if (line.command === 'check' || testConfig === true) {
+      const { check, checkWhole, describeSources } = await import('./commands/check.ts');
+      if (line.command === 'check') return await check(loaded, line.json);
       await checkWhole(loaded.config);
       process.stdout.write(`ok\n${describeSources(loaded)}`);
       return ExitCode.Ok;
     }
     return await serve(loaded, () => loadAgain(file, overrides));
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof AccessError)) throw error;
+    const isSaid = [ConfigError, AccessError, TlsMaterialError].some((one) => error instanceof one);
+    if (!isSaid || !(error instanceof Error)) throw error;
     process.stderr.write(`${error.message}\n`);
     return ExitCode.Config;
   }
-}
-
-/** Also the files and modules of access control. */
-async function checkWhole(config: Config): Promise<void> {
-  const { checkAccess } = await import('./access/build.ts');
-  const { AccessServices } = await import('./access/services.ts');
-  const warnings = await checkAccess(config, new AccessServices(config, SILENT, null));
-  for (const { file, line, message } of warnings) {
-    process.stderr.write(`warning: ${placed(file, line)}${message}\n`);
-  }
-}
-
-function placed(file: string | null, line: number | null): string {
-  if (file === null) return '';
-  return line === null ? `${file}: ` : `${file}:${line}: `;
 }
 
 /** What is reloaded. A file that lost its content would be the defaults, which end the clients of all other listeners. */
@@ -101,11 +93,6 @@ async function loadAgain(file: string | null, overrides: Overrides): Promise<Con
   if (loaded.file === null || (await stat(loaded.file)).size > 0) return loaded.config;
   const message = 'is empty; if the defaults are meant, write a comment into it';
   throw new ConfigError(loaded.file, [{ path: '', message, line: null }]);
-}
-
-/** Where the configuration came from, for whoever wonders why it is so. */
-function describeSources({ file, variables }: LoadedConfig): string {
-  return `file: ${file ?? 'none'}\nvariables: ${variables.join(', ') || 'none'}\n`;
 }
 
 /** Runs the server on the store that the configuration names. */

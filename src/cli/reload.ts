@@ -41,9 +41,9 @@ const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 }
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
-const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics'] as const;
+export const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics'] as const;
 /** Of `[log]`; the rest counts at once. */
-const LOG_AT_START = ['format', 'file'] as const;
+export const LOG_AT_START = ['format', 'file'] as const;
 
 /** It could be done, but looks like a mistake. */
 class DoubtfulReload extends Error {
