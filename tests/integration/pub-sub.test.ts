@@ -112,6 +112,18 @@ test('a hundred thousand bytes arrive as they were, from standard input and from
   expect(ours).toEqual(theirs);
 });
 
+test('what would act on a terminal is escaped there, and nowhere else', async () => {
+  const hub = await startHub();
+  await pub(hub, ['-t', 'x\u009b', '-r', '-q', '1', '-m', 'a\x1b[31mred\x07\n\tb']);
+  const args = ['sub', ...at(hub), '-v', '-t', '#', '-C', '1'];
+  const raw = await client('iothub', 'sub', args.slice(1)).finished;
+  expect(raw.stdout).toBe('x\u009b a\x1b[31mred\x07\n\tb\n');
+  // util-linux: a terminal for a program
+  const shell = [...OURS, ...args].map((word) => `'${word}'`).join(' ');
+  const terminal = await run('script', ['-qec', shell, '/dev/null']).finished;
+  expect(terminal.stdout.replaceAll('\r\n', '\n')).toBe('x\\u009b a\\u001b[31mred\\u0007\n\tb\n');
+});
+
 test('who filters by topic, and removes what is retained, leaves the same', async () => {
   const hub = await startHub();
   for (const topic of ['r/1', 'r/2', 'r/x/3']) await pub(hub, ['-t', topic, '-r', '-m', topic]);
