@@ -14,7 +14,7 @@ const listener = await import('../dist/config/listener-config.js');
 const { keyOf } = await import('../dist/config/settings.js');
 const { allTables, headerOf } = await import('../dist/config/tables.js');
 const { ACCESS_AT_START } = await import('../dist/cli/access/configured.js');
-const { AT_START } = await import('../dist/cli/reload.js');
+const { AT_START, LOG_AT_START } = await import('../dist/cli/reload.js');
 const { commandTree } = await import('../dist/cli/options.js');
 const { DROP_REASON_NAMES } = await import('../dist/core/drop.js');
 const {
@@ -83,9 +83,12 @@ function shownDefault(name, key, setting) {
   return [...new Set(shown)].join(' or ');
 }
 
+/** Keys of tables that otherwise count from a reload on. */
+const LATE_KEYS = { access: ACCESS_AT_START, log: LOG_AT_START };
+
 function counts(name, key) {
   const [top] = name.split('.');
-  const isLate = ACCESS_AT_START.some((late) => name === 'access' && keyOf(late) === key);
+  const isLate = LATE_KEYS[name]?.some((late) => keyOf(late) === key) ?? false;
   return isLate || AT_START.some((late) => keyOf(late) === top) ? 'start' : 'reload';
 }
 
