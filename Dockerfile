@@ -24,7 +24,7 @@ WORKDIR /var/lib/iothub
 VOLUME /var/lib/iothub
 EXPOSE 1883
 STOPSIGNAL SIGTERM
-# It asks the server by its control socket; without one that answers it fails.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=5m --start-interval=2s CMD ["node", "/opt/iothub/dist/cli/main.js", "ban", "list", "--json", "--data", "/var/lib/iothub"]
+# It asks the server by its control socket whether clients may be sent to it.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=5m --start-interval=2s CMD ["node", "/opt/iothub/dist/cli/main.js", "healthcheck", "--data", "/var/lib/iothub"]
 ENTRYPOINT ["node", "/opt/iothub/dist/cli/main.js"]
 CMD ["--config", "/etc/iothub/iothub.toml"]

@@ -129,7 +129,10 @@ function build() {
 function environmentOf() {
   const variables = Object.entries(process.env).filter(([name]) => !name.startsWith('IOTHUB_'));
   // Another port than the image's, which may be in use here; loopback only.
-  const place = { IOTHUB_LISTENERS__0__URL: `mqtt://127.0.0.1:${PORT}` };
+  const place = {
+    IOTHUB_LISTENERS__0__URL: `mqtt://127.0.0.1:${PORT}`,
+    IOTHUB_ADMIN__URL: 'http://127.0.0.1:0',
+  };
   return { ...Object.fromEntries(variables), NODE_ENV: 'production', ...place };
 }
 
@@ -147,8 +150,7 @@ async function tryIt({ folder, user, entrypoint, cmd, health, stopSignal }) {
   const [checker, ...checked] = health.map(inRoot);
   const check = () => spawnSync(checker, checked, { ...options, encoding: 'utf8' }).status;
   const deadline = Date.now() + DEADLINE_MS;
-  // The folder tells that it is in use; before, the check would answer from the store.
-  while (!fs.existsSync(path.join(root, 'var/lib/iothub/lock.sock')) || check() !== 0) {
+  while (check() !== 0) {
     if (server.exitCode !== null) fail(`the server ended with ${server.exitCode}`);
     if (Date.now() > deadline) fail('the server is not healthy in time');
     await delay(200);

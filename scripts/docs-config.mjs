@@ -5,6 +5,8 @@ import fs from 'node:fs';
 
 const TARGET = new URL('../docs/config.md', import.meta.url);
 
+const { DEFAULT_ADMIN } = await import('../dist/config/admin-config.js');
+const { ADMIN_SETTINGS, ADMIN_TLS_SETTINGS } = await import('../dist/config/admin-settings.js');
 const {
   DEFAULT_ACCESS,
   DEFAULT_HTTP,
@@ -280,6 +282,7 @@ const ENDING = `## What must agree
   are there. Where no authenticator can bring groups, those of rules are there, too.
 * \`[[rules]]\` need an authorizer \`rules\`, and it them; without any \`[[authorizers]]\` it is there by itself.
 * A table of \`[[quotas]]\` has one of \`client_id\`, \`username\`, \`group\`, \`listener\`, and a limit; a burst needs its rate.
+* \`http://\` of \`[admin]\` beyond loopback needs \`insecure = true\`; \`https://\` needs \`[admin.tls]\` with \`cert\` and \`key\`.
 * \`--host\` and \`--port\` go with one \`mqtt://\` listener, and not with \`--listener\`.
 `;
 
@@ -453,6 +456,18 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     'Figures for Prometheus ([metrics.md](metrics.md)).',
     METRICS_SETTINGS,
     DEFAULT_CONFIG.metrics,
+  ),
+  section(
+    '`[admin]`',
+    'The admin API, health checks and metrics over HTTP ([admin-api.md](admin-api.md)). A change counts after a restart.',
+    ADMIN_SETTINGS,
+    DEFAULT_ADMIN,
+  ),
+  section(
+    '`[admin.tls]`',
+    'The TLS of an admin API whose URL is `https://`. A reload reads the files again.',
+    ADMIN_TLS_SETTINGS,
+    {},
   ),
   ENVIRONMENT,
   ENDING,

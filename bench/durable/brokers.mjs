@@ -66,7 +66,13 @@ export function iotHub(main, level, nodeArgs = [], env = {}) {
         '[log]',
         'level = "warn"',
       ]);
-      return [{ command: process.execPath, args: [...nodeArgs, main, '--config', config], env }];
+      return [
+        {
+          command: process.execPath,
+          args: [...nodeArgs, main, '--no-admin', '--config', config],
+          env,
+        },
+      ];
     },
   };
 }

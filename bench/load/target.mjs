@@ -101,7 +101,7 @@ async function iotHub(contestant, folder, protocol, port, options, files) {
   const query = parameters.size === 0 ? '' : `?${parameters}`;
   const url = `${protocol}://${HOST}:${port}${hasFrames(protocol) ? PATH : ''}${query}`;
   const store = own.includes('[storage]') ? [] : ['--store', 'memory'];
-  const args = [MAIN, '--config', config, ...store, '--listener', url];
+  const args = [MAIN, '--no-admin', '--config', config, ...store, '--listener', url];
   return { command: process.execPath, args };
 }
 

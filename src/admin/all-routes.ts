@@ -3,16 +3,38 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
+import { addClientRoutes } from './client-routes.ts';
 import { addDropRoutes } from './drop-routes.ts';
+import { addEventRoutes } from './event-routes.ts';
+import { addHealthRoutes } from './health-routes.ts';
 import { addLogRoutes } from './log-routes.ts';
+import { addLoginRoutes } from './login-routes.ts';
 import { addMetricsRoute } from './metrics-routes.ts';
+import { addReferenceRoutes } from './openapi.ts';
+import { addQueueRoutes } from './queue-routes.ts';
+import { addPublishRoute, addRetainedRoutes } from './retained-routes.ts';
 import { addAccessRoutes, addBanRoutes, addUserRoutes } from './routes.ts';
+import { addServerRoutes } from './server-routes.ts';
+import { addSubscriptionRoutes } from './subscription-routes.ts';
+import { addTokenRoutes } from './token-routes.ts';
 
+/** After `describeRoutes`. */
 export function addAllRoutes(app: FastifyInstance, control: ServerControl, logger: Logger): void {
-  addUserRoutes(app, control, logger);
-  addBanRoutes(app, control, logger);
+  addHealthRoutes(app, control.health);
+  addEventRoutes(app, control);
+  addReferenceRoutes(app);
+  addTokenRoutes(app, control.tokens);
+  addLoginRoutes(app, control.logins);
+  addUserRoutes(app, control);
+  addBanRoutes(app, control);
   addAccessRoutes(app, control);
   addMetricsRoute(app, control);
   addDropRoutes(app, control);
   addLogRoutes(app, control, logger);
+  addClientRoutes(app, control, logger);
+  addSubscriptionRoutes(app, control);
+  addRetainedRoutes(app, control, logger);
+  addPublishRoute(app, control, logger);
+  addQueueRoutes(app, control, logger);
+  addServerRoutes(app, control, logger);
 }

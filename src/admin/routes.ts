@@ -1,8 +1,6 @@
-// The routes of the admin API, as far as there are: they check what comes, ask the server, and say what it said. A change is a
-// line in the log.
+// The routes of users, bans and access: they check what comes, ask the server, and say what it said.
 
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
 import {
   type AclQuestion,
   type BanControl,
@@ -22,11 +20,7 @@ interface OfUser {
   readonly Params: { readonly username: string };
 }
 
-export function addUserRoutes(
-  app: FastifyInstance,
-  { users }: ServerControl,
-  logger: Logger,
-): void {
+export function addUserRoutes(app: FastifyInstance, { users }: ServerControl): void {
   const need = (): UserControl => {
     if (users !== null) return users;
     throw new ControlError(
@@ -34,8 +28,6 @@ export function addUserRoutes(
       'this server has no store that users could be in (storage.type)',
     );
   };
-  const changed = (action: string, username: string): void =>
-    logger.info({ action, username }, 'a user was changed');
   app.get('/api/v1/users', about('admin', 'users', 'Lists the users of the store'), () =>
     need().list(),
   );
@@ -51,27 +43,21 @@ export function addUserRoutes(
       ...body(['username', 'password'], { username: NAME, ...PASSWORD, groups: GROUPS }),
     }),
     async ({ body }, reply) => {
-      const user = await need().add(body);
-      changed('add', body.username);
-      return reply.code(201).send(user);
+      return reply.code(201).send(await need().add(body));
     },
   );
   app.put<OfUser & { Body: { password: string; isMachine: boolean } }>(
     '/api/v1/users/:username/password',
     about('admin', 'users', 'Gives a user another password', body(['password'], PASSWORD)),
     async ({ params, body }) => {
-      const user = await need().setPassword(params.username, body);
-      changed('password', params.username);
-      return user;
+      return need().setPassword(params.username, body);
     },
   );
   app.put<OfUser & { Body: { groups: string[] } }>(
     '/api/v1/users/:username/groups',
     about('admin', 'users', 'Puts a user into groups', body(['groups'], { groups: GROUPS })),
     async ({ params, body }) => {
-      const user = await need().setGroups(params.username, body.groups);
-      changed('groups', params.username);
-      return user;
+      return need().setGroups(params.username, body.groups);
     },
   );
   app.put<OfUser & { Body: { enabled: boolean } }>(
@@ -80,22 +66,19 @@ export function addUserRoutes(
       ...body(['enabled'], { enabled: { type: 'boolean' } }),
     }),
     async ({ params: { username }, body }) => {
-      const user = await (body.enabled ? need().enable(username) : need().disable(username));
-      changed(body.enabled ? 'enable' : 'disable', username);
-      return user;
+      return body.enabled ? need().enable(username) : need().disable(username);
     },
   );
   const removes = about('admin', 'users', 'Removes a user');
   app.delete<OfUser>('/api/v1/users/:username', removes, async ({ params }, reply) => {
     await need().remove(params.username);
-    changed('remove', params.username);
     return reply.code(204).send();
   });
 }
 
 const KIND = { type: 'string', enum: ['address', 'username', 'client_id'] };
 
-export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl, logger: Logger): void {
+export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl): void {
   app.get('/api/v1/bans', about('viewer', 'bans', 'Lists the bans'), () => bans.list());
   app.post<{ Body: Parameters<BanControl['add']>[0] }>(
     '/api/v1/bans',
@@ -109,10 +92,7 @@ export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl, logg
       }),
     }),
     async ({ body }, reply) => {
-      const added = await bans.add(body);
-      const { kind, pattern, reason } = body;
-      logger.info({ kind, pattern, reason, kicked: added.kicked }, 'a ban was made');
-      return reply.code(201).send(added);
+      return reply.code(201).send(await bans.add(body));
     },
   );
   app.delete<{ Querystring: { kind: BanKindName; pattern: string } }>(
@@ -128,7 +108,6 @@ export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl, logg
       if (!(await bans.remove(kind, pattern))) {
         throw new ControlError('unknown', `there is no ban of the ${kind} ${pattern}`);
       }
-      logger.info({ kind, pattern }, 'a ban was lifted');
       return reply.code(204).send();
     },
   );

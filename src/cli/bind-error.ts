@@ -1,5 +1,19 @@
 // An address that cannot be listened on, as a sentence that says what to do.
 
+/** The same of the admin API, which is changed or switched off elsewhere. */
+export function describeAdminBindError(error: unknown, url: string): string | null {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const why = ADMIN_REASONS[code ?? ''];
+  if (why === undefined && describeBindError(error) === null) return null;
+  return `The admin API cannot listen on ${url}: ${why ?? message}. Choose another port with --admin http://127.0.0.1:PORT (url of [admin]), or switch it off with --no-admin.`;
+}
+
+const ADMIN_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'a program listens on that port already, perhaps another server of this kind',
+  EACCES: 'this user may not use that port',
+  EADDRNOTAVAIL: 'that is no address of this machine',
+};
+
 /** Null when the error is another. */
 export function describeBindError(error: unknown): string | null {
   const { code, address, port, message } = error as NodeJS.ErrnoException & {

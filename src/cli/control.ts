@@ -9,12 +9,13 @@ import type { Logger } from '../core/logger.ts';
 import { ControlError, type ControlProblem, type ServerControl } from '../server/contract.ts';
 import { withShortPath } from '../storage/store-folder/socket-path.ts';
 import { withMode } from '../transport/socket-file.ts';
+import { readVersion } from './version.ts';
 
 const CONTROL_NAME = 'control.sock';
 
 const TIMEOUT_MS = 60_000;
 const ANSWER_BYTES_MAX = 268_435_456;
-const LATE = `${TIMEOUT_MS / 1_000} s were not enough; what was asked for may be done later`;
+const LATE = 's were not enough; what was asked for may be done later';
 
 /** Of a folder that this process has the lock of: what lies there was left by a server that is dead. Returns how to end it. */
 export async function openControlSocket(
@@ -27,6 +28,7 @@ export async function openControlSocket(
   const socket = await ControlSocket.open({
     control,
     logger,
+    version: readVersion(),
     bind: (listen) =>
       withShortPath(folder, async (short) =>
         withMode({ path: file, mode: 0o600 }, () => listen(path.join(short, CONTROL_NAME))),
@@ -69,6 +71,21 @@ export async function askServer(
   if (typeof error?.message === 'string') throw new ControlError(error.code, error.message);
   const file = path.join(folder, CONTROL_NAME);
   throw new ControlError('failed', `what answers at ${file} is no server of this kind`);
+}
+
+/** Asks the server on this data folder how it is. Rejects with NoServer, or with ControlError when nobody answers in time. */
+export async function askHealth(
+  folder: string,
+  route: string,
+  timeoutMs: number,
+): Promise<{ readonly isOk: boolean; readonly text: string }> {
+  const { status, answer } = await withShortPath(folder, (short) => {
+    const socketPath = path.join(short, CONTROL_NAME);
+    return exchange({ socketPath, method: 'GET', route, text: null, timeoutMs });
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw failureOf(error, folder);
+  });
+  return { isOk: status === 200, text: answer };
 }
 
 /** An answer that says why not. */
@@ -150,15 +167,17 @@ interface Question {
   readonly method: string;
   readonly route: string;
   readonly text: string | null;
+  /** Default: what commands have. */
+  readonly timeoutMs?: number;
 }
 
-function exchange({ socketPath, method, route, text }: Question) {
+function exchange({ socketPath, method, route, text, timeoutMs = TIMEOUT_MS }: Question) {
   return new Promise<{ status: number; answer: string }>((resolve, reject) => {
     const headers = text === null ? {} : { 'content-type': 'application/json' };
     // A connection that stays open would hold up a server that stops.
     const options = {
       ...{ socketPath, method, path: route, headers },
-      ...{ agent: false, timeout: TIMEOUT_MS },
+      ...{ agent: false, timeout: timeoutMs },
     };
     const request = http.request(options, (response) => {
       const chunks: Buffer[] = [];
@@ -174,7 +193,7 @@ function exchange({ socketPath, method, route, text }: Question) {
         resolve({ status: response.statusCode ?? 500, answer });
       });
     });
-    request.on('timeout', () => request.destroy(new Error(LATE)));
+    request.on('timeout', () => request.destroy(new Error(`${timeoutMs / 1_000} ${LATE}`)));
     request.on('error', reject);
     request.end(text ?? undefined);
   });

@@ -5,7 +5,6 @@
 import { stat } from 'node:fs/promises';
 import { CommanderError } from 'commander';
 import { AccessError } from '../auth/access-error.ts';
-import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { type LoadedConfig, loadConfig, type Overrides } from '../config/load.ts';
 import { StoreError } from '../storage/store-folder/store-error.ts';
@@ -14,6 +13,7 @@ import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
 import { openLog } from './logger.ts';
 import { type CommandLine, parseCommandLine } from './options.ts';
+import type { ConfigSource } from './reload.ts';
 import { type ChosenStorage, chooseStorage } from './storage.ts';
 import { readVersion } from './version.ts';
 
@@ -56,6 +56,18 @@ async function main(argv: readonly string[]): Promise<number> {
     const { sub } = await import('./commands/sub.ts');
     return sub(line);
   }
+  if (line.command === 'token') {
+    const { runToken } = await import('./commands/token.ts');
+    return runToken(line, readVersion());
+  }
+  if (line.command === 'healthcheck') {
+    const { healthcheck } = await import('./commands/healthcheck.ts');
+    return healthcheck(line);
+  }
+  if (line.command === 'manage') {
+    const { runManage } = await import('./commands/manage.ts');
+    return runManage(line);
+  }
   if (line.command === 'init') {
     const { init } = await import('./commands/init.ts');
     return init(line);
@@ -88,18 +100,29 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** What is reloaded. A file that lost its content would be the defaults, which end the clients of all other listeners. */
-async function loadAgain(file: string | null, overrides: Overrides): Promise<Config> {
+async function loadAgain(file: string | null, overrides: Overrides): Promise<LoadedConfig> {
   const loaded = await loadConfig(file, overrides, process.env);
-  if (loaded.file === null || (await stat(loaded.file)).size > 0) return loaded.config;
+  if (loaded.file === null || (await stat(loaded.file)).size > 0) return loaded;
   const message = 'is empty; if the defaults are meant, write a comment into it';
   throw new ConfigError(loaded.file, [{ path: '', message, line: null }]);
 }
 
 /** Runs the server on the store that the configuration names. */
 async function serve(
-  { config, file }: LoadedConfig,
-  load: () => Promise<Config>,
+  started: LoadedConfig,
+  loadAgain: () => Promise<LoadedConfig>,
 ): Promise<ExitCode> {
+  const { config, file } = started;
+  const settings = new WeakMap([[config, started.settings]]);
+  const source: ConfigSource = {
+    file,
+    load: async () => {
+      const loaded = await loadAgain();
+      settings.set(loaded.config, loaded.settings);
+      return loaded.config;
+    },
+    describe: (one) => settings.get(one)?.() ?? [],
+  };
   const version = readVersion();
   let storage: ChosenStorage;
   try {
@@ -115,7 +138,7 @@ async function serve(
       process.stderr.write(`the log file cannot be opened (log.file): ${log.message}\n`);
       return ExitCode.Config;
     }
-    return await start(config, { file, load }, storage, log, version);
+    return await start(config, source, storage, log, version);
   } finally {
     await storage.release();
   }

@@ -14,11 +14,14 @@ import {
 import { foldProperties } from './client-line.ts';
 import { addCompletionCommand, type Shell } from './completion-line.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
+import { addHealthCommand, type HealthLine } from './health-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
+import { addManageCommands, MANAGE_COMMANDS, type ManageLine } from './manage-lines.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { addPubCommand, type PubLine } from './pub-line.ts';
 import { addSubCommand, type SubLine } from './sub-line.ts';
+import { addTokenCommands, type TokenLine } from './token-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
 import { readVersion } from './version.ts';
@@ -41,6 +44,8 @@ export interface StartOptions {
   readonly metrics?: false;
   /** false: the latest lost messages are not kept. */
   readonly ledger?: false;
+  /** The URL of the admin API; false: it is not served. */
+  readonly admin?: string | false;
 }
 
 /** A command that works on a data folder, not a server. */
@@ -66,11 +71,14 @@ export type CommandLine =
   | { readonly command: 'completion'; readonly shell: Shell }
   | AccessLine
   | DropsLine
+  | HealthLine
   | InitLine
   | LogLine
+  | ManageLine
   | PasswdLine
   | PubLine
   | SubLine
+  | TokenLine
   | ToolLine
   | UsersLine;
 
@@ -142,7 +150,7 @@ export function commandTree(found: (line: CommandLine) => void): Command {
   const program = startCommand(found);
   addCheckCommand(program, found);
   addStoreCommands(program, found);
-  addSessionsCommands(program, found);
+  const sessions = addSessionsCommands(program, found);
   addPasswdCommand(program, found);
   addUsersCommands(program, found);
   addInitCommand(program, found);
@@ -153,6 +161,9 @@ export function commandTree(found: (line: CommandLine) => void): Command {
   addLogCommand(program, found);
   addPubCommand(program, found);
   addSubCommand(program, found);
+  addTokenCommands(program, found);
+  addHealthCommand(program, found);
+  addManageCommands(program, sessions, found);
   addCompletionCommand(program, found);
   return program;
 }
@@ -187,6 +198,9 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'pub',
         'sub',
         'completion',
+        'token',
+        'healthcheck',
+        ...MANAGE_COMMANDS,
       ]),
     );
   return addServerOptions(program)
@@ -222,6 +236,8 @@ function addServerOptions(command: Command): Command {
     )
     .option('--data <folder>', 'keep sessions and messages in this folder', parseName)
     .option('--store <type>', 'how they are kept: lmdb, memory, a path or a package', parseName)
+    .option('--admin <url>', 'serve the admin API there instead of on http://127.0.0.1:18083')
+    .option('--no-admin', 'serve no admin API over HTTP')
     .option('--strict-store', 'refuse to start with a damaged store instead of setting it aside')
     .option('--no-metrics', 'serve no page of metrics for Prometheus')
     .option('--no-ledger', 'do not keep the latest lost messages for "iothub drops"');
@@ -322,7 +338,7 @@ function addStoreCommands(program: Command, found: (line: CommandLine) => void):
     );
 }
 
-function addSessionsCommands(program: Command, found: (line: CommandLine) => void): void {
+function addSessionsCommands(program: Command, found: (line: CommandLine) => void): Command {
   const sessions = program
     .command('sessions')
     .description('look after the sessions that are stored')
@@ -342,4 +358,5 @@ function addSessionsCommands(program: Command, found: (line: CommandLine) => voi
         dryRun: options.dryRun === true,
       }),
     );
+  return sessions;
 }

@@ -9,6 +9,7 @@ import { AccessError } from '../auth/access-error.ts';
 import type { Guard } from '../auth/guard/guard.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
+import type { ShownSetting } from '../config/shown.ts';
 import type { Logger } from '../core/logger.ts';
 import { SYSTEM_CLOCK } from '../lib/clock.ts';
 import type { AccessReview } from '../server/access-control.ts';
@@ -41,7 +42,7 @@ const REST_TIMES: RestTimes = { lookMs: 100, restMs: 1_000, patienceMs: 10_000 }
 const ALARM = 'reload_failed';
 
 /** The parts of the configuration that count from the next start on, by their names in the file. */
-export const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics'] as const;
+export const AT_START = ['limits', 'queues', 'storage', 'drops', 'metrics', 'admin'] as const;
 /** Of `[log]`; the rest counts at once. */
 export const LOG_AT_START = ['format', 'file'] as const;
 
@@ -72,6 +73,8 @@ export interface ConfigSource {
   readonly file: string | null;
   /** Reads it again. */
   readonly load: () => Promise<Config>;
+  /** Who said what of one that was loaded. */
+  readonly describe?: (config: Config) => readonly ShownSetting[];
 }
 
 /** The configuration as somebody found it, and the files that it and access control are in. */
@@ -89,6 +92,8 @@ export interface ReloadParts {
   readonly logger: Logger;
   /** Its levels, and which clients have lines. */
   readonly log?: Log;
+  /** What else reads files again; it never rejects. */
+  readonly alsoReload?: () => Promise<void>;
   /** Default: what is good for people and their editors. */
   readonly times?: RestTimes;
 }
@@ -107,6 +112,11 @@ export class Reload {
   constructor(parts: ReloadParts) {
     this.#parts = parts;
     this.#config = parts.started;
+  }
+
+  /** In force, but for what counts at start only. */
+  get config(): Config {
+    return this.#config;
   }
 
   /** Reloads; who asks while others wait for the same gets theirs. Never rejects. */
@@ -196,6 +206,7 @@ export class Reload {
     guard.setSettings(guardSettings(config.penalties));
     await server.setQuotas(quotaRules(config));
     await server.reloadCertificates();
+    await this.#parts.alsoReload?.();
     const { added, changed, removed } = listeners;
     logger.info({ added, changed, removed, access: changes }, 'The configuration was reloaded');
     const afterRestart = this.#afterRestart(config);

@@ -57,5 +57,10 @@ effect = "allow"
 actions = ["publish", "subscribe"]
 topics = ["#"]
 users = ["${username}"]
+
+# The admin API, health checks and metrics, for programs on this machine. The first start writes
+# a token into admin.token of the data folder; another one: iothub token add NAME --role viewer
+[admin]
+url = "http://127.0.0.1:18083"
 `;
 }

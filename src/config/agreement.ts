@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { normalizeAddress } from '../lib/address.ts';
 import { accessDisagreements, admissionDisagreements } from './access-agreement.ts';
+import { adminDisagreements } from './admin-agreement.ts';
 import type { Config } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { listenerDisagreements } from './listener-agreement.ts';
@@ -31,6 +32,7 @@ export function disagreements(
   return [
     ...limitDisagreements(config),
     ...queueDisagreements(config),
+    ...adminDisagreements(config),
     ...accessDisagreements(raw, config),
     ...ruleDisagreements(raw, config, areListenersKnown),
     ...sound.flatMap(([index, listener]) =>

@@ -3,6 +3,8 @@
 
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
 import { composeAccess } from './access-compose.ts';
+import { type AdminConfig, DEFAULT_ADMIN } from './admin-config.ts';
+import { ADMIN_SETTINGS, ADMIN_TLS_SETTINGS } from './admin-settings.ts';
 import {
   type Config,
   DEFAULT_DROPS,
@@ -17,6 +19,8 @@ import {
   type StorageConfig,
 } from './config.ts';
 import {
+  type CertificateConfig,
+  DEFAULT_CERTIFICATE,
   DEFAULT_LISTENER,
   DEFAULT_SNI,
   DEFAULT_SOCKET,
@@ -74,8 +78,24 @@ export function compose(raw: RawConfig, base: string): Config {
       ...DEFAULT_METRICS,
       ...(named(METRICS_SETTINGS, raw.metrics, base) as Partial<MetricsConfig>),
     },
+    admin: adminOf(raw.admin, base),
     secretsIn: null,
   });
+}
+
+function adminOf(raw: RawTable = {}, base: string): AdminConfig {
+  const tls = raw.tls as RawTable | undefined;
+  return {
+    ...DEFAULT_ADMIN,
+    ...(named(ADMIN_SETTINGS, raw, base) as Partial<AdminConfig>),
+    tls:
+      tls === undefined
+        ? null
+        : {
+            ...DEFAULT_CERTIFICATE,
+            ...(named(ADMIN_TLS_SETTINGS, tls, base) as Partial<CertificateConfig>),
+          },
+  };
 }
 
 function listenerOf(raw: RawTable, base: string): ListenerConfig {

@@ -13,6 +13,7 @@ import {
   type QuotaConfig,
   type RuleConfig,
 } from './access-config.ts';
+import { type AdminConfig, DEFAULT_ADMIN } from './admin-config.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from './listener-config.ts';
 
 export interface LogConfig {
@@ -82,6 +83,7 @@ export interface Config {
   readonly drops: DropsConfig;
   readonly log: LogConfig;
   readonly metrics: MetricsConfig;
+  readonly admin: AdminConfig;
   /** The configuration file, when secrets stand in it. */
   readonly secretsIn: string | null;
 }
@@ -125,6 +127,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   drops: DEFAULT_DROPS,
   log: DEFAULT_LOG,
   metrics: DEFAULT_METRICS,
+  admin: DEFAULT_ADMIN,
   secretsIn: null,
 });
 

@@ -138,7 +138,7 @@ export const DEFAULT_LISTENER: ListenerConfig = {
   limits: {},
 };
 
-const DEFAULT_CERTIFICATE: CertificateConfig = {
+export const DEFAULT_CERTIFICATE: CertificateConfig = {
   cert: '',
   key: '',
   keyPassphrase: null,

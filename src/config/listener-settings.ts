@@ -87,7 +87,7 @@ export const LISTENER_SETTINGS: Settings<Omit<ListenerConfig, 'protocol' | 'path
   connectBurstPerAddress: count(0, RATE_MAX, 'As `connect_burst`, for each address.'),
 };
 
-const CERTIFICATE_SETTINGS: Settings<CertificateConfig> = {
+export const CERTIFICATE_SETTINGS: Settings<CertificateConfig> = {
   cert: file('The certificate and its chain (PEM).'),
   key: file('Its private key (PEM).'),
   keyPassphrase: secret(1_024, 'What opens the key, when it is encrypted.'),

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import type { RuleConfig } from './access-config.ts';
 import { fillAccess } from './access-files.ts';
+import { fillAdmin } from './admin-agreement.ts';
 import { type Config, freeze } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { type Environment, readEnvironment } from './environment.ts';
@@ -19,6 +20,7 @@ import { mergeFlag, mergeListeners, mergeVariables } from './merge.ts';
 import { Origins } from './origins.ts';
 import { type Reading, readConfig } from './schema.ts';
 import { holdsSecrets } from './secrets.ts';
+import { type ShownSetting, shownSettings } from './shown.ts';
 
 /** Larger than any sensible configuration; a mistaken path must not be read into memory. */
 const FILE_BYTES_MAX = 1_048_576;
@@ -37,6 +39,8 @@ export interface Overrides {
   readonly metrics?: boolean;
   /** Whether the latest lost messages are kept. */
   readonly ledger?: boolean;
+  /** The URL of the admin API; false: it is not served. */
+  readonly admin?: string | false;
 }
 
 export interface LoadedConfig {
@@ -45,6 +49,8 @@ export interface LoadedConfig {
   readonly file: string | null;
   /** The variables of the environment that count, by name. */
   readonly variables: readonly string[];
+  /** All of it, key by key, and who said what; secrets are left out. */
+  readonly settings: () => readonly ShownSetting[];
 }
 
 /**
@@ -84,7 +90,12 @@ export async function loadConfig(
   if (problems.length > 0) throw located(used, problems, origins);
   const variables = values.map(({ variable }) => variable);
   if (file === null && used !== null) variables.unshift('IOTHUB_CONFIG');
-  return { config: filled.config, file: used, variables };
+  const settings = () =>
+    shownSettings(filled.config, raw, origins, used).map((one) => ({
+      ...one,
+      origin: addressFlag(one.path, overrides) ?? one.origin,
+    }));
+  return { config: filled.config, file: used, variables, settings };
 }
 
 /**
@@ -160,7 +171,7 @@ function mergeFlags(
   workingFolder: string,
   origins: Origins,
 ): void {
-  const { listeners, logLevel, data, store, strictStore, metrics, ledger } = overrides;
+  const { admin, listeners, logLevel, data, store, strictStore, metrics, ledger } = overrides;
   if (listeners !== undefined) {
     const flags = listeners.map((url) => readListenerFlag(url, workingFolder));
     const wrong = flags.filter((flag) => typeof flag === 'string');
@@ -180,6 +191,16 @@ function mergeFlags(
   mergeFlag(raw, ['metrics', 'enabled'], metrics, '--no-metrics', origins);
   mergeFlag(raw, ['drops', 'ledger'], ledger, '--no-ledger', origins);
   mergeFlag(raw, ['log', 'level'], logLevel, '--log-level', origins);
+  if (admin === undefined) return;
+  const flag = admin === false ? '--no-admin' : '--admin';
+  mergeFlag(raw, ['admin', 'enabled'], admin !== false, flag, origins);
+  if (admin !== false) mergeFlag(raw, ['admin', 'url'], admin, flag, origins);
+}
+
+/** The flag that says this part of the address of the one plain listener; null: none does. */
+function addressFlag(path: string, { host, port }: Overrides): string | null {
+  if (path === 'listeners[0].host' && host !== undefined) return '--host';
+  return path === 'listeners[0].port' && port !== undefined ? '--port' : null;
 }
 
 /** `--host` and `--port` stand for the address of the one plain listener. */
@@ -216,8 +237,9 @@ async function check(
     config.listeners.map((listener, index) => fillFromFiles(listener, `listeners[${index}]`)),
   );
   const { problems, ...access } = await fillAccess(config);
+  const { admin, problems: ofAdmin } = await fillAdmin(config.admin);
   const listeners = filled.map(({ listener }) => listener);
-  const whole = freeze({ ...config, ...access, listeners });
+  const whole = freeze({ ...config, ...access, admin, listeners });
   // Whoever meant to ask who comes is told what is wrong with that.
   const unsaid = !isSound('authenticators')
     ? []
@@ -226,8 +248,8 @@ async function check(
     const at = `listeners[${index}]`;
     return isSound(at) ? [...one.problems, ...unsaid.filter(({ path }) => path === at)] : [];
   });
-  const ofAccess = problems.filter(({ path }) => isSound(path));
-  return { config: whole, problems: [...ofListeners.flat(), ...ofAccess] };
+  const ofRest = [...problems, ...ofAdmin].filter(({ path }) => isSound(path));
+  return { config: whole, problems: [...ofListeners.flat(), ...ofRest] };
 }
 
 /** What allows this listener to be reached, where it was said that it is there. */

@@ -23,6 +23,7 @@ export interface RawConfig {
   readonly drops?: RawTable;
   readonly log?: RawTable;
   readonly metrics?: RawTable;
+  readonly admin?: RawTable;
 }
 
 /** What a table says, by the names of the program. `base`: the folder from which paths of files are seen. */

@@ -6,6 +6,7 @@ import {
   AUTHORIZER_SETTINGS,
   JWT_KEY_SETTINGS,
 } from './access-settings.ts';
+import { ADMIN_SETTINGS, ADMIN_TLS_SETTINGS } from './admin-settings.ts';
 import {
   LISTENER_LIMIT_SETTINGS,
   LISTENER_SETTINGS,
@@ -81,6 +82,7 @@ export const ROOT = table(
     drops: table('table', DROPS_SETTINGS),
     metrics: table('table', METRICS_SETTINGS),
     log: table('table', LOG_SETTINGS, { levels: table('table', LOG_LEVEL_SETTINGS) }),
+    admin: table('table', ADMIN_SETTINGS, { tls: table('table', ADMIN_TLS_SETTINGS) }),
   },
 );
 

@@ -163,4 +163,11 @@ export const DROP_REASON_INFO: Readonly<Record<DropReason, DropReasonInfo>> = {
     advice:
       'Keep sessions in a store (`storage.type`), and let clients ask for sessions that last.',
   },
+  [DropReason.QueueCleared]: {
+    ...{ concerns: 'subscriber', depth: 'messages', level: 'info' },
+    sentence: 'messages for a client are lost: an operator cleared its queue',
+    meaning:
+      'An operator cleared the queue that it waited in: `iothub queues clear`, or the admin API.',
+    advice: 'Nothing: the log says when it was done.',
+  },
 };

@@ -46,6 +46,8 @@ export const DropReason = {
   ReceiveMaximum: 19,
   /** It waited in a session that is gone with the server. */
   Shutdown: 20,
+  /** An operator cleared the queue it waited in. */
+  QueueCleared: 21,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -72,6 +74,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'quota',
   'receive_maximum',
   'shutdown',
+  'queue_cleared',
 ];
 
 /** The reason of that name, or null. */

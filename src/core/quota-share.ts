@@ -30,7 +30,7 @@ export class QuotaShare {
   /** The account that said no last, or that must be waited for. */
   over: QuotaAccount | null = null;
   readonly #book: QuotaBook;
-  readonly #accounts: readonly QuotaAccount[];
+  readonly accounts: readonly QuotaAccount[];
   /** Those that refuse or disconnect, the latter first: the hardest that is over decides. */
   readonly #hard: readonly QuotaAccount[];
   readonly #soft: readonly QuotaAccount[];
@@ -45,7 +45,7 @@ export class QuotaShare {
     isConnected: boolean,
   ) {
     this.#book = book;
-    this.#accounts = accounts;
+    this.accounts = accounts;
     const disconnecting = ratedWith(accounts, 'disconnect');
     const refusing = ratedWith(accounts, 'refuse');
     this.#hard = disconnecting.length === 0 ? refusing : disconnecting.concat(refusing);
@@ -96,7 +96,7 @@ export class QuotaShare {
 
   /** Whether one more subscription may be made. */
   hasSubscriptionRoom(): boolean {
-    for (const account of this.#accounts) {
+    for (const account of this.accounts) {
       if (account.subscriptions < account.quota.subscriptionsMax) continue;
       this.over = account;
       return false;
@@ -108,19 +108,19 @@ export class QuotaShare {
   countSubscriptions(change: number): void {
     if (this.#hasLeft) return;
     this.#subscriptions += change;
-    for (const account of this.#accounts) account.subscriptions += change;
+    for (const account of this.accounts) account.subscriptions += change;
   }
 
   /** Whether its client is one of the connections of an account. */
   isConnectedIn(account: QuotaAccount): boolean {
-    return this.#isConnected && this.#accounts.includes(account);
+    return this.#isConnected && this.accounts.includes(account);
   }
 
   /** Its client went; the session stays. */
   disconnect(): void {
     if (!this.#isConnected) return;
     this.#isConnected = false;
-    for (const account of this.#accounts) account.connections--;
+    for (const account of this.accounts) account.connections--;
   }
 
   /**
@@ -131,7 +131,7 @@ export class QuotaShare {
     const { owners } = this.#book;
     const { publisher } = message;
     if (owners === null || publisher === null || message.payloadLength === 0) return true;
-    for (const account of this.#accounts) {
+    for (const account of this.accounts) {
       const { quota } = account;
       if (!quota.boundsRetained) continue;
       const isPerClient = quota.per === 'client';
@@ -152,7 +152,7 @@ export class QuotaShare {
     this.disconnect();
     this.countSubscriptions(-this.#subscriptions);
     this.#hasLeft = true;
-    for (const account of this.#accounts) {
+    for (const account of this.accounts) {
       if (--account.members === 0) this.#book.release(account);
     }
   }

@@ -31,8 +31,7 @@ export function readProperties(
   }
   const packetEnd = reader.end;
   reader.end = reader.position + length;
-  const properties: Properties = {};
-  while (reader.remaining > 0) readProperty(reader, owner, limits, properties);
+  const properties = readSection(reader, owner, limits);
   reader.end = packetEnd;
   if (
     properties.authenticationData !== undefined &&
@@ -43,6 +42,17 @@ export function readProperties(
       `${reader.packet} has Authentication Data without an Authentication Method`,
     );
   }
+  return properties;
+}
+
+/** The same for properties without their length, to the end of what the reader has. */
+export function readSection(
+  reader: Reader,
+  owner: PropertyOwner,
+  limits: DecodeLimits,
+): Properties {
+  const properties: Properties = {};
+  while (reader.remaining > 0) readProperty(reader, owner, limits, properties);
   return properties;
 }
 

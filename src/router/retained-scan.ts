@@ -23,13 +23,15 @@ export class RetainedScan {
   /** Names before this are done; null when all are. */
   #from: string | null;
 
-  /** `topicFilter` is valid and without `$share/<name>/`. */
-  constructor(store: RetainedStore, topicFilter: string) {
+  /** `topicFilter` is valid and without `$share/<name>/`; with `after`, names up to that are left out. */
+  constructor(store: RetainedStore, topicFilter: string, after: string | null = null) {
     this.#store = store;
     this.#levels = topicFilter.split('/');
     const firstWildcard = this.#levels.findIndex((level) => level === '+' || level === '#');
     this.#isExact = firstWildcard < 0;
     this.#from = this.#isExact ? topicFilter : this.#levels.slice(0, firstWildcard).join('/');
+    if (after === null || after < this.#from) return;
+    this.#from = this.#isExact ? null : after + JUST_AFTER;
   }
 
   /**

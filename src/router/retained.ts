@@ -118,9 +118,9 @@ export class RetainedStore {
     return this.#names.atOrAfter(name);
   }
 
-  /** Walks the messages that match the valid topic filter, at the caller's pace. */
-  scan(topicFilter: string): RetainedScan {
-    return new RetainedScan(this, topicFilter);
+  /** Walks the messages that match the valid topic filter, at the caller's pace; only those after `after`, if it is given. */
+  scan(topicFilter: string, after: string | null = null): RetainedScan {
+    return new RetainedScan(this, topicFilter, after);
   }
 
   /**

@@ -165,6 +165,10 @@ export class Broker implements ConnectionOwner, Gate {
     const control = this.#control;
     const banned = this.#banned(address);
     if (banned !== null) return banned;
+    if (this.#context.draining.isClosed) {
+      this.#refusals.set('draining', (this.#refusals.get('draining') ?? 0) + 1);
+      return 'draining';
+    }
     const { connectionsMax, halfConnectedMax } = this.#context.limits;
     if (this.#admission.connections >= connectionsMax) {
       control.refuse('connections');

@@ -26,6 +26,7 @@ import { Access, Authentication } from '../session/access.ts';
 import { ConnectionLog } from '../session/connection-log.ts';
 import type { Context } from '../session/context.ts';
 import { DenialLog } from '../session/denial-log.ts';
+import { Draining } from '../session/draining.ts';
 import { DropLog } from '../session/drop-log.ts';
 import { EncodeOnce } from '../session/encode-once.ts';
 import { PendingWills } from '../session/will.ts';
@@ -75,6 +76,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
     denials: new DenialLog(access, drops, logs.access, wheel),
     dropLog,
     guard: options.guard ?? null,
+    draining: new Draining(),
     alarms,
     queueRules: new QueueRules(limits, options.queueRules),
     quotas,

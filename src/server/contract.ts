@@ -1,8 +1,12 @@
 // What admin, extensions and cluster may see of the server: plain values, counted from the structures when asked.
 
 import type { DropControl } from './contract/drops.ts';
+import type { EventControl } from './contract/events.ts';
+import type { HealthControl } from './contract/health.ts';
 import type { LogControl } from './contract/log.ts';
+import type { ManagementControl } from './contract/management.ts';
 import type { MetricsControl } from './contract/metrics.ts';
+import type { LoginControl, TokenControl } from './contract/tokens.ts';
 
 /** Everything that can be counted, as of now. */
 export interface ServerStats {
@@ -146,9 +150,14 @@ export interface ServerControl {
   /** null: they are switched off. */
   readonly metrics: MetricsControl | null;
   readonly log: LogControl;
+  readonly management: ManagementControl;
   /** null: this server has no users in its store. */
   readonly users: UserControl | null;
   readonly bans: BanControl;
+  readonly health: HealthControl;
+  readonly events: EventControl;
+  readonly tokens: TokenControl;
+  readonly logins: LoginControl;
   reload(request: ReloadRequest): Promise<ReloadReport>;
   explain(question: AclQuestion): Promise<AclAnswer>;
 }

@@ -31,6 +31,8 @@ export interface ServerAddress extends BoundAddress {
 
 /** A listener, and how it is doing. */
 export interface ListenerState extends ServerAddress {
+  /** As rules call it. */
+  readonly name: string;
   readonly connections: number;
   /** Of them those whose CONNECT is not accepted yet, handshakes and upgrades under way included. */
   readonly halfConnected: number;
@@ -81,6 +83,7 @@ export class Listeners {
   get states(): readonly ListenerState[] {
     return this.#open.map(({ address, broker, listener }) => ({
       ...address,
+      name: broker.ruleName,
       connections: broker.connected + broker.halfConnected,
       halfConnected: broker.halfConnected,
       refusals: Object.fromEntries(broker.refusals),

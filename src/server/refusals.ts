@@ -5,11 +5,12 @@ import type { RefusalLog } from '../core/refusal-log.ts';
 import { limitKey } from '../lib/address.ts';
 import type { RefusalReason } from '../transport/accept-control.ts';
 
-/** The limit of the server is counted as the listener's, and another line; bans are the guard's. */
-export type Refusal = RefusalReason | 'server-connections' | 'banned';
+/** The limit of the server is counted as the listener's, and another line; bans are the guard's, draining an operator's. */
+export type Refusal = RefusalReason | 'server-connections' | 'banned' | 'draining';
 
 const SENTENCES: Readonly<Record<Refusal, string>> = {
   banned: 'its address is banned',
+  draining: 'the server is being drained',
   overload: 'the event loop is later than loop_lag_max in [limits], and must catch up first',
   'server-connections': 'the server has connections_max of [limits]',
   connections: 'the listener has its connections_max',

@@ -27,6 +27,7 @@ import {
   Listeners,
   type ServerAddress,
 } from './listeners.ts';
+import { Management } from './management/management.ts';
 import { figuresOf, type ServerFigures, walk } from './metrics-snapshot.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
 import { purgeSessions } from './purge.ts';
@@ -44,9 +45,12 @@ const SWEEP_VISITS_MAX = 10_000;
 /** A last commit and its fsync may take long on a slow disk, but not for ever. */
 const CLOSE_MAX_MS = 60_000;
 
-type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
+/** What a server is doing as a whole. */
+export type ServerState = 'new' | 'starting' | 'running' | 'stopping' | 'stopped';
 
 export class Server {
+  /** What operators may see and do of clients and messages. */
+  readonly management: Management;
   readonly #options: ServerOptions;
   readonly #context: Context;
   readonly #registry: Registry;
@@ -58,7 +62,7 @@ export class Server {
   /** Of listeners that are not configured: the embedded door, and the embedder's own. */
   readonly #ownBrokers: Broker[] = [];
   #ownAddresses: ServerAddress[] = [];
-  #state: State = 'new';
+  #state: ServerState = 'new';
   #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #sweep: Cancellable | null = null;
@@ -80,6 +84,7 @@ export class Server {
       this.#admission,
       this.#abort.signal,
     );
+    this.management = new Management(this.#context, this.#registry, this);
   }
 
   /** Where clients reach it, in the order of the listeners, ports resolved. */
@@ -116,6 +121,10 @@ export class Server {
     return this.#context.alarms;
   }
 
+  get state(): ServerState {
+    return this.#state;
+  }
+
   get isRunning(): boolean {
     return this.#state === 'running';
   }
@@ -150,6 +159,11 @@ export class Server {
     if (connection === null) return false;
     connection.disconnect(reasonCode, options.reasonString, options.serverReference);
     return true;
+  }
+
+  /** How many clients are connected. */
+  countConnected(): number {
+    return this.#brokers.reduce((count, { connected }) => count + connected, 0);
   }
 
   /** Who is connected. */

@@ -40,7 +40,7 @@ export function storeTable(commits: Commits, name: string): StoreTable {
 }
 
 /** Resolves when that batch is. */
-function durable(commits: Commits, batch: number): Promise<void> {
+export function durable(commits: Commits, batch: number): Promise<void> {
   return new Promise((resolve) => {
     const holder = {
       onDurable(number: number): void {

@@ -25,6 +25,7 @@ import type { ConnectGuard } from './connect-guard.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionLog } from './connection-log.ts';
 import type { DenialLog } from './denial-log.ts';
+import type { Draining } from './draining.ts';
 import type { DropLog } from './drop-log.ts';
 import type { EncodeOnce } from './encode-once.ts';
 import type { Session } from './session.ts';
@@ -93,6 +94,7 @@ export interface Context {
   /** null: nobody reads a log. */
   readonly dropLog: DropLog | null;
   readonly guard: ConnectGuard | null;
+  readonly draining: Draining;
   /** null: nothing is stored, nothing waits. */
   readonly commits: Commits | null;
   readonly encodeOnce: EncodeOnce;

@@ -14,6 +14,7 @@ import { Inflight } from './inflight.ts';
 import { OutboundMessage } from './outbound-message.ts';
 import { Queue, type QueueOwner } from './queue.ts';
 import type { QueuedEntry } from './queue-tail.ts';
+import { warnOfQueue } from './queue-warning.ts';
 import { Redistribution } from './redistribution.ts';
 import type { Session } from './session.ts';
 
@@ -39,7 +40,12 @@ export class Outbound implements QueueOwner {
   }
 
   get queuedBytes(): number {
-    return this.#queue === null ? 0 : this.#queue.bytes;
+    return this.#queue?.bytes ?? 0;
+  }
+
+  /** What waits, to be looked at; null: nothing. */
+  get queue(): Queue | null {
+    return this.#queue;
   }
 
   get inflightCount(): number {
@@ -60,8 +66,7 @@ export class Outbound implements QueueOwner {
   /** What is unacknowledged on this connection stays below the client's Receive Maximum. [MQTT-3.3.4-9] */
   get hasWindowRoom(): boolean {
     const connection = this.#session.connection;
-    if (connection === null) return false;
-    return this.inflightCount - this.#unsent < connection.sendWindow;
+    return connection !== null && this.inflightCount - this.#unsent < connection.sendWindow;
   }
 
   /** A QoS 1 or 2 message would go out at once. */
@@ -190,13 +195,8 @@ export class Outbound implements QueueOwner {
     }
     entry.state = DeliveryState.Released;
     this.#session.record.updateDelivery(entry);
-    connection.writer.sendAck(
-      PacketType.Pubrel, // [MQTT-4.3.3-4]
-      packetId,
-      ReasonCode.Success,
-      entry.sequence === 0 ? 0 : this.#session.record.commit,
-      false,
-    );
+    const commit = entry.sequence === 0 ? 0 : this.#session.record.commit;
+    connection.writer.sendAck(PacketType.Pubrel, packetId, ReasonCode.Success, commit, false); // [MQTT-4.3.3-4]
     return ReasonCode.Success;
   }
 
@@ -395,5 +395,6 @@ export class Outbound implements QueueOwner {
     }
     session.record.enqueue(entry);
     this.#queue.append(entry, session.connection !== null);
+    if (this.#queue.hasFilled(message.size, limits)) warnOfQueue(this.#context, session);
   }
 }

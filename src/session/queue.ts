@@ -11,6 +11,9 @@ import { type QueuedEntry, QueueTail } from './queue-tail.ts';
 /** What is kept in memory of a queue that is stored, and read from the store at once. */
 const HEAD_MESSAGES_MAX = 128;
 const HEAD_BYTES_MAX = 262_144;
+/** How full a queue is when somebody is warned, and below which it may be warned of again. */
+const WARNED_FROM = 0.8;
+const WARNED_UNTIL = 0.5;
 
 /** Told of what the queue gives up: to be counted, and to be forgotten by the store. `depth`: messages that were in it. */
 export interface QueueOwner {
@@ -28,6 +31,7 @@ export class Queue {
   #qos0Messages = 0;
   /** No message of the queue expires before; monotonic milliseconds. */
   #soonestExpiryMs = Number.POSITIVE_INFINITY;
+  #isWarnedOf = false;
 
   constructor(owner: QueueOwner) {
     this.#owner = owner;
@@ -68,7 +72,7 @@ export class Queue {
     if (this.hasRoom(size, limits, nowMs)) return true;
     const mayDropOldest = policy === 'drop-oldest' || policy === 'keep-latest-per-topic';
     if (!mayDropOldest || size > limits.queueBytesMax) return false;
-    while (this.length > 0 && !this.#fits(size, limits)) this.#dropOldest();
+    while (this.length > 0 && !this.#fits(size, limits)) this.giveUpOldest(DropReason.QueueOldest);
     return true;
   }
 
@@ -90,6 +94,23 @@ export class Queue {
     }
   }
 
+  /** After an `append` of so many bytes: whether somebody is to be warned, once until it has been half empty again. */
+  hasFilled(size: number, { queueBytesMax, queueMessagesMax }: QueueLimits): boolean {
+    const { length } = this;
+    if (this.#isWarnedOf) {
+      const isFull =
+        length - 1 >= WARNED_UNTIL * queueMessagesMax ||
+        this.#bytes - size >= WARNED_UNTIL * queueBytesMax;
+      if (isFull) return false;
+      this.#isWarnedOf = false;
+    }
+    if (length < WARNED_FROM * queueMessagesMax && this.#bytes < WARNED_FROM * queueBytesMax) {
+      return false;
+    }
+    this.#isWarnedOf = true;
+    return true;
+  }
+
   /** Adds what is in the store already: at the end, without asking for room. */
   appendStored(entry: QueuedEntry): void {
     this.#count(entry.size, entry.isQos0, entry.expiresAtMs);
@@ -103,6 +124,13 @@ export class Queue {
 
   at(index: number): OutboundMessage | undefined {
     return this.#head.at(index);
+  }
+
+  /** What is known of the one at a position, 0 = the oldest, wherever it is. */
+  entryAt(position: number): QueuedEntry | undefined {
+    const entry = this.#head.at(position);
+    if (entry !== undefined) return storedEntry(entry, entry.message.size);
+    return this.#tail.at(position - this.#head.length);
   }
 
   /** Takes the oldest, which is in memory, out. */
@@ -213,19 +241,22 @@ export class Queue {
     return entry;
   }
 
-  #fits(size: number, limits: QueueLimits): boolean {
-    return this.length < limits.queueMessagesMax && this.#bytes + size <= limits.queueBytesMax;
-  }
-
-  #dropOldest(): void {
+  /** Gives the oldest up, for that reason; false if there is none. */
+  giveUpOldest(reason: DropReason): boolean {
     const depth = this.length;
     const entry = this.shift();
     if (entry !== undefined) {
-      this.#owner.lost(DropReason.QueueOldest, entry, depth);
-      return;
+      this.#owner.lost(reason, entry, depth);
+      return true;
     }
     const stored = this.shiftStored();
-    if (stored !== undefined) this.#owner.lostStored(DropReason.QueueOldest, stored, depth);
+    if (stored === undefined) return false;
+    this.#owner.lostStored(reason, stored, depth);
+    return true;
+  }
+
+  #fits(size: number, limits: QueueLimits): boolean {
+    return this.length < limits.queueMessagesMax && this.#bytes + size <= limits.queueBytesMax;
   }
 
   #dropExpired(nowMs: number): void {

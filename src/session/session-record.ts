@@ -125,13 +125,9 @@ export class SessionRecord {
     sequences: readonly number[],
     then: (entries: readonly OutboundMessage[] | null) => void,
   ): void {
-    const { clock, commits } = this.#context;
+    const { commits } = this.#context;
     if (commits === null || sequences.length === 0) return;
-    const take = (found: readonly StoredDelivery[]): void => {
-      const nowMs = clock.now();
-      if (!commits.clock.isInDoubt) for (const one of found) one.message.receivedAtLatest(nowMs);
-      then(found.map(outboundOf));
-    };
+    const take = (found: readonly StoredDelivery[]): void => then(this.#taken(found));
     const fail = (error: unknown): void => {
       const { client, connection } = this.#session;
       const fields = { error: String(error) };
@@ -148,6 +144,22 @@ export class SessionRecord {
     }
     if (isPending(found)) found.then(take, fail);
     else take(found);
+  }
+
+  /** The same for whoever only looks; rejects when the store cannot be read. */
+  async readStored(sequences: readonly number[]): Promise<readonly OutboundMessage[]> {
+    const { commits } = this.#context;
+    if (commits === null || sequences.length === 0) return [];
+    return this.#taken(await commits.storage.readDeliveries(this.#number, sequences));
+  }
+
+  #taken(found: readonly StoredDelivery[]): OutboundMessage[] {
+    const { clock, commits } = this.#context;
+    const nowMs = clock.now();
+    if (commits?.clock.isInDoubt !== true) {
+      for (const one of found) one.message.receivedAtLatest(nowMs);
+    }
+    return found.map(outboundOf);
   }
 
   addInboundPacketId(packetId: number): void {

@@ -2,14 +2,13 @@
 
 import type { Verdict } from '../auth/auth.ts';
 import { DropReason } from '../core/drop.ts';
-import { Message, NO_EXPIRY, type Publisher } from '../protocol/message.ts';
-import { PacketType, type Properties, type Will as WillFields } from '../protocol/packet.ts';
-import { Reader, Writer } from '../protocol/primitives.ts';
-import { writeProperties } from '../protocol/properties.ts';
+import type { Message, Publisher } from '../protocol/message.ts';
+import type { Will as WillFields } from '../protocol/packet.ts';
 import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Context } from './context.ts';
 import { distribute } from './distribute.ts';
 import { tellFault } from './faults.ts';
+import { messageOf } from './own-message.ts';
 import { inTime, verdictOf } from './parking.ts';
 import { mayRetain } from './quota.ts';
 import type { Session } from './session.ts';
@@ -27,14 +26,7 @@ export class Will {
 
   /** Throws ProtocolError when its topic is not valid or past the limits. */
   static of(context: Context, fields: WillFields, publisher: Publisher): Will {
-    const topic = context.topics.of(fields.topicName);
-    const properties = forwardedProperties(fields.properties); // [MQTT-3.1.3-10]
-    const bytes = new Uint8Array(properties.length + fields.payload.length);
-    bytes.set(properties);
-    bytes.set(fields.payload, properties.length);
-    const message = new Message(topic, fields.qos, fields.retain, bytes, properties.length);
-    message.messageExpiryInterval = fields.properties.messageExpiryInterval ?? NO_EXPIRY;
-    message.publisher = publisher;
+    const message = messageOf(context, fields, publisher); // [MQTT-3.1.3-10]
     return new Will(message, fields.properties.willDelayInterval ?? 0);
   }
 }
@@ -122,21 +114,4 @@ function send(context: Context, session: Session, will: Will): void {
   const mayKeep = !message.retain || mayRetain(context, session, message, nowMs);
   if (!mayKeep) context.drops.drop(DropReason.Quota, session.clientId, message.topic.name);
   distribute(context, message, nowMs, mayKeep);
-}
-
-/** The properties that its subscribers get, as PUBLISH carries them; expiry and delay are the server's business. */
-function forwardedProperties(properties: Properties): Uint8Array {
-  const writer = new Writer();
-  writeProperties(writer, PacketType.Publish, {
-    payloadFormatIndicator: properties.payloadFormatIndicator,
-    contentType: properties.contentType,
-    responseTopic: properties.responseTopic,
-    correlationData: properties.correlationData,
-    userProperties: properties.userProperties,
-  });
-  const bytes = writer.finish(0);
-  const reader = new Reader('will', bytes, 1, bytes.length);
-  reader.variableByteInteger('length', '§1.5.5'); // of the packet
-  reader.variableByteInteger('length', '§1.5.5'); // of the properties
-  return bytes.subarray(bytes.length - reader.remaining);
 }

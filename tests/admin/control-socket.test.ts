@@ -7,10 +7,14 @@ import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ControlSocket } from '../../src/admin/control-socket.ts';
 import { createLog } from '../../src/cli/logger.ts';
+import type { EventTotals } from '../../src/server/contract/events.ts';
+import type { ReadinessProblem } from '../../src/server/contract/health.ts';
+import type { ControlledToken } from '../../src/server/contract/tokens.ts';
 import { ControlError, type ControlledBan, type ServerControl } from '../../src/server/contract.ts';
 import { FakeOutput } from '../kit/fake-output.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 import { until } from '../kit/until.ts';
 
 const ANN = { username: 'ann', groups: ['plant'], isDisabled: false };
@@ -21,6 +25,14 @@ const BAN: ControlledBan = {
   origin: 'cli',
   createdAt: '2026-01-01T00:00:00.000Z',
   expiresAt: null,
+};
+const TOKEN: ControlledToken = {
+  ...{ name: 'ci', role: 'viewer', origin: 'cli' },
+  ...{ createdAt: '2026-01-01T00:00:00.000Z', expiresAt: null },
+};
+const NO_EVENTS: EventTotals = {
+  ...{ connectionsOpened: 0, connectionsClosed: 0, connectionsRefused: 0, failedLogins: 0 },
+  ...{ dropped: {}, alarms: [], problems: [] },
 };
 const REPORT = { changes: ['c'], ended: 1, muted: 2, afterRestart: [], problems: [] };
 const ANSWER = { isAllowed: true, source: 's', rule: null, file: null, line: null, reason: 'r' };
@@ -36,6 +48,7 @@ class Control {
   /** While this is set, calls wait, and are let go by these. */
   held: (() => void)[] | null = null;
   hasUsers = true;
+  problems: ReadinessProblem[] = [];
 
   get control(): ServerControl {
     const does =
@@ -57,6 +70,7 @@ class Control {
     return {
       metrics: null,
       log: createLog({}, new FakeOutput()).control,
+      management: NO_MANAGEMENT,
       users: this.hasUsers ? users : null,
       bans: {
         list: does('bans.list', [BAN]),
@@ -64,6 +78,14 @@ class Control {
         remove: does('bans.remove', true),
       },
       drops: { totals: does('drops.totals', TOTALS), list: does('drops.list', DROPS) },
+      health: { problems: () => this.problems },
+      events: { totals: () => NO_EVENTS },
+      tokens: {
+        list: does('tokens.list', [TOKEN]),
+        add: does('tokens.add', { token: TOKEN, secret: 'iothub_secret' }),
+        remove: does('tokens.remove', true),
+      },
+      logins: { login: does('logins.login', { outcome: 'wrong' as const }) },
       reload: does('reload', REPORT),
       explain: does('explain', ANSWER),
     };
@@ -232,7 +254,7 @@ describe('what is no request changes nothing', () => {
     ['GET', `${USERS}/%`, undefined, 400],
     ['GET', `${USERS}/%ff`, undefined, 400],
   ])('%s %.60s %.60j: %i', async (method, route, body, status) => {
-    const code = status === 404 ? 'unknown' : 'invalid';
+    const code = status === 404 ? 'unknown' : status === 413 ? 'too_large' : 'invalid';
     const message: unknown = expect.stringMatching(/./);
     expect(await ask(method, route, body)).toEqual({ status, said: { error: { code, message } } });
     expect([control.calls, log.lines]).toEqual([[], []]);
@@ -272,13 +294,18 @@ describe('what cannot be done', () => {
     const error = { code: problem, message: 'a sentence' };
     expect(answered).toEqual({ status, said: { error } });
     expect(JSON.stringify(log.lines)).not.toContain('geheim');
-    expect(log.lines.map(({ level }) => level)).toEqual(problem === 'failed' ? ['error'] : []);
+    const outcomes = log.lines.flatMap(({ fields }) => fields.outcome ?? []);
+    const refused = problem === 'invalid' ? [] : [status < 500 ? 'refused' : 'failed'];
+    expect(outcomes).toEqual(refused);
   });
 
   test('by a mistake of ours is a failure, and a line in the log', async () => {
     control.error = new TypeError('oops');
     expect(await ask('POST', RELOAD, {})).toMatchObject({ status: 500 });
-    expect(log.lines).toMatchObject([{ level: 'error', fields: { error: 'oops' } }]);
+    expect(log.lines).toMatchObject([
+      { level: 'error', fields: { error: 'oops' } },
+      { level: 'info', fields: { action: 'POST /api/v1/reload', outcome: 'failed' } },
+    ]);
   });
 
   test('without a store is anything about users; the rest works', async () => {
@@ -303,11 +330,14 @@ test('a change of a user or a ban is a line in the log, without the password', a
   await ask('POST', BANS, { kind: 'username', pattern: 'x', reason: 'why' });
   await ask('DELETE', `${BANS}?kind=username&pattern=x`);
   await ask('GET', ANN_ROUTE);
-  expect(log.lines.map(({ fields, message }) => ({ ...fields, message }))).toEqual([
-    { action: 'add', username: 'ann', message: 'a user was changed' },
-    { action: 'disable', username: 'ann', message: 'a user was changed' },
-    { kind: 'username', pattern: 'x', reason: 'why', kicked: 3, message: 'a ban was made' },
-    { kind: 'username', pattern: 'x', message: 'a ban was lifted' },
+  const by = { who: 'control.sock', by: 'socket', role: 'admin', outcome: 'done' };
+  const user = { username: 'ann' };
+  const ban = { kind: 'username', pattern: 'x' };
+  expect(log.lines.map(({ fields }) => fields)).toMatchObject([
+    { ...by, action: 'POST /api/v1/users', what: user },
+    { ...by, action: 'PUT /api/v1/users/:username/enabled', what: { ...user, enabled: false } },
+    { ...by, action: 'POST /api/v1/bans', what: { ...ban, reason: 'why' } },
+    { ...by, action: 'DELETE /api/v1/bans', what: ban },
   ]);
   expect(JSON.stringify(log.lines)).not.toContain('geheim');
 });

@@ -16,6 +16,7 @@ import { Server } from '../../src/server/server.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
 import { samplesOf } from '../kit/metrics.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 
 async function served(config: Partial<MetricsConfig> = {}): Promise<string> {
   const guard = new Guard({ settings: guardSettings(DEFAULT_CONFIG.penalties) });
@@ -27,7 +28,7 @@ async function served(config: Partial<MetricsConfig> = {}): Promise<string> {
   const metrics = metricsControl(server, guard, { ...DEFAULT_CONFIG.metrics, ...config }, '1.2.3');
   const file = path.join(temporaryFolder(), 's');
   const socket = await ControlSocket.open({
-    control: { metrics } as ServerControl,
+    control: { metrics, management: NO_MANAGEMENT } as ServerControl,
     logger: new LogBook(),
     bind: async (listen) => listen(file),
   });

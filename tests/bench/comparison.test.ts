@@ -15,7 +15,7 @@ test.each([
   ['mqtt', '{transport}://127.0.0.1:{port}'],
   ['wss', '"wss://127.0.0.1:{port}/mqtt?cert={cert}&key={key}"'],
 ])('a twin over %s', async (transport, listener) => {
-  const twin = `Twin="${process.execPath}" "${MAIN}" --store memory --listener ${listener}`;
+  const twin = `Twin="${process.execPath}" "${MAIN}" --no-admin --store memory --listener ${listener}`;
   const { exitCode, stdout, stderr, results, violations } = await bench(
     ...['pairs', '-n', '2', '--qos', '1', '--transport', transport, '--against', twin],
     ...['--rounds', '2', ...SHORT],

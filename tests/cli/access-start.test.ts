@@ -98,7 +98,7 @@ describe('a file that', () => {
     chmodSync(place.config, 0o644);
     const main = JSON.stringify(path.join(ROOT, 'dist/cli/main.js'));
     const asNobody = `process.setgid(65534); process.setuid(65534); await import(${main});`;
-    const args = ['--config', place.config, '--store', 'memory'];
+    const args = ['--no-admin', '--config', place.config, '--store', 'memory'];
     const outcome = await runNode(['--input-type=module', '--eval', asNobody, '--', 'x', ...args]);
     expect(outcome.exitCode).toBe(78);
     expect(outcome.stderr).toContain(`${passwords} may not be read by this user`);

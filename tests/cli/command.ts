@@ -43,6 +43,13 @@ function environment(): NodeJS.ProcessEnv {
   );
 }
 
+/** A server of a test has no admin API, unless it says where: all of them would want the same port. */
+function alone(args: readonly string[]): readonly string[] {
+  const isServer = args.length === 0 || args[0] === 'start' || args[0].startsWith('-');
+  const isSaid = args.some((arg) => /^--(?:no-)?admin\b/.test(arg));
+  return isServer && !isSaid ? ['--no-admin', ...args] : args;
+}
+
 /** Runs the command to its end. */
 export function iothub(...args: string[]): Promise<Outcome> {
   return iothubWith({}, ...args);
@@ -50,7 +57,7 @@ export function iothub(...args: string[]): Promise<Outcome> {
 
 /** The same with this on its standard input. */
 export function iothubFed(input: string | Uint8Array, ...args: string[]): Promise<Outcome> {
-  return runNode([ENTRY, ...args], { env: environment() }, input);
+  return runNode([ENTRY, ...alone(args)], { env: environment() }, input);
 }
 
 /** The same with these variables. */
@@ -58,7 +65,7 @@ export function iothubWith(
   variables: Readonly<Record<string, string>>,
   ...args: string[]
 ): Promise<Outcome> {
-  return runNode([ENTRY, ...args], { env: { ...environment(), ...variables } });
+  return runNode([ENTRY, ...alone(args)], { env: { ...environment(), ...variables } });
 }
 
 export interface RunOptions {
@@ -81,7 +88,7 @@ export class RunningServer {
     const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
     const port = isPlaced || args.includes('--listener') ? [] : ['--port', '0'];
     const limit = openFilesMax === undefined ? '' : `ulimit -n ${openFilesMax} && `;
-    const command = [process.execPath, ENTRY, ...port, ...data, ...args];
+    const command = [process.execPath, ENTRY, ...alone([...port, ...data, ...args])];
     const child = spawn('bash', ['-c', `${limit}exec "$@"`, 'bash', ...command], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: environment(),

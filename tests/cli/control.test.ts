@@ -11,11 +11,13 @@ import { ControlError, type ServerControl } from '../../src/server/contract.ts';
 import { FakeOutput } from '../kit/fake-output.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 import { iothub, runNode } from './command.ts';
 
 const NOTHING_TO_DO: ServerControl = {
   metrics: null,
   log: createLog({}, new FakeOutput()).control,
+  management: NO_MANAGEMENT,
   users: null,
   bans: {
     list: async () => [],
@@ -26,6 +28,14 @@ const NOTHING_TO_DO: ServerControl = {
     totals: async () => ({ total: 0, reasons: [], ledgerMax: 1 }),
     list: async () => ({ items: [], next: null }),
   },
+  health: { problems: () => [] },
+  events: { totals: () => Promise.reject(new Error('no')) as never },
+  tokens: {
+    list: async () => [],
+    add: () => Promise.reject(new ControlError('invalid', 'no')),
+    remove: async () => false,
+  },
+  logins: { login: async () => ({ outcome: 'wrong' }) },
   reload: async () => ({ changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] }),
   explain: () => Promise.reject(new ControlError('failed', 'no')),
 };

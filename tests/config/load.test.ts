@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEFAULT_ACCESS, DEFAULT_PENALTIES } from '../../src/config/access-config.ts';
+import { DEFAULT_ADMIN } from '../../src/config/admin-config.ts';
 import { type Config, DEFAULT_LOG } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { DEFAULT_LISTENER, type ListenerConfig } from '../../src/config/listener-config.ts';
@@ -45,6 +46,7 @@ describe('a configuration that is right', () => {
       drops: { ledger: true, ledgerMax: 256 },
       log: DEFAULT_LOG,
       metrics: { enabled: true, compat: [] },
+      admin: DEFAULT_ADMIN,
       secretsIn: null,
     });
   });

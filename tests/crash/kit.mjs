@@ -128,7 +128,8 @@ export class Hub {
   }
 
   start() {
-    const command = ['dist/cli/main.js', '--data', this.folder, '--port', String(this.port)];
+    const place = ['--data', this.folder, '--port', String(this.port)];
+    const command = ['dist/cli/main.js', '--no-admin', ...place];
     const child = spawn(process.execPath, [...command, ...this.args], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],

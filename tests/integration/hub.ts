@@ -36,7 +36,9 @@ export async function startServing(
   atEnd: (kill: () => Promise<void>) => void = onTestFinished,
 ): Promise<Hub> {
   const data = args.includes('--data') ? [] : ['--data', temporaryFolder()];
-  const child = spawn(process.execPath, ['dist/cli/main.js', ...data, ...args], {
+  // Several run at a time, and all would want the port of the admin API.
+  const own = args.includes('--admin') ? [] : ['--no-admin'];
+  const child = spawn(process.execPath, ['dist/cli/main.js', ...own, ...data, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   atEnd(async () => {

@@ -75,7 +75,8 @@ class Tutorial {
     const isServer = name === '1';
     const port = isServer && !line.includes(' -c ') ? ` --port ${this.#port}` : '';
     const shown = isServer ? '' : ' -d';
-    const terminal = new Terminal(this.#script(`${line}${port}${shown}`, 'exec '));
+    const admin = isServer ? ' --no-admin' : ''; // its port is for everybody
+    const terminal = new Terminal(this.#script(`${line}${port}${admin}${shown}`, 'exec '));
     this.terminals.set(name, terminal);
     await terminal.prints(isServer ? 'serves MQTT' : 'received SUBACK');
   }

@@ -33,6 +33,7 @@ test.skipIf(isBun)(
     expect(server.listeners).toEqual([
       {
         ...plain,
+        name: `mqtt://${host}:0`,
         connections: 1,
         halfConnected: 0,
         refusals: { connections: 1 },
@@ -41,6 +42,7 @@ test.skipIf(isBun)(
       },
       {
         ...encrypted,
+        name: `mqtts://${host}:0`,
         connections: 1,
         halfConnected: 1,
         refusals: {},

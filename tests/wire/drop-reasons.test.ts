@@ -1,5 +1,5 @@
 // Every reason for which a message may be lost, brought about on the wire, and seen wherever an operator would look: in the
-// counters, in the ledger by the admin API, and in the log.
+// counters and metrics, in the ledger by the admin API, and in the log.
 
 import { describe, expect, test } from 'vitest';
 import type { AccessRule } from '../../src/auth/acl/access-rule.ts';
@@ -12,6 +12,7 @@ import type { ServerOptions } from '../../src/server/options.ts';
 import { CONNACK } from '../kit/answers.ts';
 import { DropApi } from '../kit/drop-api.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { metricsOf, readPage } from '../kit/metrics.ts';
 import { byName, connectAs, ReceiveOnly } from '../kit/rules.ts';
 import { ONE_HOUR, type StoredServer, startStored } from '../kit/stored.ts';
 import { publishV3, publishV5, subscriberV3, subscriberV5, subscribeV5 } from '../kit/traffic.ts';
@@ -21,9 +22,9 @@ import { startServer, type TestServer, type WireClient } from '../kit/wire.ts';
 const NARROW = `${ONE_HOUR} 21 0001`;
 const PLACE = { file: 'iothub.toml', line: 7 };
 
-/** A server whose log is read. */
+/** A server whose log is read, lines for debugging as well. */
 class Place {
-  readonly log = new LogBook();
+  readonly log = Object.assign(new LogBook(), { isLevelEnabled: () => true });
   #broker: TestServer | null = null;
 
   get broker(): TestServer {
@@ -224,6 +225,12 @@ const CAUSES: Readonly<Record<string, (place: Place) => Promise<Expected>>> = {
     await broker.server.stop();
     return TO_SUB;
   },
+  async queue_cleared(place) {
+    const broker = await place.start();
+    await wait(broker, 1);
+    await broker.server.management.queues.clear('sub', false);
+    return { ...TO_SUB, queuedMessages: 1 };
+  },
 };
 
 describe.each(DROP_REASON_NAMES.map((name, index) => ({ name, reason: index as DropReason })))(
@@ -235,6 +242,8 @@ describe.each(DROP_REASON_NAMES.map((name, index) => ({ name, reason: index as D
       const { server } = place.broker;
       expect(server.stats().dropped[name]).toBe(1);
       expect(server.drops.total, 'nothing else was lost').toBe(1);
+      const { text } = await readPage(metricsOf(server));
+      expect(text).toContain(`\niothub_dropped_messages_total{reason="${name}"} 1\n`);
       const api = new DropApi(server);
       const { total, reasons } = await api.totals();
       expect(total).toBe(1);

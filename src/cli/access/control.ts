@@ -17,8 +17,6 @@ import { checkTopicName, parseTopicFilter } from '../../protocol/filter.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type { AccessOptions } from '../../server/access-control.ts';
-import type { LogControl } from '../../server/contract/log.ts';
-import type { MetricsControl } from '../../server/contract/metrics.ts';
 import {
   type AclAnswer,
   type AclQuestion,
@@ -30,26 +28,32 @@ import {
   type UserControl,
 } from '../../server/contract.ts';
 import { dropControl } from '../../server/drop-control.ts';
+import { eventControl } from '../../server/event-totals.ts';
 import type { Server } from '../../server/server.ts';
 import { StoreError } from '../../storage/store-folder/store-error.ts';
 import type { Reload } from '../reload.ts';
 import type { AccessInForce } from './in-force.ts';
+
+/** Those of parts that have a file of their own. */
+type OwnControls = Omit<
+  ServerControl,
+  'users' | 'bans' | 'drops' | 'events' | 'reload' | 'explain'
+>;
 
 export function serverControl(
   server: Server,
   access: AccessInForce,
   guard: Guard,
   reload: Reload,
-  metrics: MetricsControl | null,
-  log: LogControl,
+  own: OwnControls,
 ): ServerControl {
   const { users } = access.services;
   return {
-    metrics,
+    ...own,
     users: users === null ? null : userControl(new DatabaseUserAdmin(users)),
     bans: banControl(server, guard),
     drops: dropControl(server.drops),
-    log,
+    events: eventControl(server, own.health),
     reload: (request) => reload.run(request),
     explain: (question) => explain(access.options, question, knownOf(question, server, access)),
   };

@@ -145,6 +145,10 @@ function report(line: InitLine, password: string): string {
     `  PASSWORD=${password}`,
     `  mosquitto_sub ${place} ${user} -t '#' -v &`,
     `  mosquitto_pub ${place} ${user} -t hello -m world`,
+    '',
+    'The first start writes a token of the admin API into data/admin.token. To see how the server is:',
+    '',
+    '  iothub healthcheck',
   ];
   if (hasTls) {
     const secure = `--cafile ${fileOf('tls/ca.crt')} -h ${hosts[0] ?? 'localhost'} -p 8883`;

@@ -8,6 +8,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { QueueRule } from '../../core/queue-rules.ts';
 import { SYSTEM_CLOCK } from '../../lib/clock.ts';
 import type { ServerControl } from '../../server/contract.ts';
+import { Health } from '../../server/health.ts';
 import { StoreUnusableError } from '../../server/recovery.ts';
 import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
@@ -19,6 +20,7 @@ import { AccessInForce } from '../access/in-force.ts';
 import { metricsControl } from '../access/metrics.ts';
 import { quotaRules } from '../access/quotas.ts';
 import { watchAccess } from '../access/watch.ts';
+import { AdminDoor, AdminUnavailable } from '../admin/door.ts';
 import { describeBindError } from '../bind-error.ts';
 import { isContainer } from '../container.ts';
 import { openControlSocket } from '../control.ts';
@@ -27,6 +29,7 @@ import { type Greeted, greet } from '../greeting.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
 import { listenersOf } from '../listeners.ts';
 import type { Log } from '../logger.ts';
+import { managementControl, serverFacts } from '../management-control.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
 import { type ConfigSource, connectionLogOf, Reload } from '../reload.ts';
 import { ServiceNotify } from '../service-notify.ts';
@@ -56,75 +59,120 @@ export async function start(
     quotas: quotaRules(config),
     guard,
     drops: config.drops,
-    prepareAccess: (tables) => access.prepare(config, tables),
+    prepareAccess: async (tables) => {
+      await admin.loadTokens(tables);
+      return access.prepare(config, tables);
+    },
+  });
+  const health = new Health(server);
+  const adminLogger = log.logger.child({ module: 'admin' });
+  const admin = new AdminDoor({
+    ...{ config: config.admin, folder: storage.folder, guard, health, version },
+    ...{ logger: adminLogger, services: () => access.services },
   });
   access.attach(server);
   storage.attach(server, log.logger.child({ module: 'storage' }));
-  const reloading = new Reload({ server, access, guard, started: config, source, logger, log });
+  const reloading = new Reload({
+    ...{ server, access, guard, started: config, source, logger, log },
+    alsoReload: () => admin.reload(),
+  });
   const notify = new ServiceNotify(process.env, logger);
   const reload = () => reloadNotified(reloading, notify, version);
   const { stopRequested, isStopRequested } = listenToSignals(server, reload, log);
   endOnSurprise(server, logger);
   process.on('exit', () => log.flushSync());
-  // Bun says which Node it takes after, too; undefined fields are left out.
-  const runtime = { node: process.version, bun: process.versions.bun };
-  logger.info({ version, ...runtime, pid: process.pid }, `IoTHub ${version} starts`);
-  warnOfOpenFiles(openFilesMax(), config.limits.connectionsMax, logger);
-  if (storage.storage === undefined) {
-    logger.info({}, 'Sessions and messages are kept in memory only: a restart loses them');
-  }
+  announce(config, storage, logger, version);
   // A signal stops a start, too.
-  void stopRequested.then(() => {
-    notify.stopping();
-    return server.stop();
-  });
+  void stopRequested.then(() => [notify.stopping(), server.stop()]);
   try {
+    await admin.open();
     await server.start();
   } catch (error) {
+    await server.stop();
+    await admin.close();
     await access.close();
     if (isStopRequested()) return stopped(server, logger);
     return failed(error);
   }
-  const metrics = metricsControl(server, guard, config.metrics, version);
-  const control = serverControl(server, access, guard, reloading, metrics, log.control);
-  const closeDoors = await openDoors(access, control, reloading, storage, log);
+  const facts = serverFacts(version, config, storage, reloading, source);
+  const control = serverControl(server, access, guard, reloading, {
+    metrics: metricsControl(server, guard, config.metrics, version),
+    log: log.control,
+    management: managementControl(server, facts),
+    health,
+    tokens: admin.tokens,
+    logins: admin.logins,
+  });
+  await admin.serve(control);
+  const closeDoors = await openDoors(control, access, reloading, storage, log);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
   notify.ready(`IoTHub ${version} serves`);
-  const counters = server.metrics;
-  const connections = () => counters.connectionsOpened - counters.connectionsClosed;
+  const connections = () => openConnections(server);
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
   await stopRequested;
   collecting.cancel();
+  return stopAll(server, { closeDoors, admin, access, notify }, logger);
+}
+
+interface Closed {
+  readonly closeDoors: () => Promise<void>;
+  readonly admin: AdminDoor;
+  readonly access: AccessInForce;
+  readonly notify: ServiceNotify;
+}
+
+/** Stops the server, and closes what acts on it or serves it. */
+async function stopAll(
+  server: Server,
+  { closeDoors, admin, access, notify }: Closed,
+  logger: Logger,
+): Promise<ExitCode> {
   // Who is being answered does not hold up the stop.
   const closing = closeDoors().catch((error: unknown) => {
     logger.warn({ error: String(error) }, 'the control socket was not taken away');
   });
+  await admin.retire();
   const exitCode = await stopped(server, logger);
   await closing;
+  await admin.close();
   await access.close();
   await notify.close();
   return exitCode;
 }
 
-/** Says why the server did not start; throws what nobody expected. */
-function failed(error: unknown): ExitCode {
-  if (error instanceof StoreUnusableError) {
-    process.stderr.write(`${error.message}\n`);
-    return ExitCode.Store;
+function announce(
+  { limits }: Config,
+  { storage }: ChosenStorage,
+  logger: Logger,
+  version: string,
+): void {
+  // Bun says which Node it takes after, too; undefined fields are left out.
+  const runtime = { node: process.version, bun: process.versions.bun };
+  logger.info({ version, ...runtime, pid: process.pid }, `IoTHub ${version} starts`);
+  warnOfOpenFiles(openFilesMax(), limits.connectionsMax, logger);
+  if (storage === undefined) {
+    logger.info({}, 'Sessions and messages are kept in memory only: a restart loses them');
   }
+}
+
+/** Why it did not start, as a sentence; throws what needs none, since nobody expected it. */
+function failed(error: unknown): ExitCode {
+  const say = (message: string, exitCode: ExitCode): ExitCode => {
+    process.stderr.write(`${message}\n`);
+    return exitCode;
+  };
+  if (error instanceof StoreUnusableError) return say(error.message, ExitCode.Store);
   if (
     error instanceof TlsMaterialError ||
     error instanceof RuntimeLimitError ||
     error instanceof AccessError
   ) {
-    process.stderr.write(`${error.message}\n`);
-    return ExitCode.Config;
+    return say(error.message, ExitCode.Config);
   }
-  const reason = describeBindError(error);
+  const reason = error instanceof AdminUnavailable ? error.message : describeBindError(error);
   if (reason === null) throw error;
-  process.stderr.write(`${reason}\n`);
-  return ExitCode.Unavailable;
+  return say(reason, ExitCode.Unavailable);
 }
 
 /** A reload that a service manager asked for by SIGHUP, which it waits for. */
@@ -141,8 +189,8 @@ async function reloadNotified(
 
 /** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */
 async function openDoors(
-  access: AccessInForce,
   control: ServerControl,
+  access: AccessInForce,
   reloading: Reload,
   { folder }: ChosenStorage,
   { logger: root }: Log,
@@ -175,6 +223,10 @@ function served({ addresses }: Server, config: Config): Greeted[] {
       admitsAnonymous: admitsAnonymous(config, listener),
     };
   });
+}
+
+function openConnections({ metrics }: Server): number {
+  return metrics.connectionsOpened - metrics.connectionsClosed;
 }
 
 async function stopped(server: Server, logger: Logger): Promise<ExitCode> {

@@ -84,7 +84,7 @@ function authenticate(connection: Connection, packet: ConnectPacket): ReasonCode
   const { context } = connection;
   const request = new Newcomer(connection, packet);
   connection.request = request;
-  const objection = context.guard?.objection(request) ?? null;
+  const objection = context.draining.refusal ?? context.guard?.objection(request) ?? null;
   if (objection !== null) return refuse(connection, objection);
   const method = packet.properties.authenticationMethod;
   if (method !== undefined) return authenticateEnhanced(connection, packet, request, method);

@@ -1,0 +1,184 @@
+// The admin API over HTTP. It listens before the server has its sessions back and until it has stopped, since health checks ask
+// just then: meanwhile only health is answered, everything else is told to come again.
+
+import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from '../core/logger.ts';
+import type { HealthControl } from '../server/contract/health.ts';
+import type { TokenAuthority } from '../server/contract/tokens.ts';
+import type { ServerControl } from '../server/contract.ts';
+import { addAllRoutes } from './all-routes.ts';
+import { createApp, HEAD_MAX } from './app.ts';
+import { closeServer } from './closing.ts';
+import { type Doorway, guardRequests } from './doorway.ts';
+import { addHealthRoutes } from './health-routes.ts';
+import { describeRoutes } from './openapi.ts';
+import { RequestError } from './request-error.ts';
+import { RequestRate } from './request-rate.ts';
+
+export interface ListenerCertificate {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  readonly passphrase?: string;
+}
+
+export interface AdminListenerOptions {
+  /** Empty: all interfaces. */
+  readonly host: string;
+  readonly port: number;
+  /** null: plain HTTP. */
+  readonly certificate: ListenerCertificate | null;
+  /** Only this machine reaches it. */
+  readonly isLoopback: boolean;
+  /** Besides `localhost` and addresses. */
+  readonly allowedHosts: readonly string[];
+  readonly connectionsMax: number;
+  /** A second; 0 = no limit. */
+  readonly requestRateMax: number;
+  /** bytes */
+  readonly bodyMax: number;
+  readonly requestTimeoutMs: number;
+  readonly health: HealthControl;
+  readonly authority: TokenAuthority;
+  readonly logger: Logger;
+  readonly version: string;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/** Nobody reads what is sent, or nothing comes of a request, for so long. */
+const IDLE_MS = 120_000;
+const KEEP_ALIVE_MS = 5_000;
+const LOOK_MS_MAX = 1_000;
+
+/** For every answer: nothing of it is kept, guessed at, or shown in a page of somebody else's. */
+const HEADERS = new Headers({
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+});
+
+export class AdminListener {
+  readonly #options: AdminListenerOptions;
+  readonly #doorway: Doorway;
+  readonly #server: http.Server | https.Server;
+  readonly #apps: FastifyInstance[] = [];
+  /** Who answers now. */
+  #app: FastifyInstance;
+
+  private constructor(options: AdminListenerOptions, doorway: Doorway, app: FastifyInstance) {
+    this.#options = options;
+    this.#doorway = doorway;
+    this.#app = app;
+    this.#apps.push(app);
+    this.#server = this.#createServer();
+  }
+
+  /** Answers about health only, for now. Rejects with the system's error when it cannot listen, or with that of a wrong certificate. */
+  static async open(options: AdminListenerOptions): Promise<AdminListener> {
+    const { allowedHosts, authority, host, isLoopback, now, port, requestRateMax } = options;
+    const hosts = new Set(['localhost', ...allowedHosts.map((name) => name.toLowerCase())]);
+    const rate = new RequestRate(requestRateMax, now);
+    const doorway = { authority, hosts, isLoopback, rate };
+    const app = await healthApp(options, { ...doorway, authority: null }, 'starts');
+    const listener = new AdminListener(options, doorway, app);
+    const server = listener.#server;
+    const listening = once(server, 'listening');
+    server.listen({ host: host === '' ? undefined : host, port });
+    try {
+      await listening;
+    } catch (error) {
+      await app.close();
+      throw error;
+    }
+    server.unref(); // it keeps no process alive
+    return listener;
+  }
+
+  /** Where it listens: `http://127.0.0.1:18083`. */
+  get url(): string {
+    const { address, port } = this.#server.address() as AddressInfo;
+    const protocol = this.#options.certificate === null ? 'http' : 'https';
+    return `${protocol}://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+
+  /** From now on all routes are served. */
+  async serve(control: ServerControl): Promise<void> {
+    const { bodyMax, logger, version } = this.#options;
+    const app = createApp({ logger, bodyMax, hidesFailures: true });
+    guardRequests(app, this.#doorway);
+    await describeRoutes(app, version);
+    addAllRoutes(app, control, logger);
+    await app.ready();
+    this.#apps.push(app);
+    this.#app = app;
+  }
+
+  /** The server stops: from now on only health is served again. */
+  async retire(): Promise<void> {
+    const app = await healthApp(this.#options, this.#doorway, 'stops');
+    this.#apps.push(app);
+    const before = this.#app;
+    this.#app = app;
+    await before.close(); // who reads events is told the end
+  }
+
+  /** Connections of later show this one. Throws when it is wrong, and then nothing has changed. */
+  setCertificate(certificate: ListenerCertificate): void {
+    const server = this.#server;
+    if ('setSecureContext' in server) server.setSecureContext({ ...certificate, ...TLS });
+  }
+
+  async close(): Promise<void> {
+    await closeServer(this.#server);
+    for (const app of this.#apps) await app.close();
+  }
+
+  #createServer(): http.Server | https.Server {
+    const { certificate, connectionsMax, requestTimeoutMs } = this.#options;
+    const options: http.ServerOptions = {
+      maxHeaderSize: HEAD_MAX,
+      headersTimeout: Math.ceil(requestTimeoutMs / 2),
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: Math.min(LOOK_MS_MAX, Math.ceil(requestTimeoutMs / 2)),
+    };
+    const answer: http.RequestListener = (request, response) => {
+      response.setHeaders(HEADERS);
+      this.#app.routing(request, response);
+    };
+    const server =
+      certificate === null
+        ? http.createServer(options, answer)
+        : https.createServer({ ...options, ...certificate, ...TLS }, answer);
+    server.maxConnections = connectionsMax;
+    server.timeout = IDLE_MS;
+    return server;
+  }
+}
+
+const TLS = { minVersion: 'TLSv1.2' } as const;
+
+async function healthApp(
+  { health, logger }: AdminListenerOptions,
+  doorway: Doorway,
+  does: 'starts' | 'stops',
+): Promise<FastifyInstance> {
+  const app = createApp({ logger, hidesFailures: true });
+  app.addHook('onRequest', async (request) => {
+    if (!request.is404) return;
+    throw new RequestError(503, 'unavailable', `the server ${does}: ask again in a while`, {
+      'retry-after': '5',
+    });
+  });
+  guardRequests(app, doorway);
+  addHealthRoutes(app, health);
+  await app.ready();
+  return app;
+}

@@ -1,0 +1,129 @@
+// The routes about the server itself: what it is, its listeners, its store, its configuration, and draining it.
+
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from '../core/logger.ts';
+import type { DrainRequest } from '../server/contract/management.ts';
+import type { ServerControl } from '../server/contract.ts';
+import { about, body } from './route.ts';
+import { answers, COUNTS, listOf, NUMBER_OR_NULL, shape, TEXT_OR_NULL } from './shapes.ts';
+
+const TAG = 'server';
+const DAY_MS = 86_400_000;
+
+const INFO = shape({
+  version: 'string',
+  runtime: 'string',
+  pid: 'number',
+  platform: 'string',
+  startedAt: 'string',
+  uptimeMs: 'number',
+  state: 'string',
+  protocolVersions: listOf({ type: 'string' }),
+  features: { type: 'object', additionalProperties: { type: 'boolean' } },
+});
+
+const LISTENER = shape({
+  url: 'string',
+  name: 'string',
+  state: 'string',
+  connections: 'number',
+  halfConnected: 'number',
+  refusals: COUNTS,
+  certificateLeftDays: NUMBER_OR_NULL,
+  crlLeftDays: NUMBER_OR_NULL,
+});
+
+const STORE = shape({
+  type: 'string',
+  folder: TEXT_OR_NULL,
+  isFailing: 'boolean',
+  disk: { type: ['object', 'null'], additionalProperties: { type: 'number' } },
+});
+
+const DRAIN = shape({
+  isDraining: 'boolean',
+  since: TEXT_OR_NULL,
+  serverReference: TEXT_OR_NULL,
+  disconnected: 'number',
+  left: 'number',
+});
+
+const CONFIG = listOf(
+  shape({ path: 'string', value: 'string', origin: 'string', isReloaded: 'boolean' }),
+);
+
+export function addServerRoutes(
+  app: FastifyInstance,
+  control: ServerControl,
+  logger: Logger,
+): void {
+  const { server } = control.management;
+  app.get(
+    '/api/v1/server',
+    about('viewer', TAG, 'Says what this server is, and for how long it has run', answers(INFO)),
+    () => server.info(),
+  );
+  app.get(
+    '/api/v1/stats',
+    about('viewer', TAG, 'Counts everything, now', answers(shape({ dropped: COUNTS }))),
+    () => server.stats(),
+  );
+  app.get(
+    '/api/v1/listeners',
+    about('viewer', TAG, 'Lists the listeners, and how each is doing', answers(listOf(LISTENER))),
+    () => server.listeners(),
+  );
+  app.get(
+    '/api/v1/store',
+    about('viewer', TAG, 'Says what is stored, and how the store is doing', answers(STORE)),
+    () => server.store(),
+  );
+  app.get(
+    '/api/v1/config',
+    about('admin', TAG, 'Lists the configuration in force, and who said what', answers(CONFIG)),
+    () => server.config(),
+  );
+  addDrainRoutes(app, server, logger);
+}
+
+function addDrainRoutes(
+  app: FastifyInstance,
+  server: ServerControl['management']['server'],
+  logger: Logger,
+): void {
+  app.get(
+    '/api/v1/server/drain',
+    about('viewer', TAG, 'Says whether the server is being drained', answers(DRAIN)),
+    () => server.drainState(),
+  );
+  app.post<{ Body: DrainRequest }>(
+    '/api/v1/server/drain',
+    about('admin', TAG, 'Lets nobody in any more, and sends away who is here', {
+      ...body([], {
+        overMs: { type: 'integer', minimum: 0, maximum: DAY_MS, default: 60_000 },
+        serverReference: {
+          type: ['string', 'null'],
+          minLength: 1,
+          maxLength: 1_000,
+          default: null,
+        },
+        isPermanent: { type: 'boolean', default: false },
+      }),
+      ...answers(DRAIN),
+    }),
+    async ({ body }) => {
+      const state = await server.drain(body);
+      logger.warn({ ...body, clients: state.left }, 'the server is being drained by an operator');
+      return state;
+    },
+  );
+  app.delete(
+    '/api/v1/server/drain',
+    about('admin', TAG, 'Lets clients in again', answers(DRAIN)),
+    async () => {
+      const state = await server.undrain();
+      logger.info({ clients: state.left }, 'the server is not drained any more');
+      return state;
+    },
+  );
+}
