@@ -31,7 +31,7 @@ const LAYERS = {
   admin: { may: PLUG_IN, node: true, packages: ['*'] },
   extensions: { may: PLUG_IN, node: true, packages: ['*'] },
   cluster: { may: PLUG_IN, node: true, packages: ['*'] },
-  client: { may: [...VALUES, 'transport'], node: true, packages: [] },
+  client: { may: VALUES, node: true, packages: ['ws'] },
   cli: {
     may: [
       'server',

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need (Debian; Ubuntu has no package of Chromium), unless it is there: the real MQTT clients of the
 # integration tests, Mosquitto and argon2, whose password and ACL files are ours, too, a browser, the proxies that stand in front of the
-# server, Prometheus, which reads its metrics, and strace for the crash tests. It fails with a sentence when it cannot: a test that is
-# left out in silence is worse than one that fails. Debian may start Mosquitto, nginx, HAProxy and Prometheus as services when it
-# installs them; the tests need no service, and start their own.
+# server, Prometheus, which reads its metrics, systemd's programs, which judge the unit, and strace for the crash tests. It fails with a sentence
+# when it cannot: a test that is left out in silence is worse than one that fails. Debian may start Mosquitto, nginx, HAProxy and Prometheus as
+# services when it installs them; the tests need no service, and start their own.
 set -euo pipefail
 
 # Where the tests look for them, without PATH: `python3` may be another installation than the one its package is installed for,
@@ -17,11 +17,12 @@ is_there() {
     nginx) [ -x /usr/sbin/nginx ] ;;
     haproxy) [ -x /usr/sbin/haproxy ] ;;
     prometheus) command -v prometheus >/dev/null && command -v promtool >/dev/null ;;
+    systemd) command -v systemd-analyze >/dev/null && command -v systemd-notify >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
 
-needed=(mosquitto-clients mosquitto argon2 python3-paho-mqtt chromium nginx haproxy prometheus strace)
+needed=(mosquitto-clients mosquitto argon2 python3-paho-mqtt chromium nginx haproxy prometheus strace systemd)
 missing=()
 for package in "${needed[@]}"; do
   is_there "$package" || missing+=("$package")

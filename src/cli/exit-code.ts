@@ -24,6 +24,14 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+/** Of `iothub pub` and `iothub sub` beside those, as mosquitto_pub and mosquitto_sub have them; else what the server answered. */
+export const ClientExitCode = {
+  /** The connection was lost before everything was sent and acknowledged. */
+  ConnectionLost: 7,
+  /** The time of -W was over before the messages of -C were there. */
+  TimeOver: 27,
+} as const;
+
 /** Of a command that could not use the store. */
 export const STORE_EXIT_CODES: Readonly<Record<StoreProblem, ExitCode>> = {
   'in-use': ExitCode.InUse,

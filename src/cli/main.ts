@@ -5,23 +5,23 @@
 import { stat } from 'node:fs/promises';
 import { CommanderError } from 'commander';
 import { AccessError } from '../auth/access-error.ts';
-import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { type LoadedConfig, loadConfig, type Overrides } from '../config/load.ts';
-import { SILENT } from '../core/logger.ts';
 import { StoreError } from '../storage/store-folder/store-error.ts';
+import { TlsMaterialError } from '../transport/tls/findings.ts';
 import { start } from './commands/start.ts';
 import { ExitCode } from './exit-code.ts';
 import { openLog } from './logger.ts';
 import { type CommandLine, parseCommandLine } from './options.ts';
 import type { ConfigSource } from './reload.ts';
+import { runCommand } from './run-command.ts';
 import { type ChosenStorage, chooseStorage } from './storage.ts';
 import { readVersion } from './version.ts';
 
 /** How long an exit waits for what should have ended by itself. */
 const LINGER_MS = 2_000;
 
-async function main(argv: readonly string[]): Promise<ExitCode> {
+async function main(argv: readonly string[]): Promise<number> {
   let line: CommandLine;
   try {
     line = parseCommandLine(argv);
@@ -29,79 +29,24 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
   }
-  if (line.command === 'passwd') {
-    const { passwd } = await import('./commands/passwd.ts');
-    return passwd(line);
-  }
-  if (line.command === 'users') {
-    const { runUsers } = await import('./commands/users.ts');
-    return runUsers(line, readVersion());
-  }
-  if (line.command === 'acl' || line.command === 'ban' || line.command === 'reload') {
-    const { runAccess } = await import('./commands/access.ts');
-    return runAccess(line, readVersion());
-  }
-  if (line.command === 'drops') {
-    const { runDrops } = await import('./commands/drops.ts');
-    return runDrops(line);
-  }
-  if (line.command === 'log') {
-    const { runLog } = await import('./commands/log.ts');
-    return runLog(line);
-  }
-  if (line.command === 'token') {
-    const { runToken } = await import('./commands/token.ts');
-    return runToken(line, readVersion());
-  }
-  if (line.command === 'healthcheck') {
-    const { healthcheck } = await import('./commands/healthcheck.ts');
-    return healthcheck(line);
-  }
-  if (line.command === 'manage') {
-    const { runManage } = await import('./commands/manage.ts');
-    return runManage(line);
-  }
-  if (line.command === 'explain' || line.command === 'trace') {
-    const { runExplain } = await import('./commands/explain.ts');
-    return runExplain(line);
-  }
-  if (line.command === 'init') {
-    const { init } = await import('./commands/init.ts');
-    return init(line);
-  }
-  if (line.command !== 'start') {
-    const { runTool } = await import('./commands/tool.ts'); // a server loads neither it nor a store it does not use
-    return runTool(line, readVersion());
-  }
+  if (line.command !== 'start' && line.command !== 'check') return runCommand(line);
   try {
     const { config: file = null, testConfig, ...overrides } = line.options;
     const loaded = await loadConfig(file, overrides, process.env);
-    if (testConfig === true) {
+    if (line.command === 'check' || testConfig === true) {
+      const { check, checkWhole, describeSources } = await import('./commands/check.ts');
+      if (line.command === 'check') return await check(loaded, line.json);
       await checkWhole(loaded.config);
       process.stdout.write(`ok\n${describeSources(loaded)}`);
       return ExitCode.Ok;
     }
     return await serve(loaded, () => loadAgain(file, overrides));
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof AccessError)) throw error;
+    const isSaid = [ConfigError, AccessError, TlsMaterialError].some((one) => error instanceof one);
+    if (!isSaid || !(error instanceof Error)) throw error;
     process.stderr.write(`${error.message}\n`);
     return ExitCode.Config;
   }
-}
-
-/** Also the files and modules of access control. */
-async function checkWhole(config: Config): Promise<void> {
-  const { checkAccess } = await import('./access/build.ts');
-  const { AccessServices } = await import('./access/services.ts');
-  const warnings = await checkAccess(config, new AccessServices(config, SILENT, null));
-  for (const { file, line, message } of warnings) {
-    process.stderr.write(`warning: ${placed(file, line)}${message}\n`);
-  }
-}
-
-function placed(file: string | null, line: number | null): string {
-  if (file === null) return '';
-  return line === null ? `${file}: ` : `${file}:${line}: `;
 }
 
 /** What is reloaded. A file that lost its content would be the defaults, which end the clients of all other listeners. */
@@ -110,11 +55,6 @@ async function loadAgain(file: string | null, overrides: Overrides): Promise<Loa
   if (loaded.file === null || (await stat(loaded.file)).size > 0) return loaded;
   const message = 'is empty; if the defaults are meant, write a comment into it';
   throw new ConfigError(loaded.file, [{ path: '', message, line: null }]);
-}
-
-/** Where the configuration came from, for whoever wonders why it is so. */
-function describeSources({ file, variables }: LoadedConfig): string {
-  return `file: ${file ?? 'none'}\nvariables: ${variables.join(', ') || 'none'}\n`;
 }
 
 /** Runs the server on the store that the configuration names. */
@@ -155,7 +95,7 @@ async function serve(
 }
 
 /** Ends by itself, so that the last lines get out; whatever keeps the process alive longer is cut off. */
-function exitWith(exitCode: ExitCode): void {
+function exitWith(exitCode: number): void {
   process.exitCode = exitCode;
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }

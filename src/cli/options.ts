@@ -11,6 +11,8 @@ import {
   addBanCommands,
   addReloadCommand,
 } from './access-lines.ts';
+import { foldProperties } from './client-line.ts';
+import { addCompletionCommand, type Shell } from './completion-line.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
 import {
   addExplainCommands,
@@ -23,6 +25,8 @@ import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
 import { addManageCommands, MANAGE_COMMANDS, type ManageLine } from './manage-lines.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
+import { addPubCommand, type PubLine } from './pub-line.ts';
+import { addSubCommand, type SubLine } from './sub-line.ts';
 import { addTokenCommands, type TokenLine } from './token-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
@@ -69,6 +73,8 @@ export interface PurgeLine {
 
 export type CommandLine =
   | { readonly command: 'start'; readonly options: StartOptions }
+  | { readonly command: 'check'; readonly options: StartOptions; readonly json: boolean }
+  | { readonly command: 'completion'; readonly shell: Shell }
   | AccessLine
   | DropsLine
   | HealthLine
@@ -77,6 +83,8 @@ export type CommandLine =
   | LogLine
   | ManageLine
   | PasswdLine
+  | PubLine
+  | SubLine
   | TokenLine
   | ToolLine
   | TraceLine
@@ -90,10 +98,28 @@ mqtt+unix:///run/iothub.sock. Any --listener stands for all of the file.
 Flags win over the environment (IOTHUB_LIMITS__QOS_MAX=1), which wins over the
 file. All keys: docs/config.md.
 
+Examples:
+  iothub                                        serve this machine only
+  iothub init plant --tls --host hub.example.com    make a configuration
+  iothub check -c plant/iothub.toml             say what would run
+  iothub -c plant/iothub.toml                   run it
+  iothub sub -t '#' -v                          see what is published
+  iothub pub -t hello/world -m hello            publish
+
 Exit codes: 0 stopped as asked, 1 failure while running, 2 wrong command line,
 69 cannot listen (port in use, not allowed), 74 the store cannot be used,
 75 the data folder is in use, 78 wrong configuration,
 130 and 143 stopped at once by a second SIGINT or SIGTERM.`;
+
+const CHECK_EPILOGUE = `
+Nothing is started, and nothing is changed; files that the configuration names
+are read.
+
+Examples:
+  iothub check -c /etc/iothub/iothub.toml
+  iothub check --listener 'mqtt://:1883?anonymous=true' --json
+
+Exit codes: 0 it is right, 2 wrong command line, 78 it is wrong.`;
 
 const STORE_EPILOGUE = `
 Exit codes: 0 done, 1 failed or damage found, 2 wrong command line, 74 the
@@ -120,10 +146,17 @@ function parseOfflineFor(text: string): number {
 /** What the command line says. Throws CommanderError, also for --help and --version; its text is printed by then. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const lines: CommandLine[] = [];
-  const found = (line: CommandLine): void => {
+  const program = commandTree((line) => {
     lines.push(line);
-  };
+  });
+  program.parse(wordsOf(argv, program), { from: 'user' });
+  return lines[0];
+}
+
+/** All commands with all their options: what is parsed, completed by shells, and in the reference. */
+export function commandTree(found: (line: CommandLine) => void): Command {
   const program = startCommand(found);
+  addCheckCommand(program, found);
   addStoreCommands(program, found);
   const sessions = addSessionsCommands(program, found);
   addPasswdCommand(program, found);
@@ -134,18 +167,26 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   addReloadCommand(program, found);
   addDropsCommand(program, found);
   addLogCommand(program, found);
+  addPubCommand(program, found);
+  addSubCommand(program, found);
   addTokenCommands(program, found);
   addHealthCommand(program, found);
   addManageCommands(program, sessions, found);
   addExplainCommands(program, found);
   addTraceCommand(program, found);
-  program.parse(argv, { from: 'user' });
-  return lines[0];
+  addCompletionCommand(program, found);
+  return program;
+}
+
+function wordsOf(argv: readonly string[], program: Command): readonly string[] {
+  const client = program.commands.find((command) => command.name() === argv[0]);
+  const isClient = client?.name() === 'pub' || client?.name() === 'sub';
+  return isClient ? [argv[0], ...foldProperties(argv.slice(1), client)] : argv;
 }
 
 /** The server is the default: its options belong to the program itself. */
 function startCommand(found: (line: CommandLine) => void): Command {
-  return new Command('iothub')
+  const program = new Command('iothub')
     .description('An MQTT server: MQTT 3.1, 3.1.1 and 5.0.')
     .configureOutput({ outputError: (text, write) => write(oneSentence(text)) })
     .exitOverride()
@@ -153,6 +194,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
     .addArgument(
       new Argument('[command]', 'start: run the server (default)').choices([
         'start',
+        'check',
         'store',
         'sessions',
         'passwd',
@@ -163,13 +205,30 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'reload',
         'drops',
         'log',
+        'pub',
+        'sub',
+        'completion',
         'token',
         'healthcheck',
         ...MANAGE_COMMANDS,
         'explain',
         'trace',
       ]),
-    )
+    );
+  return addServerOptions(program)
+    .option('-t, --test-config', 'check the configuration, say what is wrong, and exit')
+    .version(readVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this')
+    .addHelpText('after', EPILOGUE)
+    .action((_command, options: ParsedOptions, program: Command) => {
+      checkListeners(options.listener ?? [], program);
+      found({ command: 'start', options: optionsOf(options, options) });
+    });
+}
+
+/** What says how a server would run. */
+function addServerOptions(command: Command): Command {
+  return command
     .option('-c, --config <file>', 'configuration file (TOML)')
     .addOption(
       new Option('-l, --listener <url>', 'listen there, with options after a "?"; may be repeated')
@@ -178,7 +237,6 @@ function startCommand(found: (line: CommandLine) => void): Command {
     )
     .option('--host <address>', 'listen on this address instead of 127.0.0.1', parseHost)
     .option('-p, --port <number>', 'listen on this port instead of 1883', parsePort)
-    .option('-t, --test-config', 'check the configuration, say what is wrong, and exit')
     .addOption(
       new Option('--log-level <level>', 'the least important lines to show').choices([
         'debug',
@@ -194,17 +252,36 @@ function startCommand(found: (line: CommandLine) => void): Command {
     .option('--no-admin', 'serve no admin API over HTTP')
     .option('--strict-store', 'refuse to start with a damaged store instead of setting it aside')
     .option('--no-metrics', 'serve no page of metrics for Prometheus')
-    .option('--no-ledger', 'do not keep the latest lost messages for "iothub drops"')
-    .version(readVersion(), '--version', 'print the version')
-    .helpOption('-h, --help', 'print this')
-    .addHelpText('after', EPILOGUE)
-    .action(
-      (_command, { listener, metrics, ledger, ...options }: ParsedOptions, program: Command) => {
-        checkListeners(listener ?? [], program);
-        const said = { ...options, ...(metrics ? {} : { metrics }), ...(ledger ? {} : { ledger }) };
-        found({ command: 'start', options: { ...said, listeners: listener } });
-      },
-    );
+    .option('--no-ledger', 'do not keep the latest lost messages for "iothub drops"');
+}
+
+/** Switches are on without their flag, whatever the configuration says: they count only when they are off. */
+function optionsOf(own: ParsedOptions, whole: ParsedOptions): StartOptions {
+  const { listener, metrics, ledger, ...rest } = whole;
+  return {
+    ...rest,
+    ...(metrics && own.metrics ? {} : { metrics: false }),
+    ...(ledger && own.ledger ? {} : { ledger: false }),
+    listeners: listener,
+  };
+}
+
+interface CheckOptions extends ParsedOptions {
+  readonly json?: boolean;
+}
+
+function addCheckCommand(program: Command, found: (line: CommandLine) => void): void {
+  const check = program
+    .command('check')
+    .description('say what is wrong with the configuration, or what would run; as -t');
+  addServerOptions(check)
+    .option('--json', 'say it as one line of JSON')
+    .addHelpText('after', CHECK_EPILOGUE)
+    .action((own: CheckOptions, command: Command) => {
+      const { json, ...whole } = command.optsWithGlobals<CheckOptions>();
+      checkListeners(whole.listener ?? [], command);
+      found({ command: 'check', json: json === true, options: optionsOf(own, whole) });
+    });
 }
 
 interface ParsedOptions extends Omit<StartOptions, 'listeners' | 'metrics' | 'ledger'> {

@@ -34,7 +34,7 @@ export class QueueShedder {
         this.#isWalking = false;
         return;
       }
-      if (session.outbound.queuedMessages > 0) session.outbound.shed(keptBytes);
+      session.outbound.queue?.shed(keptBytes);
     }
     setImmediate(() => this.#goOn(sessions, keptBytes));
   }

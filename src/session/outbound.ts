@@ -283,11 +283,6 @@ export class Outbound implements QueueOwner {
     for (const entry of this.#queue?.inMemory() ?? []) record.enqueue(entry);
   }
 
-  /** There is too little memory: what is stored leaves it, QoS 0 beyond `bytesMax` is given up. */
-  shed(bytesMax: number): void {
-    this.#queue?.shed(bytesMax);
-  }
-
   #sendQos0(
     message: Message,
     retain: boolean,

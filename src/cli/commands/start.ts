@@ -33,6 +33,7 @@ import type { Log } from '../logger.ts';
 import { managementControl, serverFacts } from '../management-control.ts';
 import { warnOfOpenFiles } from '../open-files.ts';
 import { type ConfigSource, connectionLogOf, Reload } from '../reload.ts';
+import { ServiceNotify } from '../service-notify.ts';
 import type { ChosenStorage } from '../storage.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
@@ -75,12 +76,14 @@ export async function start(
     ...{ server, access, guard, started: config, source, logger, log },
     alsoReload: () => admin.reload(),
   });
-  const { stopRequested, isStopRequested } = listenToSignals(server, reloading, log);
+  const notify = new ServiceNotify(process.env, logger);
+  const reload = () => reloadNotified(reloading, notify, version);
+  const { stopRequested, isStopRequested } = listenToSignals(server, reload, log);
   endOnSurprise(server, logger);
   process.on('exit', () => log.flushSync());
   announce(config, storage, logger, version);
   // A signal stops a start, too.
-  void stopRequested.then(() => server.stop());
+  void stopRequested.then(() => [notify.stopping(), server.stop()]);
   try {
     await admin.open();
     await server.start();
@@ -102,10 +105,27 @@ export async function start(
   const closeDoors = await openDoors(control, access, reloading, storage, log);
   const authorizers = config.authorizers.map(({ name }) => name);
   greet(served(server, config), authorizers, logger, version, isContainer());
+  notify.ready(`IoTHub ${version} serves`);
   const connections = () => openConnections(server);
   const collecting = collectWhenIdle({ clock: SYSTEM_CLOCK, connections });
   await stopRequested;
   collecting.cancel();
+  return stopAll(server, { closeDoors, admin, access, notify }, logger);
+}
+
+interface Closed {
+  readonly closeDoors: () => Promise<void>;
+  readonly admin: AdminDoor;
+  readonly access: AccessInForce;
+  readonly notify: ServiceNotify;
+}
+
+/** Stops the server, and closes what acts on it or serves it. */
+async function stopAll(
+  server: Server,
+  { closeDoors, admin, access, notify }: Closed,
+  logger: Logger,
+): Promise<ExitCode> {
   // Who is being answered does not hold up the stop.
   const closing = closeDoors().catch((error: unknown) => {
     logger.warn({ error: String(error) }, 'the control socket was not taken away');
@@ -115,6 +135,7 @@ export async function start(
   await closing;
   await admin.close();
   await access.close();
+  await notify.close();
   return exitCode;
 }
 
@@ -176,6 +197,18 @@ function configured(config: Config, version: string): ServerOptions {
     overload: config.overload,
     drops: config.drops,
   };
+}
+
+/** A reload that a service manager asked for by SIGHUP, which it waits for. */
+async function reloadNotified(
+  reloading: Reload,
+  notify: ServiceNotify,
+  version: string,
+): Promise<void> {
+  notify.reloading();
+  const { problems } = await reloading.request('all');
+  const failed = problems.length > 0 ? '; the last reload failed, see the log' : '';
+  notify.ready(`IoTHub ${version} serves${failed}`);
 }
 
 /** What acts on a server that runs: commands by its control socket, files that change. Returns how to end it; never rejects. */
@@ -241,7 +274,7 @@ function ruleOf(queue: QueueConfig): QueueRule {
 /** `stopRequested` resolves at the first signal that asks to stop; the second ends the process. */
 function listenToSignals(
   server: Server,
-  reloading: Reload,
+  reload: () => Promise<void>,
   log: Log,
 ): { readonly stopRequested: Promise<void>; isStopRequested(): boolean } {
   const logger = log.logger.child({ module: 'server' });
@@ -259,7 +292,7 @@ function listenToSignals(
     process.on('SIGINT', () => onSignal('SIGINT', ExitCode.Interrupted));
     process.on('SIGTERM', () => onSignal('SIGTERM', ExitCode.Terminated));
     process.on('SIGHUP', () => {
-      void log.reopen().then(() => reloading.request('all'));
+      void log.reopen().then(reload);
     });
   });
   return { stopRequested, isStopRequested: () => isStopping };

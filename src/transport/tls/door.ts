@@ -33,7 +33,7 @@ export interface Trust {
   material: TlsMaterial | null;
 }
 
-const DEFAULTS: Omit<TlsOptions, 'cert' | 'key'> = {
+export const TLS_DEFAULTS: Omit<TlsOptions, 'cert' | 'key'> = {
   minVersion: 'TLSv1.2',
   clientCertificate: 'none',
   identity: 'none',
@@ -71,7 +71,7 @@ export class TlsDoor {
     const { listener, clock, wheel, logger, alarms, onRefused } = host;
     const material = new TlsMaterial({
       listener,
-      tls: { ...DEFAULTS, ...rest },
+      tls: { ...TLS_DEFAULTS, ...rest },
       clock,
       logger,
       alarms,
