@@ -18,7 +18,9 @@ async function open() {
   const folder = temporaryFolder();
   const book = new LogBook();
   const log = createLog({ format: 'json' }, new FakeOutput(), new FakeClock());
-  const control = { log: log.control, users: null } as ServerControl;
+  // What the other routes would ask, which nobody asks for here.
+  const management = { clients: {}, queues: {}, retained: {}, server: {}, subscriptions: {} };
+  const control = { log: log.control, users: null, management } as unknown as ServerControl;
   onTestFinished(await openControlSocket(folder, control, book));
   const ask = (method: 'GET' | 'PUT' | 'DELETE', body?: unknown) =>
     askServer(folder, method, '/api/v1/log', body);
