@@ -31,7 +31,7 @@ export function addAllRoutes(app: FastifyInstance, control: ServerControl, logge
   addAccessRoutes(app, control);
   addMetricsRoute(app, control);
   addDropRoutes(app, control);
-  addLogRoutes(app, control, logger);
+  addLogRoutes(app, control);
   addClientRoutes(app, control, logger);
   addSubscriptionRoutes(app, control);
   addRetainedRoutes(app, control, logger);

@@ -4,7 +4,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { LOG_LEVELS, LOG_MODULES } from '../core/log-level.ts';
-import type { Logger } from '../core/logger.ts';
 import type { LogControl, RaiseRequest } from '../server/contract/log.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { about, body, text } from './route.ts';
@@ -38,7 +37,7 @@ const STATE = {
   },
 };
 
-export function addLogRoutes(app: FastifyInstance, { log }: ServerControl, logger: Logger): void {
+export function addLogRoutes(app: FastifyInstance, { log }: ServerControl): void {
   app.get(
     '/api/v1/log',
     about('viewer', 'log', 'Says which lines are written', { response: { 200: STATE } }),
@@ -55,22 +54,14 @@ export function addLogRoutes(app: FastifyInstance, { log }: ServerControl, logge
       }),
       response: { 200: RAISED },
     }),
-    async ({ body }) => {
-      const raised = log.raise(body);
-      logger.info({ action: 'raise', raised }, 'a log level was changed for a while');
-      return raised;
-    },
+    async ({ body }) => log.raise(body),
   );
   app.delete(
     '/api/v1/log',
     about('admin', 'log', 'Takes back all levels that were changed for a while', {
       response: { 200: { type: 'object', properties: { reset: { type: 'integer' } } } },
     }),
-    async () => {
-      const reset = log.reset();
-      logger.info({ action: 'reset', reset }, 'the log levels are as configured again');
-      return { reset };
-    },
+    async () => ({ reset: log.reset() }),
   );
   app.get<{ Querystring: { last?: string; follow?: string } }>(
     '/api/v1/log/lines',

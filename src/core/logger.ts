@@ -58,12 +58,13 @@ export function guarded(logger: Logger): Logger {
         // There is nobody left to tell.
       }
     };
+  const { isLevelEnabled } = logger;
   return {
     debug: guard('debug'),
     info: guard('info'),
     warn: guard('warn'),
     error: guard('error'),
     child: (fields) => guarded(logger.child(fields)),
-    isLevelEnabled: (level) => logger.isLevelEnabled?.(level) ?? level !== 'debug',
+    ...(isLevelEnabled === undefined ? {} : { isLevelEnabled: isLevelEnabled.bind(logger) }),
   };
 }
