@@ -14,6 +14,7 @@ import type {
 } from '../../src/server/contract/tokens.ts';
 import type { ControlledBan, ServerControl } from '../../src/server/contract.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 
 const BAN: ControlledBan = {
   ...{ kind: 'username', pattern: 'x', reason: '', origin: 'api' },
@@ -83,6 +84,7 @@ export class Api {
         add: does('bans.add', { ban: BAN, kicked: 0 }),
         remove: does('bans.remove', true),
       },
+      management: NO_MANAGEMENT,
       health: { problems: () => this.health },
       events: { totals: () => ({ ...this.totals, problems: this.health }) },
       tokens: {
