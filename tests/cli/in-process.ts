@@ -5,13 +5,7 @@ import path from 'node:path';
 import { vi } from 'vitest';
 import { type Outcome, ROOT } from './command.ts';
 
-type Run = (line: unknown, version: string) => Promise<number>;
-
-/** Where the commands are that are no matter of access. */
-const RUNS: Readonly<Record<string, readonly [file: string, name: string]>> = {
-  users: ['commands/users.js', 'runUsers'],
-  drops: ['commands/drops.js', 'runDrops'],
-};
+type Run = (line: unknown) => Promise<number>;
 
 /** A function of a built file. */
 async function built<T>(file: string, name: string): Promise<T> {
@@ -19,7 +13,7 @@ async function built<T>(file: string, name: string): Promise<T> {
   return exports[name];
 }
 
-/** `iothub users`, `drops`, `acl`, `ban` or `reload` with these arguments; not two at a time. */
+/** `iothub` with these arguments, which begin with a command that runs no server; not two at a time. */
 export async function inProcess(...args: string[]): Promise<Outcome> {
   const parse = await built<(argv: readonly string[]) => { command: string }>(
     'options.js',
@@ -34,9 +28,8 @@ export async function inProcess(...args: string[]): Promise<Outcome> {
   );
   try {
     const line = parse(args);
-    const [file, name] = RUNS[line.command] ?? ['commands/access.js', 'runAccess'];
-    const run = await built<Run>(file, name);
-    return { exitCode: await run(line, '0.0.0'), ...said };
+    const run = await built<Run>('run-command.js', 'runCommand');
+    return { exitCode: await run(line), ...said };
   } finally {
     for (const spy of spies) spy.mockRestore();
   }

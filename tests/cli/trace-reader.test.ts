@@ -6,6 +6,7 @@ import { ControlError, type ServerControl } from '../../src/server/contract.ts';
 import { Server } from '../../src/server/server.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { NO_MANAGEMENT } from '../kit/no-management.ts';
 import { PacketClient } from '../kit/packet-client.ts';
 import { until } from '../kit/until.ts';
 
@@ -31,7 +32,8 @@ async function start(): Promise<Traced> {
   const server = new Server();
   const folder = temporaryFolder();
   await server.start();
-  const control = { explanations: server.explain(), traces: server.traces } as ServerControl;
+  const own = { explanations: server.explain(), traces: server.traces };
+  const control = { ...own, management: NO_MANAGEMENT } as ServerControl;
   const close = await openControlSocket(folder, control, new LogBook());
   onTestFinished(async () => {
     await server.stop();
