@@ -167,9 +167,10 @@ export class JwtAuthenticator implements Authenticator {
   async #verify(token: string, header: TokenHeader, bearer: Bearer): Promise<Decision> {
     const outcome = await this.#verifier.verify(token, header, bearer.request);
     if (outcome.reasonCode !== undefined) return outcome;
+    const keyMark = this.#keys.markOf(outcome.key, header);
     let identity: VerifiedIdentity;
     try {
-      identity = { ...readIdentity(outcome.payload, this.#rules), keyMark: outcome.key.mark };
+      identity = { ...readIdentity(outcome.payload, this.#rules), keyMark };
     } catch (error) {
       if (error instanceof ClaimFault) return refuse.unfit(error.message);
       throw error;

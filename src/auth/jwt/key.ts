@@ -85,7 +85,8 @@ export function kindOfPublic(key: KeyObject): KeyKind | null {
   return CURVES[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? null;
 }
 
-function markOf(key: Uint8Array | string): string {
+/** Nobody learns from it what it is of. */
+export function markOf(key: Uint8Array | string): string {
   return createHmac('sha256', MARKING).update(key).digest('base64url');
 }
 

@@ -96,11 +96,27 @@ export class JwtKeys {
     return found;
   }
 
-  /** Whether the key of this mark is not, or not any more, one of them. Of a set that does not answer nobody knows. */
+  /** What is kept of a token that this key has signed: its algorithm, its key, and where that came from. */
+  markOf(key: JwtKey, { algorithm }: TokenHeader): string {
+    const set = this.#sets.find(({ keys }) => keys.includes(key));
+    return [algorithm, key.mark, set?.mark ?? ''].join(' ');
+  }
+
+  /**
+   * Whether the key of this mark is not, or not any more, one of them for its algorithm. Nobody knows that of a key from a set
+   * that does not answer, or whose set is not asked any more while another one does not answer.
+   */
   isGone(mark: string): boolean {
-    if (this.#sets.some(({ problem }) => problem !== null)) return false;
-    const all = [this.#own, ...this.#sets.map((set) => set.keys)];
-    return !all.some((keys) => keys.some((key) => key.mark === mark));
+    const [algorithm, keyMark, setMark] = mark.split(' ');
+    const all = [this.#own, ...this.#sets.map((set) => set.keys)].flat();
+    if (all.some((key) => key.mark === keyMark && this.#isFor(key, algorithm))) return false;
+    if (setMark === '') return true;
+    const same = this.#sets.filter((set) => set.mark === setMark);
+    const candidates = same.length > 0 ? same : this.#sets;
+    return !candidates.some(
+      ({ algorithms, problem }) =>
+        problem !== null && algorithms.some((name) => name === algorithm),
+    );
   }
 
   /**

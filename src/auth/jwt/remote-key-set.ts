@@ -7,7 +7,7 @@ import type { Cancellable, Clock } from '../../lib/clock.ts';
 import type { JwtAlgorithm } from './algorithms.ts';
 import { displayUrl, type FetchLimits, fetchBounded } from './bounded-fetch.ts';
 import { readKeySet } from './jwk.ts';
-import type { JwtKey } from './key.ts';
+import { type JwtKey, markOf } from './key.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /** What is due is looked for so often in a cool-down. */
@@ -61,6 +61,11 @@ export class RemoteKeySet {
   /** For people: without what may be secret. */
   get name(): string {
     return displayUrl(this.#options.url);
+  }
+
+  /** Of its address, which may hold a secret. */
+  get mark(): string {
+    return markOf(this.#options.url.href);
   }
 
   /** Takes what another one has of the same address for the same algorithms, until it has its own. */

@@ -7,7 +7,7 @@ import type { Identity } from './identity.ts';
 /** Characters of all tokens together. What is kept of one is up to twice as much memory. */
 const CHARACTERS_MAX = 33_554_432;
 
-/** What a token says, and the mark of the key that signed it. */
+/** What a token says, and the mark of the key that signed it (`JwtKeys.markOf`). */
 export interface VerifiedIdentity extends Identity {
   readonly keyMark: string;
 }

@@ -23,6 +23,8 @@ import {
 } from './kit.ts';
 
 const OTHER = randomBytes(32);
+/** Long enough for HS384, too. */
+const LONG = randomBytes(48);
 const HS256 = ['HS256'] as const;
 
 /** A client that was let in with such a token. */
@@ -129,4 +131,35 @@ test('by a set of keys: may not stay when the key has gone from it; stays when n
   endpoint.handler = serving(await jwkOf(publicKey, { kid: 'k', alg: 'ES256', use: 'sig' }));
   const rotated = await authenticator({}, keys, { clock, former });
   expect([rotated.review(client), rotated.review(client, true)]).toEqual([null, client]);
+});
+
+test('may not stay when its key does not count any more with the algorithm of its token', async () => {
+  const both = [{ algorithms: ['HS256', 'HS384'], secret: LONG }];
+  const former = await authenticator({}, both);
+  const goes = await letIn(former, {}, { alg: 'HS256' }, LONG);
+  const stays = await letIn(former, {}, { alg: 'HS384' }, LONG);
+  const made = await authenticator({}, [{ ...both[0], algorithms: ['HS384'] }]);
+  expect([made.review(goes), made.review(stays)]).toEqual([null, stays]);
+});
+
+test('may not stay when its own key is gone, though a set of others does not answer', async () => {
+  const endpoint = await KeyEndpoint.start(answering('', 503));
+  const set = { algorithms: ['ES256'], url: endpoint.url };
+  const former = await authenticator({}, [...secrets(SECRET, OTHER), set]);
+  const [goes, stays] = [await letIn(former), await letIn(former, {}, {}, OTHER)];
+  const made = await authenticator({}, [...secrets(OTHER), set]);
+  expect([made.review(goes), made.review(stays)]).toEqual([null, stays]);
+});
+
+test('may not stay when its key has gone from its set, though another set does not answer', async () => {
+  const header = { alg: 'ES256', kid: 'k' };
+  const members = { kid: 'k', alg: 'ES256', use: 'sig' };
+  const endpoint = await KeyEndpoint.start(serving(await jwkOf(EC.publicKey, members)));
+  const failing = await KeyEndpoint.start(answering('', 503));
+  const keys = [endpoint, failing].map(({ url }) => ({ algorithms: ['ES256'], url }));
+  const client = await letIn(await authenticator({}, keys), {}, header, EC.privateKey);
+  expect((await authenticator({}, keys)).review(client)).toEqual(client);
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  endpoint.handler = serving(await jwkOf(publicKey, members));
+  expect((await authenticator({}, keys)).review(client)).toBeNull();
 });
