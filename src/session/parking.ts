@@ -59,11 +59,14 @@ export function isDoubt(answer: unknown): answer is ReasonCode {
   return answer === ReasonCode.ServerUnavailable || answer === ReasonCode.ServerBusy;
 }
 
-/** The same, as a code that this packet may carry: an authorizer that fails may say what only CONNACK has. */
+/**
+ * The same, as a code that this packet may carry: an authorizer that fails may say what only CONNACK has. One that refuses may,
+ * too, which must not look like a failure.
+ */
 export function verdictFor(type: PacketType, answer: unknown): ReasonCode {
   const code = verdictOf(answer);
-  const isLegal = code < ReasonCode.UnspecifiedError || isLegalReasonCode(type, code);
-  return isLegal ? code : ReasonCode.ImplementationSpecificError;
+  if (code < ReasonCode.UnspecifiedError || isLegalReasonCode(type, code)) return code;
+  return isDoubt(code) ? ReasonCode.ImplementationSpecificError : ReasonCode.NotAuthorized;
 }
 
 /** Stops reading until `answer` is there, then runs `then`, which may park it again, and goes on. */

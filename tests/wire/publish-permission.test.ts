@@ -218,3 +218,22 @@ test('a denial of an authorizer whose answers get old is remembered a quarter of
   await publisher.expect('40 03 0004 10');
   expect(asked).toBe(2);
 });
+
+test.each([
+  [1, "32 06 0002 'no' 0001", '40 02 0001', '40 03 0001 87'],
+  [2, "34 06 0002 'no' 0001", '50 02 0001', '50 03 0001 87'],
+])(
+  'a QoS %i message that is refused with a code that its acknowledgement cannot carry is refused, not put off',
+  async (_, publish, v3, v5) => {
+    const authorizer = { ...denying, authorizePublish: () => ReasonCode.BadUserNameOrPassword };
+    const broker = await startServer({ authorizer });
+    const publisher = await broker.v3('pub');
+    await publisher.send(publish);
+    await publisher.expect(v3);
+    await broker.advance(6_000);
+    await publisher.expectOpen();
+    const newer = await broker.v5('newer');
+    await newer.send(publish.replace(/^(..) 06(.*)$/, '$1 07$2 00'));
+    await newer.expect(v5);
+  },
+);
