@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { AccessError } from '../auth/access-error.ts';
 import type { Guard } from '../auth/guard/guard.ts';
+import { withSecretsOfNow } from '../config/access-files.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { ShownSetting } from '../config/shown.ts';
@@ -274,15 +275,16 @@ export class Reload {
   async #read(isWhole: boolean): Promise<Reading> {
     const { access, source } = this.#parts;
     const before = isWhole && source.file !== null ? [source.file] : [];
-    const config = isWhole ? await this.#tryLoad() : this.#config;
+    const config = await this.#tryLoad(isWhole);
     const files = config instanceof Error ? [...access.read.keys()] : accessFiles(config);
     return { config, ...(await lookAt([...before, ...files])) };
   }
 
   /** What is wrong as a value: it may be right in a moment. */
-  async #tryLoad(): Promise<Config | Error> {
+  async #tryLoad(isWhole: boolean): Promise<Config | Error> {
+    const { source } = this.#parts;
     try {
-      return await this.#parts.source.load();
+      return isWhole ? await source.load() : await withSecretsOfNow(this.#config, source.file);
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }

@@ -2,8 +2,8 @@
 
 import path from 'node:path';
 import type { AuthenticatorConfig, AuthorizerConfig, JwtKeyConfig } from './access-config.ts';
-import type { Config } from './config.ts';
-import type { ConfigProblem } from './config-error.ts';
+import { type Config, freeze } from './config.ts';
+import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { problemOf, readSecret } from './files.ts';
 
 type Chains = Pick<Config, 'authenticators' | 'authorizers'>;
@@ -29,6 +29,13 @@ export async function fillAccess(config: Chains): Promise<Chains & { problems: C
     problems.push(...(await fileProblems(one, `authorizers[${index}]`)));
   }
   return { authenticators, authorizers: config.authorizers, problems };
+}
+
+/** The configuration with the secrets that those files hold now; it is the same in all else. Throws ConfigError. */
+export async function withSecretsOfNow(config: Config, file: string | null): Promise<Config> {
+  const { problems, ...chains } = await fillAccess(config);
+  if (problems.length > 0) throw new ConfigError(file, problems);
+  return freeze({ ...config, ...chains });
 }
 
 async function fileProblems(
