@@ -37,3 +37,20 @@ test('a secret of tokens in a file of its own counts as it is now', async () => 
   expect(problems).toEqual([expect.stringContaining('authenticators[0].keys[0].secret_file')]);
   expect((await enter(hub, NOW)).code).toBe(ReasonCode.Success);
 });
+
+test('files count, though the configuration, which holds secrets, is gone for a while', async () => {
+  const hub = new AccessHub();
+  const client = { clientId: 'c', username: 'a', protocolVersion: 5, remoteAddress: '' } as const;
+  const isAllowed = async () => {
+    const { authorizer } = hub.access.options;
+    return (await authorizer?.authorizePublish(client, 'x', 0, false)) === ReasonCode.Success;
+  };
+  hub.write('acl', 'user a\ntopic x\n');
+  const acl = '[[authorizers]]\ntype = "acl-file"\nfile = "acl"\n';
+  await hub.start(JWT, KEY, `secret = "${THEN}"\n`, acl);
+  expect(await isAllowed()).toBe(true);
+  hub.write('acl', 'user b\ntopic x\n');
+  unlinkSync(hub.file);
+  expect(await hub.reload.request('files')).toMatchObject({ problems: [] });
+  expect(await isAllowed()).toBe(false);
+});

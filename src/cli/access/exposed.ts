@@ -10,9 +10,15 @@ export async function exposedSecrets(
 ): Promise<readonly AccessProblem[]> {
   const found: AccessProblem[] = [];
   for (const file of files) {
-    const message = await permissionWarning(file);
+    const message = await permissionWarning(file).catch(unlessGone);
     if (message !== null) found.push({ file, line: null, message });
   }
   if (isStrict && found.length > 0) throw new AccessError(found);
   return found;
+}
+
+/** What is gone shows nothing; whoever cannot do without it says so. */
+function unlessGone(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
 }
