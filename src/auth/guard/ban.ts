@@ -3,6 +3,7 @@
 
 import { AddressRanges, normalizeAddress, rangeProblem } from '../../lib/address.ts';
 import { Glob } from '../../lib/glob.ts';
+import { decodeVersioned, encodeVersioned } from '../versioned-json.ts';
 
 const BAN_KINDS = ['address', 'username', 'client_id'] as const;
 /** What a ban goes by. */
@@ -123,22 +124,13 @@ export function banKey(kind: BanKind, pattern: string): string {
 }
 
 export function encodeBan(ban: Ban): Uint8Array {
-  return Buffer.from(JSON.stringify({ version: VERSION, ...ban }));
+  return encodeVersioned(VERSION, ban);
 }
 
 /** A stored ban, or what is wrong with it. */
 export function decodeBan(value: Uint8Array): Ban | string {
-  let record: unknown;
-  try {
-    record = JSON.parse(Buffer.from(value).toString());
-  } catch {
-    return 'it is not JSON';
-  }
-  if (typeof record !== 'object' || record === null) return 'it is no JSON object';
-  const { version, ...ban } = record as Record<string, unknown>;
-  if (version !== VERSION) {
-    return `it has version ${String(version)}, and this server reads version ${VERSION}: was it written by a later one?`;
-  }
+  const ban = decodeVersioned(value, VERSION);
+  if (typeof ban === 'string') return ban;
   return isBan(ban) ? ban : 'fields are missing, or have values that no ban has';
 }
 

@@ -2,6 +2,7 @@
 // that a fast hash is enough, and nobody who reads the store can use what stands there.
 
 import { createHash, randomBytes } from 'node:crypto';
+import { decodeVersioned, encodeVersioned } from '../versioned-json.ts';
 
 export const TOKEN_ROLES = ['viewer', 'operator', 'admin'] as const;
 export type TokenRole = (typeof TOKEN_ROLES)[number];
@@ -46,22 +47,14 @@ export function tokenNameProblem(name: string): string | null {
 }
 
 export function encodeToken(token: Token): Uint8Array {
-  return Buffer.from(JSON.stringify({ version: VERSION, ...token }));
+  return encodeVersioned(VERSION, token);
 }
 
 /** A stored token, or what is wrong with it. */
 export function decodeToken(value: Uint8Array): Token | string {
-  let record: unknown;
-  try {
-    record = JSON.parse(Buffer.from(value).toString());
-  } catch {
-    return 'it is not JSON';
-  }
-  if (typeof record !== 'object' || record === null) return 'it is no JSON object';
-  const { version, name, role, origin, createdAtMs, expiresAtMs, hash } = record as Partial<
-    Token & { version: unknown }
-  >;
-  if (version !== VERSION) return `it has version ${String(version)}, not ${VERSION}`;
+  const record = decodeVersioned(value, VERSION);
+  if (typeof record === 'string') return record;
+  const { name, role, origin, createdAtMs, expiresAtMs, hash } = record as Partial<Token>;
   const isRight =
     typeof name === 'string' &&
     TOKEN_ROLES.some((one) => one === role) &&
