@@ -24,6 +24,8 @@ export class Tick {
   turn = 1;
   /** Bytes appended to outputs in this turn. */
   outputBytes = 0;
+  /** The same of all turns before this one. */
+  pastOutputBytes = 0;
   /** Retained topics looked at in this turn. */
   visits = 0;
   /** Called before the writes; the store's commit. Null while nothing is stored. */
@@ -67,6 +69,7 @@ export class Tick {
     dirty.length = 0;
     this.#spareDirty = dirty;
     this.turn++;
+    this.pastOutputBytes += this.outputBytes;
     this.outputBytes = 0;
     this.visits = 0;
     if (this.#waiting.length === 0) return;

@@ -1,7 +1,9 @@
 // How much memory the process takes and may take. Two things are resident and no trouble: pages of files, since the map of a
 // store goes when somebody else wants the room; and what was freed and is kept by the allocator, which never gives all of it
 // back, for what is allocated next. How much that is nobody says, but it can be told: what V8 does not know of (code, sockets,
-// TLS) was so much when most was resident, and what is resident beyond that and what V8 holds now is free.
+// TLS) was so much when most was resident, and what is resident beyond that and what V8 holds now is free. When more becomes
+// resident than ever although V8 has freed a lot, that may be all in use, or a block that fitted into no hole: it counts whole
+// at first, and within seconds only the growth does, unless it goes on.
 
 import fs from 'node:fs';
 import os from 'node:os';
@@ -46,19 +48,28 @@ export function anonymousBytes(status: string): number | null {
   return (Number(anonymous[1]) + Number(shared?.[1] ?? 0)) * KIB;
 }
 
+/** In this time half of what may be free is believed to be. Milliseconds. */
+const DOUBT_HALVES_MS = 3_000;
+
 /** Tells what is used from what is only kept for later. */
 export class UsedMemory {
   #mostResident = 0;
-  /** What was resident then without V8's. */
-  #rest = 0;
+  /** What was resident then without V8's: all of it, and what of it has come by growth while V8 had nothing free. */
+  #most = 0;
+  #least = 0;
+  #sinceMs = 0;
 
   /** Bytes that are used: never more than are resident, and just those whenever more are than ever before. */
-  of({ residentBytes, heldBytes }: MemoryReading): number {
+  of({ residentBytes, heldBytes }: MemoryReading, nowMs: number): number {
     if (residentBytes > this.#mostResident) {
+      this.#most = residentBytes - heldBytes;
+      this.#least = Math.min(this.#most, this.#least + residentBytes - this.#mostResident);
       this.#mostResident = residentBytes;
-      this.#rest = residentBytes - heldBytes;
+      this.#sinceMs = nowMs;
     }
-    return Math.min(residentBytes, heldBytes + this.#rest);
+    const doubt = 0.5 ** ((nowMs - this.#sinceMs) / DOUBT_HALVES_MS);
+    const rest = this.#least + (this.#most - this.#least) * doubt;
+    return Math.min(residentBytes, Math.round(heldBytes + rest));
   }
 }
 

@@ -1,4 +1,4 @@
-// Looks ten times a second at memory, V8's heap and the lag of the event loop, and says what the server does without: the level
+// Looks ten times a second, and after every few megabytes that came, at memory, V8's heap and the lag of the event loop, and says what the server does without: the level
 // of `Shedding`. Up it goes at once, down one level at a time, after the load has been below the low-water mark of the level for
 // a while, so that it does not swing. docs/overload.md says what each level means.
 
@@ -27,6 +27,11 @@ const FULL = 0.95;
 const LAG_MARKS = { high: [0, 0.5, 1, 2], low: [0, 0.25, 0.5, 1] } as const;
 
 const LOOK_MS = 100;
+/** Also after so much of `memory_max` came and was sent: on a fast network a tenth of a second can fill the rest. */
+const LOOK_PART = 1 / 64;
+const LOOK_BYTES_MAX = 33_554_432;
+/** Of the memory that is left publishers may bring so much in a round: what was taken by all is garbage for a while. */
+const ROUND_PART = 0.1;
 /** The load must be low for so long before a level is left. */
 const CALM_MS = 1_000;
 /** Publishers are heard again, and queues looked through, this often. */
@@ -40,7 +45,8 @@ const WHAT: Readonly<Record<OverloadLevel, string>> = {
   [OverloadLevel.None]: 'nothing is shed any more',
   [OverloadLevel.Qos0]: 'QoS 0 messages are dropped for clients that do not keep up',
   [OverloadLevel.Connections]: 'clients without a session are refused, and queues are kept on disk',
-  [OverloadLevel.Publishers]: 'publishers are paused, and QoS 0 in large queues is dropped',
+  [OverloadLevel.Publishers]:
+    'publishers whose messages would have to be kept are paused, and QoS 0 in large queues is dropped',
 };
 const ADVICE =
   'give the process more memory (memory_max in [overload]) or less to do; see docs/overload.md';
@@ -103,12 +109,17 @@ export class Overload {
 
   /** Looks by a timer of its own until closed. */
   open(): void {
-    this.#timer = this.#context.clock.every(LOOK_MS, () => this.#look());
+    const { clock, shedding } = this.#context;
+    this.#timer = clock.every(LOOK_MS, () => this.#look());
+    if (this.#memory === null) return;
+    const bytes = Math.min(this.#memoryMax * LOOK_PART, LOOK_BYTES_MAX);
+    shedding.watch(bytes, () => this.#maybeRaise(this.#measure()));
   }
 
   close(): void {
     this.#timer?.cancel();
     this.#memory?.close();
+    this.#context.shedding.watch(0, null);
     this.#context.shedding.set(OverloadLevel.None);
   }
 
@@ -116,13 +127,7 @@ export class Overload {
     const { shedding } = this.#context;
     const nowMs = this.#context.clock.now();
     const parts = this.#measure();
-    const wanted = levelOf(parts, 'high');
-    if (wanted > shedding.level) {
-      this.#calmSinceMs = null;
-      this.#set(wanted, parts, nowMs);
-    } else if (shedding.level > OverloadLevel.None) {
-      this.#maybeRecover(parts, nowMs);
-    }
+    if (!this.#maybeRaise(parts)) this.#maybeRecover(parts, nowMs);
     if (shedding.level > OverloadLevel.None) this.#relieve(parts, nowMs);
   }
 
@@ -131,7 +136,7 @@ export class Overload {
     if (this.#memory !== null) {
       const reading = this.#memory.read();
       this.#residentBytes = reading.residentBytes;
-      this.#memoryBytes = this.#used.of(reading);
+      this.#memoryBytes = this.#used.of(reading, this.#context.clock.now());
       this.#heapBytes = reading.heapBytes;
     }
     return {
@@ -141,9 +146,20 @@ export class Overload {
     };
   }
 
+  /** At once, also in the middle of a turn: nothing is read or written by it. */
+  #maybeRaise(parts: Parts): boolean {
+    const { clock, shedding } = this.#context;
+    const wanted = levelOf(parts, 'high');
+    if (wanted <= shedding.level) return false;
+    this.#calmSinceMs = null;
+    this.#set(wanted, parts, clock.now());
+    return true;
+  }
+
   /** One level down once the load has been low enough for it for a while. */
   #maybeRecover(parts: Parts, nowMs: number): void {
     const { level } = this.#context.shedding;
+    if (level === OverloadLevel.None) return;
     if (levelOf(parts, 'low') >= level) {
       this.#calmSinceMs = null;
       return;
@@ -157,6 +173,7 @@ export class Overload {
   #set(level: OverloadLevel, parts: Parts, nowMs: number): void {
     const { alarms, logger, shedding } = this.#context;
     const former = shedding.level;
+    if (level === OverloadLevel.Publishers) shedding.startRound(this.#roundBytes(parts));
     shedding.set(level);
     this.#sinceMs = nowMs;
     if (level > former) this.#cause = causeOf(parts);
@@ -173,8 +190,9 @@ export class Overload {
   }
 
   /** Whatever gives memory back, a round each second. */
-  #relieve({ memory, heap }: Parts, nowMs: number): void {
+  #relieve(parts: Parts, nowMs: number): void {
     const { shedding } = this.#context;
+    const { memory, heap } = parts;
     const isShort = memory >= MEMORY_MARKS.low[1] || heap >= MEMORY_MARKS.low[1];
     if (isShort && nowMs >= this.#nextCollectionMs && this.#heapBytes <= COLLECTED_HEAP_MAX) {
       this.#nextCollectionMs = nowMs + COLLECT_MS;
@@ -185,8 +203,16 @@ export class Overload {
     this.#nextRoundMs = nowMs + ROUND_MS;
     if (shedding.level >= OverloadLevel.Connections) this.#queues.shed(shedding.level);
     if (shedding.level === OverloadLevel.Publishers) {
+      shedding.startRound(this.#roundBytes(parts));
       shedding.resumePublishers(Math.max(memory, heap) >= FULL);
     }
+  }
+
+  /** What all publishers may bring in a round; infinite where memory is not watched. */
+  #roundBytes({ memory, heap }: Parts): number {
+    if (this.#memory === null) return Number.POSITIVE_INFINITY;
+    const part = Math.max(0, 1 - Math.max(memory, heap)) * ROUND_PART;
+    return part * Math.min(this.#memoryMax, this.#memory.heapMaxBytes);
   }
 }
 

@@ -117,13 +117,14 @@ export class Connection implements StreamSink, Waiting, WriterOwner, TimerOwner 
 
   onData(chunk: Uint8Array, length: number): void {
     if (this.state >= ConnectionState.Closing) return;
-    const { clock, metrics, tick } = this.context;
+    const { clock, metrics, shedding, tick } = this.context;
     const nowMs = clock.now();
     this.lastReceivedMs = nowMs;
     this.keepAlive.onBytes(length, nowMs);
     const isFirst = this.bytesReceived === 0;
     this.bytesReceived += length;
     metrics.bytesReceived += length;
+    shedding.onFlow(metrics.bytesReceived + tick.pastOutputBytes);
     const whyNot = isFirst ? whyNotConnect(chunk, length) : null;
     if (whyNot !== null) {
       // Now, not after the length that such bytes happen to announce: they may never come.

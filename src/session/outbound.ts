@@ -292,6 +292,7 @@ export class Outbound implements QueueOwner {
     const writer = this.#session.connection?.writer;
     if (writer === undefined) return;
     if (!writer.hasRoom) {
+      this.#context.shedding.untakenMessages++;
       this.#session.lose(writer.whyNoRoom, message, writer.output.pendingBytes);
     } else if (
       !writer.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
@@ -386,6 +387,7 @@ export class Outbound implements QueueOwner {
     const session = this.#session;
     const limits = session.queueLimits;
     const { message } = entry;
+    this.#context.shedding.untakenMessages++;
     if (!this.#queue.makeRoom(message.size, message.topic.name, limits, nowMs)) {
       session.lose(DropReason.QueueFull, message, this.#queue.length);
       if (limits.queuePolicy === 'disconnect') session.overflow();

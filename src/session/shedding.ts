@@ -15,11 +15,14 @@ export const OverloadLevel = {
   Qos0: 1,
   /** Clients that have no session here yet; queues leave memory for the store. */
   Connections: 2,
-  /** Publishers are paused; QoS 0 that waits in large queues is given up. */
+  /** Publishers whose messages would have to be kept, or who send a lot, are paused; QoS 0 in large queues is given up. */
   Publishers: 3,
 } as const;
 export type OverloadLevel = (typeof OverloadLevel)[keyof typeof OverloadLevel];
 
+/** What a publisher may bring in one round if all of it is taken at once, and what all of them may where memory is not bounded. */
+const PUBLISHER_BYTES_MAX = 65_536;
+const ROUND_BYTES_MAX = 16_777_216;
 /** Publishers that are read again in one turn. */
 const RESUMED_PER_TURN = 100;
 /** Read from the store at once; enough for a small window. */
@@ -31,9 +34,19 @@ export class Shedding {
   outputBytesMax = Number.POSITIVE_INFINITY;
   /** Bytes of a queue that are read from the store at once; infinite: as the queue does by itself. */
   pageBytesMax = Number.POSITIVE_INFINITY;
-  /** Those who have published since they were last allowed to. */
+  /** Messages that were not taken at once by a client that was to get them: they went to its queue, or were lost. */
+  untakenMessages = 0;
+  /** Bytes that all publishers may bring until the next round. */
+  #roundBytesLeft = 0;
+  /** Bytes that each brought in this round. */
+  readonly #broughtBytes = new Map<Connection, number>();
+  /** Those who are not read before a round to come. */
   readonly #paused = new Set<Connection>();
   #resuming: Connection[] = [];
+  /** Who looks at memory whenever so many bytes have come and gone. */
+  #watcher: (() => void) | null = null;
+  #watchedBytes = 0;
+  #nextLookBytes = Number.POSITIVE_INFINITY;
 
   get level(): OverloadLevel {
     return this.#level;
@@ -53,14 +66,45 @@ export class Shedding {
     this.#level = level;
     this.outputBytesMax = level > OverloadLevel.None ? LARGE : Number.POSITIVE_INFINITY;
     this.pageBytesMax = this.keepsQueuesStored ? PAGE_BYTES : Number.POSITIVE_INFINITY;
-    if (level < OverloadLevel.Publishers) this.resumePublishers();
+    if (level === OverloadLevel.Publishers) return;
+    this.#broughtBytes.clear();
+    this.resumePublishers();
   }
 
-  /** A message of it was taken; the next ones stay in its socket. */
+  /** `watcher` is called after each `bytes` that came or were sent, besides its own looks by time. */
+  watch(bytes: number, watcher: (() => void) | null): void {
+    this.#watcher = watcher;
+    this.#watchedBytes = bytes;
+    this.#nextLookBytes = watcher === null ? Number.POSITIVE_INFINITY : 0;
+  }
+
+  /** So many bytes have come and been sent in all. Memory fills with them, not with time. */
+  onFlow(flowedBytes: number): void {
+    if (flowedBytes < this.#nextLookBytes) return;
+    this.#nextLookBytes = flowedBytes + this.#watchedBytes;
+    this.#watcher?.();
+  }
+
+  /** At the last level: a PUBLISH packet came. Who has brought its share is not read on behind it. */
+  onPublish(connection: Connection, bytes: number): void {
+    const brought = (this.#broughtBytes.get(connection) ?? 0) + bytes;
+    this.#broughtBytes.set(connection, brought);
+    this.#roundBytesLeft -= bytes;
+    if (brought > PUBLISHER_BYTES_MAX || this.#roundBytesLeft < 0) this.pausePublisher(connection);
+  }
+
+  /** Its message was handled; the next ones stay in its socket. */
   pausePublisher(connection: Connection): void {
+    if (this.#paused.has(connection)) return;
     connection.context.metrics.overloadPauses++;
     this.#paused.add(connection);
     connection.pauseReading(PauseReason.Overload);
+  }
+
+  /** So much may all publishers together bring from now on, if it is taken. */
+  startRound(bytes: number): void {
+    this.#broughtBytes.clear();
+    this.#roundBytesLeft = Math.min(bytes, ROUND_BYTES_MAX);
   }
 
   /**

@@ -211,8 +211,8 @@ test('resident memory is what no file is behind', () => {
 
 test('memory that was freed counts no more, also where the allocator keeps it, until more is resident than ever', () => {
   const used = new UsedMemory();
-  const of = (residentBytes: number, heldBytes: number) =>
-    used.of({ residentBytes, heldBytes, heapBytes: 0 });
+  const of = (residentBytes: number, heldBytes: number, nowMs = 0) =>
+    used.of({ residentBytes, heldBytes, heapBytes: 0 }, nowMs);
   expect(of(100, 60)).toBe(100); // 40 that V8 does not know of
   expect(of(500, 450)).toBe(500); // now 50
   expect(of(500, 100)).toBe(150); // 350 were freed, and nothing was given back
@@ -221,6 +221,28 @@ test('memory that was freed counts no more, also where the allocator keeps it, u
   expect(of(499, 300)).toBe(350);
   expect(of(510, 300)).toBe(510); // what is not V8's has grown: nothing is taken for free any more
   expect(of(510, 200)).toBe(410);
+});
+
+test('when more is resident than ever after a lot was freed, that counts whole for some seconds, then what was added', () => {
+  const used = new UsedMemory();
+  const of = (residentBytes: number, heldBytes: number, nowMs: number) =>
+    used.of({ residentBytes, heldBytes, heapBytes: 0 }, nowMs);
+  expect(of(400, 340, 0)).toBe(400); // 60 that V8 does not know of
+  expect(of(400, 100, 1_000)).toBe(160);
+  expect(of(412, 100, 2_000)).toBe(412); // something fitted nowhere
+  expect(of(412, 100, 5_000)).toBe(292); // 120 of the 240 in doubt
+  expect(of(412, 100, 60_000)).toBe(172); // 60, and 12
+  expect(of(413, 100, 60_001)).toBe(413);
+});
+
+test('what grows outside of V8 counts for good', () => {
+  const used = new UsedMemory();
+  for (let i = 0; i < 100; i++) {
+    const reading = { residentBytes: 100 + i, heldBytes: 60, heapBytes: 0 };
+    expect(used.of(reading, i * 1_000)).toBe(100 + i);
+  }
+  const reading = { residentBytes: 199, heldBytes: 60, heapBytes: 0 };
+  expect(used.of(reading, 10_000_000)).toBe(199);
 });
 
 test('the gauge of this process reads plausible figures', () => {

@@ -1,8 +1,8 @@
 // A server with 512 MiB, and publishers that push far more than that to subscribers which do not read: it must stay within its
-// memory, serve those who behave, lose nothing that it acknowledged to them, and be as before when it is over. Once with all
-// state in memory, where only pausing the publishers helps, and once on disk. About a minute; prints one line.
+// memory, serve those who behave, lose nothing that it acknowledged to them, and be as before when it is over. For a minute with
+// all state in memory, where only pausing the publishers helps, and for a third of it on disk. Prints one line.
 //
-// Usage: node tests/soak/overload.mjs; SOAK_SECONDS=120 floods for so long in all.
+// Usage: node tests/soak/overload.mjs; SOAK_SECONDS=300 floods for so long.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -11,8 +11,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { Client } from './client.mjs';
 
-const SECONDS = Number(process.env.SOAK_SECONDS ?? 40);
-const DEADLINE_MS = (SECONDS + 150) * 1_000;
+const SECONDS = Number(process.env.SOAK_SECONDS ?? 60);
+const FLOOD_SECONDS = { memory: SECONDS, lmdb: SECONDS / 3 };
+const DEADLINE_MS = (SECONDS * 1.5 + 150) * 1_000;
 const MIB = 1_048_576;
 const MEMORY_MAX = 512 * MIB;
 /** Each subscribes to a topic of its own, and never reads again. */
@@ -71,15 +72,20 @@ class Hub {
       if (match !== null) return then(match);
       await sleep(100);
     }
-    const lines = this.log.split('\n').filter((line) => /overload/i.test(line));
-    throw new Error(`the log never said ${pattern}:\n${lines.slice(-20).join('\n')}`);
+    throw new Error(`the log never said ${pattern}: ${this.story}`);
   }
 
   /** Nothing is shed any more. */
   async calmsDown() {
     if (this.levels.length === 0) return;
     for (let i = 0; i < 300 && this.levels.at(-1) !== 0; i++) await sleep(100);
-    assert.equal(this.levels.at(-1), 0, `the levels were ${this.levels}`);
+    assert.equal(this.levels.at(-1), 0, `it did not recover: ${this.story}`);
+  }
+
+  /** For who must find out what went wrong. */
+  get story() {
+    const lines = this.log.split('\n').filter((line) => line.includes('"msg":"overload: '));
+    return `${mib(this.highestBytes)} MiB at most\n${lines.slice(-20).join('\n')}`;
   }
 
   /** What is resident and no file's, from outside. */
@@ -95,7 +101,8 @@ class Hub {
 
   /** The levels that the log speaks of, in order. */
   get levels() {
-    return [...this.log.matchAll(/"level":(\d),"former":\d/g)].map(([, level]) => Number(level));
+    const pattern = /"level":(\d),"former":\d.*"msg":"overload: /g;
+    return [...this.log.matchAll(pattern)].map(([, level]) => Number(level));
   }
 
   async stop() {
@@ -105,11 +112,21 @@ class Hub {
   }
 }
 
+/** Let in at last: a server that starts on a busy machine is late, and takes nobody for a while. */
+async function connected(hub, clientId, cleanStart, expiry) {
+  for (let tries = 0; tries < 300; tries++) {
+    const client = new Client(hub.port, 5);
+    const connack = await client.connect(clientId, cleanStart, expiry);
+    if (connack?.reasonCode === 0) return client;
+    await client.destroy();
+    await sleep(100);
+  }
+  throw new Error(`nobody is let in any more: ${hub.story}`);
+}
+
 /** Publishes as fast as it is let, to all the deaf ones in turn; one of three with QoS 0. */
 async function flood(hub, index, endMs, sent) {
-  const publisher = new Client(hub.port, 5);
-  const connack = await publisher.connect(`flood-${index}`, true, 0);
-  if (connack?.reasonCode !== 0) return;
+  const publisher = await connected(hub, `flood-${index}`, true, 0);
   const payload = Buffer.alloc(PAYLOAD_BYTES, index);
   const qos = index % 3 === 0 ? 0 : 1;
   let open = 0;
@@ -138,22 +155,20 @@ class WellBehaved {
   isOver = false;
 
   async start(hub) {
-    this.publisher = new Client(hub.port, 5);
-    this.subscriber = new Client(hub.port, 5);
-    await this.publisher.connect('well-p', true, 0);
-    await this.subscriber.connect('well-s', true, 0);
+    this.publisher = await connected(hub, 'well-p', true, 0);
+    this.subscriber = await connected(hub, 'well-s', true, 0);
     this.subscriber.onPublish = ({ payload }) =>
       this.received.push(Buffer.from(payload).readUInt32BE());
     await this.subscriber.subscribe(['well'], 1);
-    this.done = this.#run();
+    this.done = this.#run(hub);
   }
 
-  async #run() {
+  async #run(hub) {
     for (let i = 0; !this.isOver; i++) {
       const payload = Buffer.alloc(100);
       payload.writeUInt32BE(i);
       const answer = await this.publisher.publish('well', payload, 1);
-      assert.notEqual(answer, null, 'a client that behaves was cut off');
+      assert.notEqual(answer, null, `a client that behaves was cut off: ${hub.story}`);
       this.acknowledged++;
       await sleep(20);
     }
@@ -176,32 +191,26 @@ async function run(storage) {
   await well.start(hub);
   const deaf = [];
   for (let i = 0; i < DEAF; i++) {
-    const client = new Client(hub.port, 5);
-    await client.connect(`deaf-${i}`, true, i % 2 === 0 ? 3_600 : 0);
+    const client = await connected(hub, `deaf-${i}`, true, i % 2 === 0 ? 3_600 : 0);
     await client.subscribe([`deaf/${i}`], 1);
     client.turnDeaf();
     deaf.push(client);
   }
   const sent = { bytes: 0 };
-  const endMs = performance.now() + (SECONDS / 2) * 1_000;
+  const seconds = FLOOD_SECONDS[storage];
+  const endMs = performance.now() + seconds * 1_000;
   await Promise.all(Array.from({ length: PUBLISHERS }, (_, i) => flood(hub, i, endMs, sent)));
   // A disk that is slow keeps publishers waiting by itself: then there may be nothing to shed.
   if (storage === 'memory') {
-    assert.ok(hub.levels.includes(3), `levels ${hub.levels}, ${mib(hub.highestBytes)} MiB`);
+    assert.ok(hub.levels.includes(3), `there was no flood: ${hub.story}`);
   }
   const during = well.acknowledged;
-  assert.ok(during >= SECONDS / 4, `only ${during} messages of who behaves got through`);
+  assert.ok(during >= seconds, `only ${during} messages of who behaves got through: ${hub.story}`);
   // It is over: those who did not read go, and come back for nothing.
   for (const client of deaf) await client.destroy();
   for (let i = 0; i < DEAF; i += 2) {
-    for (let tries = 0; ; tries++) {
-      const client = new Client(hub.port, 5);
-      const connack = await client.connect(`deaf-${i}`, true, 0);
-      await client.destroy();
-      if (connack?.reasonCode === 0) break;
-      assert.ok(tries < 300, 'nobody is let in any more');
-      await sleep(100);
-    }
+    const client = await connected(hub, `deaf-${i}`, true, 0);
+    await client.destroy();
   }
   await hub.calmsDown();
   const before = performance.now();
@@ -211,7 +220,7 @@ async function run(storage) {
   await hub.stop();
   assert.ok(
     hub.highestBytes < MEMORY_MAX,
-    `${mib(hub.highestBytes)} MiB at its highest, with ${mib(MEMORY_MAX)} allowed`,
+    `more than the ${mib(MEMORY_MAX)} MiB that it may have: ${hub.story}`,
   );
   return (
     `${storage}: ${mib(sent.bytes)} MiB pushed, ${mib(hub.highestBytes)} MiB at most, level ` +

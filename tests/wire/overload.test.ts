@@ -26,12 +26,13 @@ class FakeMemory implements MemoryGauge {
   close(): void {}
 }
 
-function watched(options: Omit<ServerOptions, 'clock'> = {}): {
-  memory: FakeMemory;
-  options: Omit<ServerOptions, 'clock'>;
-} {
+/** Of a bound as small as the default hardly a byte is left at level 3: each message is too many. */
+function watched(
+  options: Omit<ServerOptions, 'clock'> = {},
+  memoryMax = MEMORY_MAX,
+): { memory: FakeMemory; options: Omit<ServerOptions, 'clock'> } {
   const memory = new FakeMemory();
-  const overload = { memoryMax: MEMORY_MAX, memory, collect: null };
+  const overload = { memoryMax, memory, collect: null };
   return { memory, options: { ...options, overload } };
 }
 
@@ -146,6 +147,89 @@ test('level 3: a publisher is read one message a second, nothing of it is lost, 
   expect(await subscriber.packets()).toHaveLength(4);
   expect(broker.server.overload.pausedPublishers).toBe(0);
   expect(broker.server.metrics.overloadPauses).toBe(2);
+});
+
+/** A server at level 3 with a tenth of a gigabyte left: publishers may bring ten megabytes a second. */
+async function startRoomy(limits: ServerOptions['limits'] = {}) {
+  const { memory, options } = watched({ limits }, 1_000_000_000);
+  const broker = await startServer(options);
+  const publisher = await broker.v5('pub');
+  return { broker, memory, publisher, fill: () => use(broker, memory, 900_000_000) };
+}
+
+/** So many are written at once; what has been answered then. */
+async function publishAll(publisher: WireClient, topicName: string, count: number, payload = 'm') {
+  for (let packetId = 1; packetId <= count; packetId++) {
+    publisher.write(publishV5({ topicName, payload, qos: 1, packetId }));
+  }
+  return (await publisher.packets()).length;
+}
+
+test('level 3: whose messages are taken at once is not paused, before it has brought 64 KiB in a second', async () => {
+  const { broker, fill, publisher } = await startRoomy();
+  const subscriber = await subscriberV5(broker, 'sub', 't');
+  await fill();
+  expect(await publishAll(publisher, 't', 20)).toBe(20);
+  expect(await subscriber.packets()).toHaveLength(20);
+  expect(broker.server.metrics.overloadPauses).toBe(0);
+  // 8,011 bytes each: the ninth passes the mark, and the next one waits.
+  expect(await publishAll(publisher, 't', 12, PAYLOAD)).toBe(9);
+  await broker.advance(1_000);
+  expect(await publisher.packets()).toHaveLength(3);
+});
+
+test('level 3: whose message has to wait in a queue, or is lost, is paused behind it', async () => {
+  const { broker, fill, publisher } = await startRoomy({ inflightMessagesMax: 1 });
+  await subscriberV5(broker, 'slow', 't', 1);
+  await fill();
+  expect(await publishAll(publisher, 't', 5)).toBe(2); // one is in flight, one is queued
+  await broker.advance(1_000);
+  expect(await publisher.packets()).toHaveLength(1);
+  expect(broker.server.metrics.overloadPauses).toBe(2);
+});
+
+test('level 3: QoS 0 that a client does not read pauses its publisher', async () => {
+  const { broker, fill } = await startRoomy();
+  const publisher = await broker.v3('three');
+  const deaf = await subscriberV3(broker, 'deaf', 't');
+  deaf.stream.pause();
+  await flood(publisher, 't', 30);
+  await fill();
+  await flood(publisher, 't', 5);
+  expect(broker.server.stats().dropped).toMatchObject({ overload: 1 });
+  expect(broker.server.overload.pausedPublishers).toBe(1);
+});
+
+test('level 3: a retained message that takes the place of another is nothing new, one that adds to them is', async () => {
+  const { broker, fill, publisher } = await startRoomy();
+  const retained = (payload: string) =>
+    publisher.send(publishV5({ topicName: 'r', payload, qos: 0, retain: true }));
+  await retained('1234');
+  await fill();
+  await retained('5678');
+  expect(broker.server.overload.pausedPublishers).toBe(0);
+  await retained('56789');
+  expect(broker.server.overload.pausedPublishers).toBe(1);
+});
+
+test('level 3: all publishers together may bring a tenth of what is left', async () => {
+  const { memory, options } = watched({}, 1_000_000);
+  const broker = await startServer(options);
+  const publishers = await Promise.all(['a', 'b', 'c'].map((id) => broker.v5(id)));
+  await use(broker, memory, 900_000);
+  const answered = [];
+  for (const publisher of publishers) answered.push(await publishAll(publisher, 't', 2, PAYLOAD));
+  expect(answered).toEqual([2, 1, 1]); // 10,000 bytes: the second message of the first passes them
+});
+
+test('memory is looked at when so much has come, not only when it is time', async () => {
+  const { broker, memory, publisher } = await startRoomy();
+  memory.resident = 950_000_000;
+  const payload = 'x'.repeat(200_000);
+  for (let i = 0; i < 70; i++) await publisher.send(publishV5({ topicName: 't', payload }));
+  expect(broker.server.overload.level).toBe(0);
+  for (let i = 0; i < 20; i++) await publisher.send(publishV5({ topicName: 't', payload }));
+  expect(broker.server.overload.level).toBe(3); // 15.6 MB are a sixty-fourth of what it may use
 });
 
 test('level 3, hardly anything left: only those publishers are read for whom something waits', async () => {

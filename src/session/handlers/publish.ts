@@ -7,25 +7,21 @@ import { OVER_DISCONNECT } from '../../core/quota-share.ts';
 import { isServersOwn } from '../../core/server-topics.ts';
 import type { Framer } from '../../protocol/framer.ts';
 import type { Message } from '../../protocol/message.ts';
-import { PacketType, type QoS } from '../../protocol/packet.ts';
+import { PacketType } from '../../protocol/packet.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import type { PublishView } from '../../protocol/publish-view.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
-import { reasonCodeName } from '../../protocol/reason-code-table.ts';
 import type { Topic } from '../../protocol/topic.ts';
 import { checkUtf8 } from '../../protocol/utf8.ts';
 import type { Subscriber } from '../../router/subscription.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
-import { byServer } from '../departure.ts';
 import { distribute } from '../distribute.ts';
 import { isPending, park, verdictOf } from '../parking.ts';
 import { mayRetain, tellOver } from '../quota.ts';
 import { Session } from '../session.ts';
 import { OverloadLevel } from '../shedding.ts';
-
-/** A v3 client that cannot be told that the store, or an authorizer, fails is closed after this long: it will try again. */
-const FAILING_CLOSE_MS = 5_000;
+import { refuse, refuseForStore } from './publish-refused.ts';
 
 export function onPublish(connection: Connection, session: Session, framer: Framer): ReasonCode {
   const { context } = connection;
@@ -39,7 +35,9 @@ export function onPublish(connection: Connection, session: Session, framer: Fram
     limits.userPropertiesMax,
   );
   view.isOwn = framer.isOwn;
-  if (shedding.level === OverloadLevel.Publishers) shedding.pausePublisher(connection);
+  if (shedding.level === OverloadLevel.Publishers) {
+    shedding.onPublish(connection, framer.packetLength);
+  }
   metrics.publishReceived[view.qos]++;
   connection.messagesReceived++;
   metrics.publishBytesReceived += view.payloadEnd - view.payloadStart;
@@ -253,7 +251,10 @@ function take(
   if (trace !== null) trace.published(message, packetId, ReasonCode.Success);
   const recordsBefore = commits === null ? 0 : commits.records;
   if (qos === 2) session.addInboundPacketId(packetId); // [MQTT-4.3.3-10]
-  const delivered = distributeInTime(context, message, nowMs);
+  const delivered =
+    context.shedding.level === OverloadLevel.Publishers
+      ? distributeWhileFull(connection, message, nowMs)
+      : distributeInTime(context, message, nowMs);
   if (qos === 0 || connection.session !== session) return ReasonCode.Success;
   const commit = commits === null || commits.records === recordsBefore ? 0 : commits.gathering;
   const reasonCode = delivered === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success;
@@ -273,6 +274,19 @@ function distributeInTime(context: Context, message: Message, nowMs: number): nu
   return distribute(context, message, nowMs);
 }
 
+/** While the server is overloaded who brings what must be kept, or is lost, is not read on behind it. */
+function distributeWhileFull(connection: Connection, message: Message, nowMs: number): number {
+  const { context } = connection;
+  const { retained, shedding } = context;
+  const untakenBefore = shedding.untakenMessages;
+  const retainedBefore = retained.bytes;
+  const delivered = distributeInTime(context, message, nowMs);
+  if (shedding.untakenMessages !== untakenBefore || retained.bytes > retainedBefore) {
+    shedding.pausePublisher(connection);
+  }
+  return delivered;
+}
+
 /** A QoS 2 PUBLISH that came before: PUBREC again, not before the commit that holds the first. [MQTT-4.3.3-10] */
 function repeat(connection: Connection, session: Session, packetId: number): void {
   connection.writer.sendAck(
@@ -282,71 +296,6 @@ function repeat(connection: Connection, session: Session, packetId: number): voi
     session.record.commit,
     false,
   );
-}
-
-/** Why a message was lost that was refused with a reason code; all others are an authorizer's. */
-const DROP_REASONS: Readonly<Record<number, DropReason>> = {
-  [ReasonCode.PayloadFormatInvalid]: DropReason.Limit,
-  [ReasonCode.QuotaExceeded]: DropReason.Quota,
-};
-
-/**
- * It may not: v5 is told; v3 gets its acknowledgement, or is closed where that is wished, and the message is dropped.
- * [3.1.1 MQTT-3.3.5-2]
- */
-function refuse(
-  connection: Connection,
-  session: Session,
-  message: Message,
-  packetId: number,
-  reasonCode: ReasonCode,
-): ReasonCode {
-  const { access, denials, drops, tracing } = connection.context;
-  const { qos, retain, topic } = message;
-  if (tracing.trace !== null) tracing.trace.published(message, packetId, reasonCode);
-  const reason = DROP_REASONS[reasonCode] ?? DropReason.NotAuthorized;
-  drops.drop(reason, session.clientId, topic.name);
-  if (reason === DropReason.NotAuthorized) {
-    denials.denied(session.client, { action: 'publish', topic: topic.name, qos, retain });
-  }
-  if (
-    qos > 0 &&
-    connection.version !== 5 &&
-    reasonCode === ReasonCode.ImplementationSpecificError
-  ) {
-    // Nobody said that it may not; acknowledged it would be lost, so its publisher keeps it, and comes back with it.
-    const why = 'nobody could say whether a message was allowed';
-    connection.closeLater(FAILING_CLOSE_MS, byServer(why, reasonCode));
-    return ReasonCode.Success;
-  }
-  const isHarmless = qos === 0 && reason === DropReason.Quota; // nobody waits to hear of it
-  if (connection.version !== 5 && access.rules.deniedV3 === 'disconnect' && !isHarmless) {
-    const why = `a message was refused: ${reasonCodeName(reasonCode)}`;
-    connection.close(byServer(why, reasonCode));
-    return ReasonCode.Success;
-  }
-  acknowledgeRefused(connection, session, message.qos, packetId, reasonCode);
-  return ReasonCode.Success;
-}
-
-function acknowledgeRefused(
-  connection: Connection,
-  session: Session,
-  qos: QoS,
-  packetId: number,
-  reasonCode: ReasonCode,
-): void {
-  if (qos === 0) return;
-  if (qos === 1) {
-    connection.writer.sendAck(PacketType.Puback, packetId, reasonCode, 0, false);
-    return;
-  }
-  if (connection.version !== 5) {
-    // The handshake must run to its end for a client that cannot be told.
-    session.addInboundPacketId(packetId);
-    connection.writer.unacknowledged++;
-  }
-  connection.writer.sendAck(PacketType.Pubrec, packetId, reasonCode, 0, false);
 }
 
 /** Whether taking the message would have to record something. */
@@ -361,24 +310,6 @@ function needsStore(context: Context, session: Session, message: Message): boole
     }
   }
   return false;
-}
-
-/** The store fails: refused before anybody gets it. v3 has no word for that and is closed after a while. */
-function refuseForStore(connection: Connection, message: Message, packetId: number): ReasonCode {
-  const { drops, tracing } = connection.context;
-  if (tracing.trace !== null) {
-    tracing.trace.published(message, packetId, ReasonCode.QuotaExceeded);
-  }
-  drops.drop(DropReason.StoreFailing, connection.client?.clientId ?? null, message.topic.name);
-  if (message.qos === 0) return ReasonCode.Success;
-  if (connection.version !== 5) {
-    const ending = byServer('the store cannot be written', ReasonCode.QuotaExceeded);
-    connection.closeLater(FAILING_CLOSE_MS, ending);
-    return ReasonCode.Success;
-  }
-  const type = message.qos === 1 ? PacketType.Puback : PacketType.Pubrec;
-  connection.writer.sendAck(type, packetId, ReasonCode.QuotaExceeded, 0, false);
-  return ReasonCode.Success;
 }
 
 function isUtf8(message: Message): boolean {
