@@ -17,6 +17,7 @@ import { runConnect, runRetained } from './idle.mjs';
 import { violationsOf } from './integrity.mjs';
 import { LOGIN_VARIANTS, STORM_VARIANTS } from './login-variants.mjs';
 import { runLogin, runLoginStorm } from './logins.mjs';
+import { OBSERVED_VARIANTS } from './observed-variants.mjs';
 import { HELP, parseOptions, settle } from './options.mjs';
 import { tables, warningsOf } from './report.mjs';
 import { runSlow, startSlow } from './slow.mjs';
@@ -34,6 +35,7 @@ const RUNS = {
   subscriptions: runSubscriptions,
   slow: runSlow,
   access: runAccess,
+  observed: runTraffic,
   login: runLogin,
   'login-storm': runLoginStorm,
 };
@@ -55,16 +57,21 @@ const SUITE = [
 ];
 const SUITE_SECONDS = { duration: 2, warmup: 1, hold: 1 };
 
+/** Where a message costs least, where most, and where much is done for one. */
+const THREE_LOADS = [
+  { traffic: 'pairs', n: 10, qos: 0, window: 64 },
+  { traffic: 'pairs', n: 100, qos: 1 },
+  { traffic: 'fanout', n: 50, qos: 0, window: 64 },
+];
 /** What is loaded in scenarios that have several loads. */
-const LOADS = {
-  access: [
-    { traffic: 'pairs', n: 10, qos: 0, window: 64 },
-    { traffic: 'pairs', n: 100, qos: 1 },
-    { traffic: 'fanout', n: 50, qos: 0, window: 64 },
-  ],
-};
+const LOADS = { access: THREE_LOADS, observed: THREE_LOADS };
 /** The servers of scenarios that compare some of their own. */
-const VARIANTS = { access: ACCESS_VARIANTS, login: LOGIN_VARIANTS, 'login-storm': STORM_VARIANTS };
+const VARIANTS = {
+  access: ACCESS_VARIANTS,
+  observed: OBSERVED_VARIANTS,
+  login: LOGIN_VARIANTS,
+  'login-storm': STORM_VARIANTS,
+};
 
 const say = (line) => process.stderr.write(`${line}\n`);
 
@@ -124,10 +131,13 @@ async function runOnce(entry, parsed, folder) {
   const { label, scenario, options, results, server } = entry;
   const target = await openTarget(entry, parsed, folder);
   const fleet = new Fleet(parsed.processes);
+  let endObservation = () => {};
   try {
     say(label);
+    endObservation = (await server.observe?.(target.folder)) ?? endObservation;
     const result = await RUNS[scenario](target, fleet, options, server);
     results.push(result);
+    endObservation();
     const violations = violationsOf(result.integrity);
     if (result.isStalled) violations.push('nothing was delivered while it was measured');
     return violations.map((violation) => `${label}: ${violation}.`);

@@ -16,12 +16,13 @@ export const SCENARIOS = {
   subscriptions: 'many subscriptions, then messages to them',
   slow: 'a subscriber that does not read, beside pairs that do',
   access: 'pairs and fanout with thousands of rules and with none, in turns',
+  observed: 'pairs and fanout with metrics, ledger and traces and with none, in turns',
   login: 'a storm of connections for each way to say who one is, in turns',
   'login-storm': 'durable PUBACKs while others log in, and while nobody does, in turns',
 };
 
 /** Those that are not part of the short run of all: they compare servers that they start, and take their time. */
-export const COMPARING = ['access', 'login', 'login-storm'];
+export const COMPARING = ['access', 'observed', 'login', 'login-storm'];
 
 /** What `-n` is when it is not given. */
 const COUNTS = {
@@ -103,13 +104,14 @@ const OWN_DEFAULTS = {
   subscriptions: { pubs: 4 },
   slow: { rate: 2_000 },
   access: { duration: 3 },
+  observed: { duration: 3 },
   login: { V: 5 },
   'login-storm': { V: 5, rate: 500, duration: 10 },
 };
 /** What the differences that are looked for need. */
-const ROUNDS = { access: 10, login: 5, 'login-storm': 5 };
+const ROUNDS = { access: 10, observed: 10, login: 5, 'login-storm': 5 };
 
-export const HELP = `Usage: npm run bench -- [SCENARIO] [options]      without a scenario: a short run of all but the last three
+export const HELP = `Usage: npm run bench -- [SCENARIO] [options]      without a scenario: a short run of all but the last four
 
 ${Object.entries(SCENARIOS)
   .map(
@@ -129,6 +131,7 @@ Load
   subscriptions: --clients M (100) --batch B (20) --wild-pct P (10)
   slow: --rate R of the pairs (2000), --flood R of the publisher that is too fast, 0 = all it can (0)
   access: --rules N (10000); without -n and --qos: 10 pairs at QoS 0 with window 64, 100 at QoS 1, a fan-out of 50; --duration 3
+  observed: the same loads, without rules
   login, login-storm: -V (5), --iterations N of PBKDF2 (210000)
   login-storm: --logins R a second (100), --rate R of the messages (500), --duration S (10)
 Where
@@ -147,7 +150,7 @@ Where
   --resume                 connect: TLS handshakes take up the session of an earlier connection
 How often
   --processes P            generator processes (processors less one)
-  --rounds R               so many runs, each with a fresh server; medians and, in brackets, the range (1; access 10, logins 5)
+  --rounds R               so many runs, each with a fresh server; medians and, in brackets, the range (1; access and observed 10, logins 5)
   --folder DIR             where servers keep their data: a disk, for login-storm (the system's temporary folder)
   --json FILE              also writes everything there`;
 
@@ -218,11 +221,12 @@ export function settle(scenario, given) {
 
 /** What does not go together. */
 function checkScenario(scenario, { url, against, transport }) {
-  if (scenario !== 'login' && scenario !== 'login-storm') return;
+  const instead = { login: 'connect', 'login-storm': 'connect', observed: 'pairs' }[scenario];
+  if (instead === undefined) return;
   const idle = url !== undefined ? 'url' : against !== undefined ? 'against' : null;
   if (idle !== null) {
     throw new UsageError(
-      `--${idle} is about another server, and ${scenario} compares what is known of IoTHub's users: leave it out, or take the scenario connect.`,
+      `--${idle} is about another server, and ${scenario} compares IoTHub with itself: leave it out, or take the scenario ${instead}.`,
     );
   }
   if (scenario === 'login-storm' && (transport ?? 'mqtt') !== 'mqtt') {

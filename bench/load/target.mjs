@@ -38,6 +38,9 @@ const PLACEHOLDERS = /\{(acl|cert|key|passwords|port|transport)\}/g;
  * @property {import('./login.mjs').Login} [login] who its clients say they are; default: nobody
  * @property {boolean} [admitsAnonymous] also of an IoTHub that asks others who they are
  * @property {(folder: string, options: object) => string[] | Promise<string[]>} [configure] lines of IoTHub's configuration
+ * @property {readonly string[]} [flags] more of IoTHub's command line
+ * @property {boolean} [admin] its configuration says where the admin API is; default: nowhere
+ * @property {(folder: string) => Promise<() => void>} [observe] begins to look at it, until what it resolves with is called
  * @property {(folder: string, options: object) => Record<string, string>} [filesFor] more for its command
  * @property {(folder: string) => (count: number) => import('./login.mjs').Login | null} [loginsOf] once it runs
  * @property {import('./access-variants.mjs').Denies} [denies]
@@ -93,15 +96,16 @@ export async function startServer(contestant, place, options, folder) {
 }
 
 async function iotHub(contestant, folder, protocol, port, options, files) {
-  const { configure, admitsAnonymous = false } = contestant;
-  const own = (await configure?.(folder, options)) ?? [];
+  const { configure, admitsAnonymous = false, flags = [], admin = false } = contestant;
+  const lines = (await configure?.(folder, options)) ?? [];
   const config = path.join(folder, 'iothub.toml');
-  fs.writeFileSync(config, `${[...CONFIG, ...own].join('\n')}\n`);
+  fs.writeFileSync(config, `${[...CONFIG, ...lines].join('\n')}\n`);
   const parameters = new URLSearchParams({ ...files, ...(admitsAnonymous && { anonymous: true }) });
   const query = parameters.size === 0 ? '' : `?${parameters}`;
   const url = `${protocol}://${HOST}:${port}${hasFrames(protocol) ? PATH : ''}${query}`;
-  const store = own.includes('[storage]') ? [] : ['--store', 'memory'];
-  const args = [MAIN, '--no-admin', '--config', config, ...store, '--listener', url];
+  const store = lines.includes('[storage]') ? [] : ['--store', 'memory'];
+  const own = [...(admin ? [] : ['--no-admin']), ...flags];
+  const args = [MAIN, ...own, '--config', config, ...store, '--listener', url];
   return { command: process.execPath, args };
 }
 
