@@ -30,6 +30,8 @@ export interface ConnectGuard {
   open(host: GuardHost): Promise<void>;
   /** Whether connections from there are closed before anything is read. */
   isBanned(address: string): boolean;
+  /** By which ban a client of these names would be turned away, wherever it comes from; null: by none. Nothing is counted. */
+  banOn(clientId: string, username: string | null): string | null;
   /**
    * A CONNECT is valid, and it is not known yet who it is: why it is turned away, or null. `about`: whom it is about by what it
    * showed since.

@@ -3,6 +3,7 @@
 
 import { DropReason } from '../core/drop.ts';
 import type { QueueLimits } from '../core/limits.ts';
+import { isServersOwn } from '../core/server-topics.ts';
 import type { Message } from '../protocol/message.ts';
 import type { QoS } from '../protocol/packet.ts';
 import { Delivery } from '../protocol/publish-encoder.ts';
@@ -88,12 +89,14 @@ export function foreseeDelivery(
   const waiting = outbound.queue?.qos0Messages ?? 0;
   const sends = qos === 0 ? isReady && waiting === 0 : outbound.canSendNow;
   if (sends) {
-    if (qos === 0 && connection?.writer.hasRoom !== true) return lost(DropReason.OutputFull);
+    const writer = connection?.writer;
+    if (qos === 0 && writer?.hasRoom === false) return lost(writer.whyNoRoom);
     if (isTooLarge) return { ...lost(DropReason.PacketTooLarge), isTooLarge };
     return { outcome: 'sent', drop: null, queue: null, isTooLarge };
   }
-  if (qos === 0 && !queueLimits.queueQos0) return lost(DropReason.Offline);
   const { size, topic } = message;
+  const isKept = queueLimits.queueQos0 && !isServersOwn(topic.name);
+  if (qos === 0 && !isKept) return lost(DropReason.Offline);
   const queue = foreseeQueue(outbound.queue, size, topic.name, queueLimits, nowMs);
   if (!queue.isTaken) return { ...lost(DropReason.QueueFull), queue, isTooLarge };
   return { outcome: 'queued', drop: null, queue, isTooLarge };

@@ -6,6 +6,7 @@ import type { ServerOptions } from '../../src/server/options.ts';
 import { ONE_HOUR, startStored } from '../kit/stored.ts';
 import { publishV3, publishV5, subscriberV3, subscriberV5 } from '../kit/traffic.ts';
 import { connectPacket, startServer, type TestServer, type WireClient } from '../kit/wire.ts';
+import { asksPublish } from '../server/explain-kit.ts';
 
 const LOOK_MS = 100;
 const MEMORY_MAX = 1_000;
@@ -63,6 +64,12 @@ test('level 1: QoS 0 is dropped for a client that does not keep up, others get e
   await flood(publisher, 't', 30);
   expect(broker.server.drops.total).toBe(0);
   await use(broker, memory, QOS0);
+  const { subscribers } = await asksPublish(broker, { topic: 't' });
+  const foretold = subscribers.map(({ clientId, drop }) => [clientId, drop]);
+  expect(foretold.sort()).toEqual([
+    ['deaf', 'overload'],
+    ['well', null],
+  ]);
   await flood(publisher, 't', 10);
   expect(broker.server.stats().dropped).toMatchObject({ overload: 10, output_full: 0 });
   expect(await well.packets()).toHaveLength(40);

@@ -23,7 +23,7 @@ import type {
   Verdict,
 } from '../auth.ts';
 import { UNDECIDED } from '../auth.ts';
-import { explainMember, explainNobody } from './chain-explanation.ts';
+import { answerNow, explainMember, explainNobody } from './chain-explanation.ts';
 
 export interface AuthorizerMember {
   /** Its name in the configuration. */
@@ -119,7 +119,7 @@ export class AuthorizerChain implements Authorizer {
       const explanation = await explainMember(
         member,
         () => this.#inTime(member, authorizer.explain?.(client, question)),
-        () => this.#inTime(member, askFor(authorizer, client, question)),
+        async () => this.#inTime(member, askFor(authorizer, client, question)),
       );
       if (explanation.outcome === 'undecided') continue;
       if (action !== 'subscribe') return explanation;
@@ -314,7 +314,7 @@ export class AuthorizerChain implements Authorizer {
 function askFor(authorizer: Authorizer, client: Client, question: AccessQuestion): unknown {
   const { action, topic, qos, retain } = question;
   if (action === 'publish') return authorizer.authorizePublish(client, topic, qos, retain);
-  if (action === 'receive') return authorizer.authorizeReceive?.(client, topic);
+  if (action === 'receive') return answerNow(authorizer.authorizeReceive?.(client, topic));
   return authorizer.authorizeSubscribe(client, topic, qos, null);
 }
 

@@ -3,6 +3,7 @@
 
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import { type Explanation, UNDECIDED } from '../auth.ts';
+import { isPending } from '../waiting.ts';
 import { undecided } from './answers.ts';
 
 interface Named {
@@ -28,6 +29,13 @@ export async function explainMember(
     const why = error instanceof Error ? error.message : String(error);
     return { ...undecided(name, `it failed, which refuses: ${why}`), outcome: 'deny' };
   }
+}
+
+/** Of a delivery, which waits for nobody: throws where the answer is yet to come. */
+export function answerNow(answer: unknown): unknown {
+  if (!isPending(answer)) return answer;
+  Promise.resolve(answer).catch(() => {}); // whatever it will say is too late
+  throw new Error('authorizeReceive returned a promise: it must answer at once');
 }
 
 /** Nobody decided. */

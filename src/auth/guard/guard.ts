@@ -100,6 +100,12 @@ export class Guard {
     return this.bans.isAddressBanned(address);
   }
 
+  banOn(clientId: string, username: string | null): string | null {
+    const byName = username === null ? null : this.bans.findUsername(username);
+    const ban = this.bans.findClientId(clientId) ?? byName;
+    return ban === null ? null : bannedBy(ban);
+  }
+
   objection(request: ConnectRequest, about?: string): Refused | null {
     const ban = this.#banOf(request, about);
     if (ban !== null) return this.#refuseBanned(ban);
@@ -219,13 +225,9 @@ export class Guard {
     };
   }
 
-  #refuseBanned({ kind, pattern, reason }: Ban): Refused {
+  #refuseBanned(ban: Ban): Refused {
     this.#count('banRefusals');
-    return {
-      reasonCode: ReasonCode.Banned,
-      reasonString: 'banned',
-      detail: `banned by ${kind} ${pattern}${reason === '' ? '' : `: ${reason}`}`,
-    };
+    return { reasonCode: ReasonCode.Banned, reasonString: 'banned', detail: bannedBy(ban) };
   }
 
   #refuseFlapping(): Refused {
@@ -276,6 +278,10 @@ function isFailedLogin(request: ConnectRequest, reasonCode: ReasonCode): boolean
 }
 
 /** `about` counts before the name in CONNECT, which may be any. */
+function bannedBy({ kind, pattern, reason }: Ban): string {
+  return `banned by ${kind} ${pattern}${reason === '' ? '' : `: ${reason}`}`;
+}
+
 function attemptOf(
   { clientId, remoteAddress, username }: ConnectRequest,
   about = username ?? '',

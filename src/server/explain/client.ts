@@ -5,7 +5,7 @@ import type { QuotaClient } from '../../core/quota-account.ts';
 import type { Session } from '../../session/session.ts';
 import type { ExplainedClient, ExplainedStep, PublishQuestion } from '../contract/explain.ts';
 import type { ExplainParts } from './parts.ts';
-import { note, pass } from './steps.ts';
+import { note, pass, stop } from './steps.ts';
 
 export interface Asked {
   readonly client: Client;
@@ -32,7 +32,19 @@ export function publisherOf(parts: ExplainParts, question: PublishQuestion): Ask
     groups: [...new Set([...(known.groups ?? []), ...question.groups])],
     claims: { ...known.claims, ...question.claims },
   };
-  return { client, session, step: told(question, client, found ?? null, session) };
+  const ban = banOn(parts, client, session);
+  const step =
+    ban === null
+      ? told(question, client, found ?? null, session)
+      : stop('client', `${nameOf(client.username)}, who would not be let in (0x8A): ${ban}`);
+  return { client, session, step };
+}
+
+/** By its names: from where it would come is not known. A ban does not end who is connected. */
+function banOn({ context }: ExplainParts, client: Client, session: Session | null): string | null {
+  if (session !== null && session.connection !== null) return null;
+  const { clientId, username } = client;
+  return context.guard?.banOn(clientId, username) ?? null;
 }
 
 function told(

@@ -2,9 +2,11 @@
 // router take it, to the first that ends it.
 
 import { DropReason } from '../../core/drop.ts';
+import { isServersOwn } from '../../core/server-topics.ts';
 import type { Message } from '../../protocol/message.ts';
 import { SharedGroup } from '../../router/shared-subscription.ts';
 import type { Subscriber, Subscription } from '../../router/subscription.ts';
+import type { Access } from '../../session/access.ts';
 import { Session, sessionIdOf } from '../../session/session.ts';
 import type {
   ExplainedDelivery,
@@ -70,34 +72,43 @@ async function accepting(
   packetSize: number,
 ): Promise<Accepting> {
   const { context } = parts;
-  const { name } = message.topic;
+  if (step.outcome === 'stop') return { steps: [step], rule: null };
   const steps = [step, ...limitSteps(parts, session, message, packetSize)];
   if (whyStopped(steps) !== null) return { steps, rule: null };
   const quotaClient = quotaClientOf(client, session);
   steps.push(rateStep(context, quotaClient, message, packetSize));
   if (whyStopped(steps) !== null) return { steps, rule: null };
-  const { access } = context;
-  let rule: AclAnswer | null = null;
-  if (access.authorizer === null) {
-    const isReserved = access.isReserved(name);
-    const text = 'topics that begin with $ need a rule, and there is no authorizer';
-    steps.push(
-      isReserved
-        ? stop('permission', text, DropReason.NotAuthorized)
-        : pass('permission', 'there is no authorizer: whoever is let in may publish'),
-    );
-  } else {
-    const { qos, retain } = message;
-    const asked = { action: 'publish', topic: name, qos, retain } as const;
-    rule = await askRule(access.authorizer, client, asked);
-    steps.push(
-      rule.isAllowed
-        ? pass('permission', `it may publish this: ${because(rule)}`)
-        : stop('permission', `it may not publish this: ${because(rule)}`, DropReason.NotAuthorized),
-    );
-  }
+  const { step: permission, rule } = await permissionStep(context.access, client, message);
+  steps.push(permission);
   if (whyStopped(steps) === null) steps.push(...keepingSteps(parts, client, session, message));
   return { steps, rule };
+}
+
+/** May it, by whoever decides that. */
+async function permissionStep(
+  access: Access,
+  client: Asked['client'],
+  { topic, qos, retain }: Message,
+): Promise<{ readonly step: ExplainedStep; readonly rule: AclAnswer | null }> {
+  const denied = DropReason.NotAuthorized;
+  if (isServersOwn(topic.name)) {
+    const text = "topics under $SYS are the server's own, whatever rules say";
+    return { step: stop('permission', text, denied), rule: null };
+  }
+  if (access.isReserved(topic.name)) {
+    const text = 'topics that begin with $ need a rule, and there is no authorizer';
+    return { step: stop('permission', text, denied), rule: null };
+  }
+  if (access.authorizer === null) {
+    const text = 'there is no authorizer: whoever is let in may publish';
+    return { step: pass('permission', text), rule: null };
+  }
+  const asked = { action: 'publish', topic: topic.name, qos, retain } as const;
+  const rule = await askRule(access.authorizer, client, asked);
+  const step = rule.isAllowed
+    ? pass('permission', `it may publish this: ${because(rule)}`)
+    : stop('permission', `it may not publish this: ${because(rule)}`, denied);
+  return { step, rule };
 }
 
 /** Limits, as far as they say anything of a PUBLISH. */
@@ -144,7 +155,8 @@ function keepingSteps(
   const nowMs = clock.now();
   if (commits?.isFailing === true && message.qos > 0) {
     const { found } = router.foresee(name);
-    const isStored = message.retain || session?.record.isStored === true || found.some(storesFor);
+    const isItsOwn = message.qos === 2 && session?.record.isStored === true; // its packet id
+    const isStored = message.retain || isItsOwn || found.some(storesFor);
     const text = 'the store cannot be written, and the message would have to be stored';
     if (isStored) return [stop('store', text, DropReason.StoreFailing)];
   }

@@ -1,7 +1,7 @@
 // What the authorizers say to a question, with the rule and where it is written. Nothing is remembered by it, but that an
 // endpoint which is asked over HTTP may keep its own answer, as it does for a client.
 
-import { explainMember } from '../../auth/acl/chain-explanation.ts';
+import { answerNow, explainMember } from '../../auth/acl/chain-explanation.ts';
 import type { AccessQuestion, Authorizer, Client, Explanation } from '../../auth/auth.ts';
 import type { AclAnswer } from '../contract.ts';
 
@@ -46,6 +46,6 @@ async function asNothing(): Promise<undefined> {}
 function ask(authorizer: Authorizer, client: Client, question: AccessQuestion): unknown {
   const { action, topic, qos, retain } = question;
   if (action === 'publish') return authorizer.authorizePublish(client, topic, qos, retain);
-  if (action === 'receive') return authorizer.authorizeReceive?.(client, topic);
+  if (action === 'receive') return answerNow(authorizer.authorizeReceive?.(client, topic));
   return authorizer.authorizeSubscribe(client, topic, qos, null);
 }

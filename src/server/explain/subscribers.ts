@@ -1,6 +1,7 @@
 // What would become of the message for one subscriber, and why.
 
 import { DropReason } from '../../core/drop.ts';
+import { isServersOwn } from '../../core/server-topics.ts';
 import { splitSharedFilter } from '../../protocol/filter.ts';
 import type { Message } from '../../protocol/message.ts';
 import { type Subscription, SubscriptionAccess } from '../../router/subscription.ts';
@@ -169,6 +170,12 @@ function sentence(session: Session, message: Message, foreseen: Foreseen, qos: n
   if (outcome === 'sent') return `it is sent at once, at QoS ${qos}`;
   if (drop === DropReason.PacketTooLarge) return 'it is larger than its Maximum Packet Size';
   if (drop === DropReason.OutputFull) return 'QoS 0, and its client does not read fast enough';
+  if (drop === DropReason.Overload) {
+    return 'QoS 0, its client does not keep up, and the server is overloaded';
+  }
+  if (drop === DropReason.Offline && isServersOwn(message.topic.name)) {
+    return 'QoS 0, and what the server says of itself is kept for nobody';
+  }
   if (drop === DropReason.Offline) {
     return session.connection === null
       ? 'QoS 0, and its client is away: its queue keeps QoS 1 and 2 only'
