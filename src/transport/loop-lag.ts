@@ -41,9 +41,9 @@ export class LoopLag {
     this.#judge();
   }
 
-  /** Observes by a timer of its own until cancelled. */
+  /** Observes by a timer of its own until cancelled. The first time only shows how long the program took to start: it does not count. */
   sample(clock: Clock): Cancellable {
-    let dueMs = clock.now() + SAMPLE_MS;
+    let dueMs = Number.POSITIVE_INFINITY;
     return clock.every(SAMPLE_MS, () => {
       const nowMs = clock.now();
       this.observe(nowMs - dueMs);

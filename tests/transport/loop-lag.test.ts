@@ -56,6 +56,25 @@ describe('LoopLag', () => {
     expect(lag.isOverloaded).toBe(false);
   });
 
+  test('what the start of the program took is no load', () => {
+    const fake = new FakeClock();
+    let blockedMs = 0;
+    const clock: Clock = {
+      now: () => fake.now() + blockedMs,
+      wallNow: () => fake.wallNow(),
+      every: (intervalMs, callback) => fake.every(intervalMs, callback),
+    };
+    const lag = new LoopLag(200);
+    const sampling = lag.sample(clock);
+    blockedMs += 3_000;
+    fake.advance(200);
+    expect([lag.lagMs, lag.isOverloaded]).toEqual([0, false]);
+    blockedMs += 500;
+    fake.advance(100);
+    expect(lag.isOverloaded).toBe(true);
+    sampling.cancel();
+  });
+
   test('samples by a timer until it is cancelled', () => {
     const fake = new FakeClock();
     let blockedMs = 0;
