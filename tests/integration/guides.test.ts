@@ -49,9 +49,10 @@ test('nginx takes what its guide says', () => {
 });
 
 test('HAProxy takes what its guide says', () => {
-  const [first, second] = blocks('haproxy.md', 'haproxy').map(placed);
+  const [first, ...others] = blocks('haproxy.md', 'haproxy').map(placed);
   const defaults = first.slice(0, first.indexOf('\nlisten '));
-  for (const whole of [first, `${defaults}\n\n${second}`]) {
+  expect(others).toHaveLength(2);
+  for (const whole of [first, ...others.map((section) => `${defaults}\n\n${section}`)]) {
     const file = certificates.write('haproxy.cfg', whole);
     const { status, stderr } = spawnSync('/usr/sbin/haproxy', ['-c', '-f', file], {
       encoding: 'utf8',
