@@ -1,5 +1,5 @@
 // Names that operators meet and that no generated page has: alarms, the steps of an explanation, the events of a trace and of the
-// live feed. Each is in its table, and nothing else is. The sources say which there are.
+// live feed, why a server is not ready. Each is in its table, and nothing else is. The sources say which there are.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -52,6 +52,13 @@ test('docs/explain.md has every event of a trace', () => {
   const events = found(union.slice(0, union.indexOf(';')), /'(\w+)'/g);
   expect(events.length).toBeGreaterThan(10);
   expect(rowsOf('docs/explain.md', '## trace')).toEqual(events);
+});
+
+test('docs/admin-api.md has every reason not to be ready', () => {
+  const files = ['src/server/health.ts', 'src/cli/commands/start.ts'].map(read).join('\n');
+  const problems = found(files, /\bname: '(\w+)'|health\.add\('(\w+)'|STORE_ALARM = '(\w+)'/g);
+  expect(problems.length).toBeGreaterThan(4);
+  expect(rowsOf('docs/admin-api.md', '## Health')).toEqual(problems);
 });
 
 test('docs/admin-api.md has every live event', () => {
