@@ -15,10 +15,9 @@ import type { ConnectionLogOptions } from '../session/connection-log.ts';
 import type { Context } from '../session/context.ts';
 import type { ListenerOptions } from '../transport/listener-options.ts';
 import { LoopLag } from '../transport/loop-lag.ts';
-import { MemoryListener } from '../transport/memory.ts';
-import type { BoundAddress, Listener, Stream } from '../transport/stream.ts';
+import type { Stream } from '../transport/stream.ts';
 import { AccessControl, type AccessOptions, type AccessReview } from './access-control.ts';
-import { type Admission, Broker } from './broker.ts';
+import type { Admission, Broker } from './broker.ts';
 import { buildContext } from './build-context.ts';
 import type { ExplainControl } from './contract/explain.ts';
 import type { OverloadState } from './contract/overload.ts';
@@ -36,6 +35,8 @@ import { Management } from './management/management.ts';
 import { figuresOf, type ServerFigures, walk } from './metrics-snapshot.ts';
 import type { DisconnectOptions, ServerOptions } from './options.ts';
 import { Overload } from './overload.ts';
+import { OwnListeners } from './own-listeners.ts';
+import { prepareAccess } from './prepare-access.ts';
 import { purgeSessions } from './purge.ts';
 import { QueueShedder } from './queue-shedder.ts';
 import { setQuotas } from './quotas.ts';
@@ -43,7 +44,6 @@ import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { closeContext, shutDown } from './shutdown.ts';
 import { statsOf } from './stats.ts';
-import { storeTable } from './store-table.ts';
 import { openSys } from './sys-source.ts';
 import type { SysTopics } from './sys-topics.ts';
 import { Traces } from './traces.ts';
@@ -67,10 +67,7 @@ export class Server {
   readonly #traces: Traces;
   readonly #abort = new AbortController();
   readonly #listeners: Listeners;
-  readonly #door = new MemoryListener();
-  /** Of listeners that are not configured: the embedded door, and the embedder's own. */
-  readonly #ownBrokers: Broker[] = [];
-  #ownAddresses: ServerAddress[] = [];
+  readonly #ownListeners: OwnListeners;
   #state: ServerState = 'new';
   #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
@@ -99,12 +96,13 @@ export class Server {
       this.#admission,
       this.#abort.signal,
     );
+    this.#ownListeners = new OwnListeners(this.#context, this.#admission, this.#abort.signal);
     this.management = new Management(this.#context, this.#registry, this);
   }
 
   /** Where clients reach it, in the order of the listeners, ports resolved. */
   get addresses(): readonly ServerAddress[] {
-    return [...this.#listeners.addresses, ...this.#ownAddresses];
+    return [...this.#listeners.addresses, ...this.#ownListeners.addresses];
   }
 
   /** The configured listeners, and how each is doing. */
@@ -115,7 +113,7 @@ export class Server {
   /** Connections that were not let in, by reason. */
   get refusals(): Readonly<Record<string, number>> {
     const sums = Object.fromEntries(this.#listeners.refusals);
-    for (const { refusals } of this.#ownBrokers) {
+    for (const { refusals } of this.#ownListeners.brokers) {
       for (const [reason, count] of refusals) sums[reason] = (sums[reason] ?? 0) + count;
     }
     return sums;
@@ -160,7 +158,7 @@ export class Server {
   /** A client's end of a pipe into this server: the same as a socket, without one. */
   connect(): Stream {
     if (this.#state !== 'running') throw new Error('the server is not running');
-    return this.#door.connect();
+    return this.#ownListeners.connect();
   }
 
   /**
@@ -333,14 +331,14 @@ export class Server {
       this.#isStoreOpen = true;
     });
     this.#checkStart();
-    await this.#prepareAccess();
+    await prepareAccess(this.#context, this.#access, this.#options);
     this.#checkStart();
     goOn();
-    await this.#openOwn(this.#door, 'memory');
+    await this.#ownListeners.openDoor();
+    this.#checkStart();
     for (const options of this.#options.listeners ?? []) {
       if ('listen' in options) {
-        const address = await this.#openOwn(options, 'own');
-        this.#ownAddresses.push({ ...address, url: `own://${address.host}:${address.port}` });
+        await this.#ownListeners.open(options);
       } else {
         await this.#listeners.open(options);
       }
@@ -357,27 +355,8 @@ export class Server {
     this.#sys = openSys(this.#context, this.#registry, () => this.#brokers, sys);
   }
 
-  async #prepareAccess(): Promise<void> {
-    const { commits, guard, logs, metrics, refusalLog } = this.#context;
-    const table = (name: string) => (commits === null ? null : storeTable(commits, name));
-    await guard?.open({ logger: logs.access, metrics, refusalLog, table });
-    const { authorizer, prepareAccess } = this.#options;
-    const access = await prepareAccess?.({ table });
-    if (access === undefined && authorizer === undefined) return;
-    this.#access.replace(access ?? this.#options);
-    await this.#access.reviewed(); // what is stored was granted by the rules of then
-  }
-
-  async #openOwn(listener: Listener, name: string): Promise<BoundAddress> {
-    const broker = new Broker(this.#context, listener, name, this.#admission, this.#abort.signal);
-    this.#ownBrokers.push(broker);
-    const address = await broker.listen();
-    this.#checkStart();
-    return address;
-  }
-
   get #brokers(): readonly Broker[] {
-    return [...this.#ownBrokers, ...this.#listeners.brokers];
+    return [...this.#ownListeners.brokers, ...this.#listeners.brokers];
   }
 
   /** Throws when somebody has stopped it meanwhile. */
@@ -414,7 +393,7 @@ export class Server {
       broker.dispose();
     }
     this.#listeners.clear();
-    this.#ownAddresses = [];
+    this.#ownListeners.addresses = [];
     await closeContext(this.#context, this.#registry, this.#isStoreOpen);
   }
 }
