@@ -46,7 +46,11 @@ export function deliveryLines(explanation: DeliveryExplanation): string[] {
 
 function stepLine({ step, outcome, text, drop }: ExplainedStep): string {
   const mark = MARKS[outcome].padEnd(6);
-  return `${mark}${step.padEnd(NAME_WIDTH)} ${text}${drop === null ? '' : ` [${drop}]`}`;
+  return `${mark}${step.padEnd(NAME_WIDTH)} ${text}${reason(drop)}`;
+}
+
+function reason(drop: string | null): string {
+  return drop === null ? '' : ` [${drop}]`;
 }
 
 /** The step says where it is. */
@@ -58,7 +62,7 @@ function ruleLines({ source, rule }: AclAnswer): string[] {
 function subscriberLines(delivery: ExplainedDelivery): string[] {
   const { clientId, drop, outcome, text, username } = delivery;
   const who = username === null ? clientId : `${clientId} (user ${username})`;
-  const head = `${outcome}: ${who}: ${text}${drop === null ? '' : ` [${drop}]`}`;
+  const head = `${outcome}: ${who}: ${text}${reason(drop)}`;
   return [head, ...detailLines(delivery)];
 }
 
@@ -79,8 +83,15 @@ function detailLines({ connection, rule, subscriptions }: ExplainedDelivery): st
   return lines;
 }
 
-function groupLines({ shareName, topicFilter, members, next, text }: ExplainedGroup): string[] {
+function groupLines({
+  drop,
+  shareName,
+  topicFilter,
+  members,
+  next,
+  text,
+}: ExplainedGroup): string[] {
   const name = `$share/${shareName}/${topicFilter}`;
-  const head = `shared: ${name}, ${members} member${members === 1 ? '' : 's'}: ${text}`;
+  const head = `shared: ${name}, ${members} member${members === 1 ? '' : 's'}: ${text}${reason(drop)}`;
   return next === null ? [head] : [head, ...subscriberLines(next).map((line) => `  ${line}`)];
 }

@@ -212,15 +212,18 @@ test('what clients chose cannot move the cursor', () => {
 
 test('an explanation of nobody is short', () => {
   const client = { clientId: null, username: null, groups: [], hasSession: false };
+  const full = { shareName: 'g', topicFilter: 't', members: 1, lookedAt: 1, next: null };
   const lines = publishLines({
     client: { ...client, isConnected: false, listener: null },
     ...{ topic: 't', qos: 0, retain: false, packetSize: 4, rule: null, isAccepted: true },
     steps: [{ step: 'match', outcome: 'note', text: 'nobody', drop: 'no_subscriber' }],
-    ...{ subscribers: [], moreSubscribers: 2, groups: [], moreGroups: 1, conclusion: 'the end' },
+    groups: [{ ...full, drop: 'no_shared_member', text: 'nobody can' }],
+    ...{ subscribers: [], moreSubscribers: 2, moreGroups: 1, conclusion: 'the end' },
   });
   expect(lines).toEqual([
     '-     match            nobody [no_subscriber]',
     'and 2 more subscribers',
+    'shared: $share/g/t, 1 member: nobody can [no_shared_member]',
     'and 1 more shared subscriptions',
     'the end',
   ]);

@@ -215,8 +215,8 @@ describe('who gets it', () => {
         return subscribers[0].text;
       }),
     );
-    expect(texts[0]).toContain('the waiting one of its topic would be given up');
-    expect(texts[1]).toContain('the 1 oldest would be given up');
+    expect(texts[0]).toContain('the waiting one of its topic [queue_replaced] would be given up');
+    expect(texts[1]).toContain('the 1 oldest [queue_oldest] would be given up');
   });
 
   test('who has a full window, and whose Maximum Packet Size is too small', async () => {
@@ -305,7 +305,9 @@ describe('who gets it', () => {
     expect(await reached(broker, { topic: 't', qos: 1 })).toEqual([['b', 'queued', 1, null]]);
     for (let i = 0; i < 3; i++) await publisher.send(publishV5({ topicName: 't', qos: 1 }));
     const { groups, conclusion } = await asksPublish(broker, { topic: 't', qos: 1 });
-    expect(groups).toMatchObject([{ members: 2, lookedAt: 2, next: null }]);
+    expect(groups).toMatchObject([
+      { members: 2, lookedAt: 2, next: null, drop: 'no_shared_member' },
+    ]);
     expect(conclusion).toBe('would be published: lost for 1');
   });
 

@@ -113,6 +113,8 @@ export interface ExplainedGroup {
   readonly lookedAt: number;
   /** Whose turn it is; null: nobody could take it, or nobody who was looked at. */
   readonly next: ExplainedDelivery | null;
+  /** The drop reason by which the message is counted if nobody can take it; null: somebody can, or it is not known. */
+  readonly drop: string | null;
   readonly text: string;
 }
 

@@ -164,10 +164,10 @@ function deliveryStep({ outcome, text, drop }: ExplainedDelivery): ExplainedStep
 }
 
 function groupStep(group: ExplainedGroup, clientId: string): ExplainedStep {
-  const { shareName, topicFilter, text } = group;
+  const { drop, shareName, topicFilter, text } = group;
   const name = `$share/${shareName}/${topicFilter}`;
   if (group.next === null) {
-    return { step: 'shared', outcome: 'stop', text: `${name}: ${text}`, drop: 'no_shared_member' };
+    return { step: 'shared', outcome: 'stop', text: `${name}: ${text}`, drop };
   }
   return isTheirs(group, clientId)
     ? pass('shared', `${name}: ${text}`)

@@ -1,5 +1,6 @@
 // Whose turn it is in a shared subscription: as `SharedGroup.choose`, without the turn going on.
 
+import { DropReason } from '../../core/drop.ts';
 import type { Message } from '../../protocol/message.ts';
 import type { SharedGroup } from '../../router/shared-subscription.ts';
 import { Availability, type Subscription, SubscriptionAccess } from '../../router/subscription.ts';
@@ -7,6 +8,7 @@ import { foreseeAvailability } from '../../session/foresee.ts';
 import { Session } from '../../session/session.ts';
 import type { ExplainedGroup } from '../contract/explain.ts';
 import type { ExplainParts } from './parts.ts';
+import { dropName } from './steps.ts';
 import { explainDelivery, permissionOf } from './subscribers.ts';
 
 /** Members that are looked at. */
@@ -40,11 +42,19 @@ export async function explainGroup(
   const { shareName, topicFilter } = group;
   const counted = { shareName, topicFilter, members: members.length, lookedAt };
   if (best === null || !(session instanceof Session)) {
-    const beyond = members.length > lookedAt ? ', of those that were looked at' : '';
-    return { ...counted, next: null, text: `no member can take it${beyond}` };
+    const text = 'no member can take it';
+    if (members.length > lookedAt) {
+      return { ...counted, next: null, drop: null, text: `${text}, of those that were looked at` };
+    }
+    return { ...counted, next: null, drop: dropName(DropReason.NoSharedMember), text };
   }
   const next = await explainDelivery(parts, session, [best], best, message);
-  return { ...counted, next, text: `it is the turn of ${session.clientId}: ${next.text}` };
+  return {
+    ...counted,
+    next,
+    drop: null,
+    text: `it is the turn of ${session.clientId}: ${next.text}`,
+  };
 }
 
 async function rankOf(

@@ -213,9 +213,11 @@ function givenUp(queue: ForeseenQueue | null): string {
   if (queue === null) return '';
   const { expired, oldest, replaced } = queue;
   const all = [
-    ...(replaced > 0 ? ['the waiting one of its topic'] : []),
-    ...(expired > 0 ? [`${expired} that have expired`] : []),
-    ...(oldest > 0 ? [`the ${oldest} oldest`] : []),
+    ...(replaced > 0
+      ? [`the waiting one of its topic [${dropName(DropReason.QueueReplaced)}]`]
+      : []),
+    ...(expired > 0 ? [`${expired} that have expired [${dropName(DropReason.Expired)}]`] : []),
+    ...(oldest > 0 ? [`the ${oldest} oldest [${dropName(DropReason.QueueOldest)}]`] : []),
   ];
   return all.length === 0 ? '' : `; ${all.join(' and ')} would be given up for it`;
 }
