@@ -1,7 +1,8 @@
 // What the documentation names in the middle of a sentence is there: commands and their options (`iothub users list --json`), keys of
-// the configuration (`limits.qos_max`), routes of the admin API (`GET /api/v1/clients`) and metrics. docs.test.ts has what is fenced.
+// the configuration (`limits.qos_max`), routes of the admin API (`GET /api/v1/clients`), metrics, what programs import. docs.test.ts has
+// what is fenced.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
@@ -113,6 +114,10 @@ function keysIn(text: string): string[] {
   );
 }
 
+const PACKAGE = JSON.parse(read('package.json'));
+const EXAMPLES = readdirSync(path.join(ROOT, 'examples'))
+  .map((name) => `examples/${name}/README.md`)
+  .filter((page) => existsSync(path.join(ROOT, page)));
 const FAMILY_NAMES = new Set(FAMILIES.map(({ name }) => name));
 const ROUTES = [...read('docs/admin-api.md').matchAll(/^\| `[A-Z]+ ([^`]+)` \|/gm)].map(
   ([, route]) => new RegExp(`^${route.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
@@ -134,6 +139,25 @@ describe.each(PAGES)('%s', (page) => {
     const routes = [...text.matchAll(/\/api\/v1\/[\w/{}.-]*[\w}]/g)].map(([route]) => route);
     expect(routes.filter((route) => !ROUTES.some((one) => one.test(route)))).toEqual([]);
   });
+});
+
+/** What is imported from the package, by module: `iothub/auth`. */
+function importsIn(text: string): { readonly from: string; readonly name: string }[] {
+  return [...text.matchAll(/import (?:type )?\{([^}]+)\} from '(iothub[\w/]*)'/g)].flatMap(
+    ([, names, from]) => [...names.matchAll(/\w+/g)].map(([name]) => ({ from, name })),
+  );
+}
+
+/** The names that a module of the package has, types included. */
+function exportsOf(from: string): string {
+  const entry: { default: string } = PACKAGE.exports[from.replace(/^iothub/, '.')];
+  return read(entry.default.replace(/^\.\/dist\/(.*)\.js$/, 'src/$1.ts'));
+}
+
+test.each([...PAGES, ...EXAMPLES])('%s imports what the package has', (page) => {
+  for (const { from, name } of importsIn(read(page))) {
+    expect(exportsOf(from), `${name} of ${from}`).toMatch(new RegExp(`\\b${name}\\b`));
+  }
 });
 
 /** Also what Prometheus makes of a histogram. */
