@@ -10,6 +10,7 @@ import { Delivery } from '../protocol/publish-encoder.ts';
 import { Availability } from '../router/subscription.ts';
 import { publishSize } from './publish-output.ts';
 import type { Queue } from './queue.ts';
+import type { QueuedEntry } from './queue-tail.ts';
 import type { Session } from './session.ts';
 
 /** What a queue would do with one more message. */
@@ -33,7 +34,7 @@ export interface Foreseen {
 
 const TAKEN: ForeseenQueue = { isTaken: true, expired: 0, replaced: 0, oldest: 0 };
 
-/** As `Queue.makeRoom`. */
+/** As `Queue.makeRoom`, which looks through what waits only where it must: a queue may be long, and nobody waits for this. */
 function foreseeQueue(
   queue: Queue | null,
   size: number,
@@ -43,36 +44,49 @@ function foreseeQueue(
 ): ForeseenQueue {
   const { queuePolicy, queueBytesMax, queueMessagesMax } = limits;
   const keepsLatest = queuePolicy === 'keep-latest-per-topic';
-  const total = queue?.bytes ?? 0;
-  const isFull = (queue?.length ?? 0) >= queueMessagesMax || total + size > queueBytesMax;
-  if (!isFull && !keepsLatest) return TAKEN; // nothing has to be looked through
-  const waiting = queue === null ? [] : [...queue.entries()];
-  let replaced = 0;
-  if (keepsLatest) {
-    const at = waiting.findIndex((entry) => entry.topicName === topicName);
-    if (at >= 0) {
-      waiting.splice(at, 1);
-      replaced = 1;
-    }
-  }
-  let messages = waiting.length;
-  let bytes = waiting.reduce((sum, entry) => sum + entry.size, 0);
+  let messages = queue?.length ?? 0;
+  let bytes = queue?.bytes ?? 0;
   const fits = (): boolean => messages < queueMessagesMax && bytes + size <= queueBytesMax;
+  const giveUp = (entry: QueuedEntry): void => {
+    messages--;
+    bytes -= entry.size;
+  };
+  const former = keepsLatest ? find(queue, (entry) => entry.topicName === topicName) : null;
+  const replaced = former === null ? 0 : 1;
+  if (former !== null) giveUp(former.entry);
   if (fits()) return { ...TAKEN, replaced };
-  const kept = waiting.filter(({ expiresAtMs }) => expiresAtMs > nowMs);
-  const expired = waiting.length - kept.length;
-  messages = kept.length;
-  bytes = kept.reduce((sum, entry) => sum + entry.size, 0);
+  let expired = 0;
+  if (queue !== null && nowMs >= queue.soonestExpiryMs) {
+    find(queue, (entry, at) => {
+      if (at === former?.at || entry.expiresAtMs > nowMs) return false;
+      giveUp(entry);
+      expired++;
+      return false;
+    });
+  }
   if (fits()) return { ...TAKEN, expired, replaced };
   const isTaken = (keepsLatest || queuePolicy === 'drop-oldest') && size <= queueBytesMax;
   let oldest = 0;
-  for (const entry of isTaken ? kept : []) {
-    if (fits()) break;
+  find(isTaken ? queue : null, (entry, at) => {
+    if (at === former?.at || entry.expiresAtMs <= nowMs) return false;
+    giveUp(entry);
     oldest++;
-    messages--;
-    bytes -= entry.size;
-  }
+    return fits();
+  });
   return { isTaken, expired, replaced, oldest };
+}
+
+/** The first entry for which that is so, with its place; null: there is none. */
+function find(
+  queue: Queue | null,
+  isIt: (entry: QueuedEntry, at: number) => boolean,
+): { readonly entry: QueuedEntry; readonly at: number } | null {
+  let at = 0;
+  for (const entry of queue?.entries() ?? []) {
+    if (isIt(entry, at)) return { entry, at };
+    at++;
+  }
+  return null;
 }
 
 /** As `Session.deliver`, once it is decided that the client may get it. */

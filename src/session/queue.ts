@@ -139,6 +139,11 @@ export class Queue {
     return this.#tail.at(position - this.#head.length);
   }
 
+  /** Nothing of it has expired before; infinite: nothing expires. */
+  get soonestExpiryMs(): number {
+    return this.#soonestExpiryMs;
+  }
+
   /** All of it in order, as it is; it must not change meanwhile. */
   *entries(): IterableIterator<QueuedEntry> {
     for (let i = 0; i < this.#head.length; i++) {

@@ -1,6 +1,6 @@
 // Where an explanation could say something else than the server does: each question is asked, and then done.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { AuthorizerChain } from '../../src/auth/acl/authorizer-chain.ts';
 import type { Authorizer, Client, Verdict } from '../../src/auth/auth.ts';
 import { Guard } from '../../src/auth/guard/guard.ts';
@@ -8,6 +8,7 @@ import { DROP_REASON_NAMES } from '../../src/core/drop.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import type { PublishQuestion } from '../../src/server/contract/explain.ts';
+import { Queue } from '../../src/session/queue.ts';
 import { byName, connectAs } from '../kit/rules.ts';
 import { ONE_HOUR, startStored } from '../kit/stored.ts';
 import { publishV5, subscriberV5 } from '../kit/traffic.ts';
@@ -108,6 +109,33 @@ test('what the server says of itself is not kept for who is away', async () => {
   };
   expect(await said('s', '$SYS/broker/uptime')).toEqual(['lost', 'offline']);
   expect(await said('o', 'uptime')).toEqual(['queued', null]);
+});
+
+test('what has expired in a full queue gives way', async () => {
+  const broker = await startServer({ limits: { queueMessagesMax: 2 } });
+  await (await subscriberV5(broker, 's', 't', 1, ONE_HOUR)).drop();
+  const publisher = await broker.v5('p');
+  await publisher.send("32 0c 0001 't' 0001 05 02 00000001 'x'"); // Message Expiry Interval of a second
+  await publisher.send(publishV5({ topicName: 't', qos: 1, packetId: 2 }));
+  expect(await foretold(broker, { topic: 't', qos: 1 })).toEqual(['queue_full']);
+  await broker.advance(2_000);
+  const { subscribers } = await asksPublish(broker, { topic: 't', qos: 1 });
+  expect(subscribers[0].text).toContain('1 that have expired [expired] would be given up for it');
+  const packet = publishV5({ topicName: 't', qos: 1, packetId: 3 });
+  expect(await lost(broker, publisher, packet)).toEqual(['expired']);
+});
+
+test('a long queue is not looked through where nothing of it would go', async () => {
+  const broker = await startServer({ limits: { queueMessagesMax: 2 } });
+  await (await subscriberV5(broker, 's', 't', 1, ONE_HOUR)).drop();
+  const publisher = await broker.v5('p');
+  for (const packetId of [1, 2]) {
+    await publisher.send(publishV5({ topicName: 't', qos: 1, packetId }));
+  }
+  const looking = vi.spyOn(Queue.prototype, 'entries');
+  onTestFinished(() => looking.mockRestore());
+  expect(await foretold(broker, { topic: 't', qos: 1 })).toEqual(['queue_full']);
+  expect(looking).not.toHaveBeenCalled();
 });
 
 test('who is banned would not be let in; asking counts as no try', async () => {
