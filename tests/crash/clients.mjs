@@ -3,6 +3,7 @@
 // were promised in the ledger, and say at once what a server must never do to them.
 
 import { PacketType } from '../../dist/protocol/index.js';
+import { History } from './history.mjs';
 import { Link } from './kit.mjs';
 import { Grant, SentMessage } from './ledger.mjs';
 
@@ -24,6 +25,7 @@ export class Client {
   refusals = 0;
   /** The connection asked for a new session. */
   isFresh = false;
+  history = new History();
   #mustBeAbsent = false;
   #world;
   #link = null;
@@ -35,6 +37,7 @@ export class Client {
     this.#world = world;
     this.id = id;
     this.version = version;
+    world.ledger.histories.set(id, this.history);
   }
 
   get world() {
@@ -60,6 +63,7 @@ export class Client {
     if (stays) this.stayAway();
     const link = this.#link;
     if (link === null) return;
+    this.note('breaks the connection');
     link.destroy();
     this.#lose(link);
   }
@@ -68,6 +72,7 @@ export class Client {
   takeOver() {
     const link = this.#link;
     if (link === null || !this.isReady) return;
+    this.note('takes over');
     link.abandon();
     this.#forget();
     this.#open();
@@ -86,6 +91,7 @@ export class Client {
     this.stayAway();
     const link = this.#link;
     if (link === null) return;
+    this.note(expiry === null ? 'disconnects' : `disconnects, expiry ${expiry}`);
     link.disconnect(expiry);
     link.abandon();
     this.#forget();
@@ -103,8 +109,17 @@ export class Client {
     if (link === this.#link) this.#lose(link);
   }
 
-  violation(text) {
-    this.#world.ledger.violation(`${this.id}: ${text}`);
+  violation(text, packetId = null) {
+    if (packetId !== null) this.history.concern(packetId);
+    this.#world.ledger.violation(`${this.id}: ${text}`, this.id);
+  }
+
+  note(text) {
+    this.history.note(this.#world.ledger.now, text);
+  }
+
+  notePacket(packetId, text) {
+    this.history.notePacket(this.#world.ledger.now, packetId, text);
   }
 
   /** The lowest that is free, so that what the server forgot too late, or too early, meets another message soon. */
@@ -147,6 +162,7 @@ export class Client {
     this.#mustBeAbsent = isClean || this.session === Session.None;
     if (this.#mustBeAbsent) this.session = Session.Maybe;
     this.isFresh = isClean;
+    this.note(`connects${isClean ? ' clean' : ''} to start ${this.#world.hub.starts}`);
     link.connect(this.id, isClean, this.properties(), this.will());
     setTimeout(() => {
       if (this.#link === link && !this.isReady) link.destroy();
@@ -154,6 +170,7 @@ export class Client {
   }
 
   #onConnack({ reasonCode, sessionPresent }) {
+    this.note(`CONNACK ${reasonCode}${sessionPresent ? ', session present' : ''}`);
     if (reasonCode !== 0) {
       this.refusals++;
       if (!this.#world.mayRefuse) this.violation(`was refused with code ${reasonCode}`);
@@ -172,6 +189,7 @@ export class Client {
   }
 
   #lose(link) {
+    if (this.isReady) this.note('lost its connection');
     link.abandon();
     this.#forget();
     if (!this.#isWanted) return;
@@ -413,6 +431,7 @@ export class Subscriber extends Client {
 
   /** The server has had the time to end it, and lived on. */
   onSurelyEnded() {
+    this.note('its session is over');
     this.session = Session.None;
     this.#isRenewing = false;
   }
@@ -449,6 +468,7 @@ export class Subscriber extends Client {
         this.#onPublish(packet);
         return;
       case PacketType.Pubrel:
+        this.notePacket(packet.packetId, 'PUBREL');
         this.#held.delete(packet.packetId);
         this.world.onPromise?.('pubrel');
         this.#acknowledge(PacketType.Pubcomp, packet.packetId);
@@ -465,14 +485,16 @@ export class Subscriber extends Client {
   #onPublish({ dup, packetId, payload, qos, topicName }) {
     const name = Buffer.from(payload.subarray(0, 64)).toString('latin1').split(' ', 1)[0];
     if (qos === 2) {
+      this.notePacket(packetId, `PUBLISH${dup ? ' (DUP)' : ''} ${name}`);
       const held = this.#held.get(packetId);
       if (held !== undefined) {
         if (held !== name) {
           this.violation(
             `packet id ${packetId} is of ${held} and not released, and brings ${name}`,
+            packetId,
           );
         } else if (!dup) {
-          this.violation(`${name} came again under packet id ${packetId} without DUP`);
+          this.violation(`${name} came again under packet id ${packetId} without DUP`, packetId);
         }
         this.#acknowledge(PacketType.Pubrec, packetId);
         return;

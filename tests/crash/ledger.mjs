@@ -6,6 +6,7 @@ import { matchesFilter } from '../../dist/protocol/index.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const SHOWN_MAX = 25;
+const HISTORIES_MAX = 3;
 
 export class SentMessage {
   topic;
@@ -65,6 +66,10 @@ export class Ledger {
   messages = new Map();
   /** What must never happen, in words, as it was seen. */
   violations = [];
+  /** By client id. */
+  histories = new Map();
+  /** Ids of those with whom something is wrong. */
+  concerned = new Set();
   arrivals = 0;
   repetitions = 0;
   #now = 0;
@@ -76,7 +81,8 @@ export class Ledger {
     return ++this.#now;
   }
 
-  violation(text) {
+  violation(text, who = null) {
+    if (who !== null) this.concerned.add(who);
     if (this.violations.length < 1_000) this.violations.push(text);
   }
 
@@ -121,7 +127,8 @@ export class Ledger {
     }
     const { key, seq } = message;
     if (text !== message.payload().toString('latin1')) {
-      this.violation(`${books.id} got ${key} with another payload (${text.length} bytes)`);
+      const length = text.length;
+      this.violation(`${books.id} got ${key} with another payload (${length} bytes)`, books.id);
     }
     this.arrivals++;
     const count = (books.counts.get(key) ?? 0) + 1;
@@ -129,14 +136,15 @@ export class Ledger {
     if (count > 1) {
       this.repetitions++;
       if (qos === 2 && message.isExact) {
-        this.violation(`doubled: ${books.id} got ${key} ${count} times at QoS 2`);
+        this.violation(`doubled: ${books.id} got ${key} ${count} times at QoS 2`, books.id);
       }
       return;
     }
     const last = books.last.get(topicName) ?? 0;
     if (seq > last) books.last.set(topicName, seq);
     else if (isOrdered(books, message)) {
-      this.violation(`out of order: ${books.id} got ${key} after ${topicName}#${last}`);
+      const before = `${topicName}#${last}`;
+      this.violation(`out of order: ${books.id} got ${key} after ${before}`, books.id);
     }
   }
 
@@ -167,8 +175,11 @@ export class Ledger {
   close() {
     const missing = this.missing();
     for (const { who, message } of missing) {
-      const { key, qos, sends } = message;
-      this.violation(`lost: ${key} (QoS ${qos}, sent ${sends} times, acknowledged) for ${who}`);
+      const { ackedAt, key, qos, sends, sentAt } = message;
+      this.violation(
+        `lost: ${key} (QoS ${qos}, sent ${sends} times, first at ${sentAt}, acknowledged at ${ackedAt}) for ${who}`,
+        who,
+      );
     }
     const doubled = new Map();
     for (const books of this.#bySubscriber.values()) {
@@ -206,7 +217,10 @@ export class Ledger {
     const { violations } = this;
     const shown = violations.slice(0, SHOWN_MAX).map((text) => `  ${text}`);
     if (violations.length > SHOWN_MAX) shown.push(`  and ${violations.length - SHOWN_MAX} more`);
-    return `${violations.length} violations\n${shown.join('\n')}`;
+    const clients = [...this.concerned].filter((id) => this.histories.has(id));
+    const concerned = clients.slice(0, HISTORIES_MAX);
+    const told = concerned.map((id) => `  ${id}:\n${this.histories.get(id).tell()}`);
+    return [`${violations.length} violations`, ...shown, ...told].join('\n');
   }
 
   summary() {

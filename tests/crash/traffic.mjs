@@ -165,10 +165,10 @@ export class Traffic {
     for (const publisher of this.publishers) publisher.stayAway();
     const stats = await runHub(['store', 'stats', '--json', '--data', folder]);
     const { queuedMessages, inflightMessages } = JSON.parse(stats.stdout);
-    check(
-      queuedMessages === 0 && inflightMessages === 0,
-      () => `everything is drained, and the store still has ${stats.stdout}`,
-    );
+    check(queuedMessages === 0 && inflightMessages === 0, () => {
+      this.ledger.close();
+      return `everything is drained, and the store still has ${stats.stdout}${this.account()}`;
+    });
     const left = processesWith(folder);
     check(left.length === 0, () => `processes are left: ${left.join('; ')}`);
   }
