@@ -39,6 +39,7 @@ const others = async () => {
   await run('faults', times(8));
 };
 await Promise.all([run('crash', times(28), 'always'), others()]);
+await run('sessions');
 await run('power');
 await Promise.all([run('crash', times(8), 'relaxed'), run('full-disk')]);
 const seconds = Math.round((performance.now() - startedMs) / 1_000);

@@ -32,7 +32,7 @@ export class Client {
   #isWanted = false;
   #retry = null;
 
-  /** `world`: { hub, ledger, random, mayRefuse, onArrival?, onPromise? } */
+  /** `world`: { hub, ledger, random, mayRefuse, onArrival?, onPromise?, losesConnack? } */
   constructor(world, id, version) {
     this.#world = world;
     this.id = id;
@@ -99,7 +99,7 @@ export class Client {
 
   onPacket(link, packet) {
     if (link !== this.#link) return;
-    if (packet.type === PacketType.Connack) this.#onConnack(packet);
+    if (packet.type === PacketType.Connack) this.#onConnack(link, packet);
     else if (packet.type === PacketType.Disconnect) this.onDisconnect(packet.reasonCode);
     else if (this.isReady) this.onMessage(packet);
     else this.violation(`got packet ${packet.type} before CONNACK`);
@@ -169,7 +169,7 @@ export class Client {
     }, PATIENCE_MS).unref();
   }
 
-  #onConnack({ reasonCode, sessionPresent }) {
+  #onConnack(link, { reasonCode, sessionPresent }) {
     this.note(`CONNACK ${reasonCode}${sessionPresent ? ', session present' : ''}`);
     if (reasonCode !== 0) {
       this.refusals++;
@@ -181,6 +181,12 @@ export class Client {
     }
     if (!this.isFresh && this.session === Session.Certain && !sessionPresent) {
       this.violation('lost: its acknowledged session is not present any more');
+    }
+    if (this.#world.losesConnack?.() === true) {
+      this.note('CONNACK does not get through');
+      link.destroy();
+      this.#lose(link);
+      return;
     }
     this.session = Session.Certain;
     this.isReady = true;
@@ -429,11 +435,14 @@ export class Subscriber extends Client {
     this.#isRenewing = true;
   }
 
-  /** The server has had the time to end it, and lived on. */
+  /**
+   * The server has had the time to end it, and lived on. It is over on this side too, whether or not the first CONNACK of the
+   * next one gets through: that may be found present then, and must not meet packet ids of this one. §3.1.2.11.2
+   */
   onSurelyEnded() {
     this.note('its session is over');
     this.session = Session.None;
-    this.#isRenewing = false;
+    this.#startOver();
   }
 
   isCleanStart() {
@@ -446,7 +455,7 @@ export class Subscriber extends Client {
   }
 
   onReady(sessionPresent) {
-    if (!sessionPresent) this.#onNewSession();
+    if (!sessionPresent) this.#startOver(); // [MQTT-3.2.2-5]
     if (this.isFresh) this.world.onPromise?.('clean start');
     if (this.isFresh && this.version !== 5) {
       this.leave(); // of a clean v3 session nothing is left
@@ -564,8 +573,8 @@ export class Subscriber extends Client {
     }
   }
 
-  /** CONNACK says that nothing is left of an older one. */
-  #onNewSession() {
+  /** Nothing is left of an older session. */
+  #startOver() {
     this.#held.clear();
     this.books.last.clear();
     this.#isRenewing = false;

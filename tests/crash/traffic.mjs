@@ -11,12 +11,14 @@ import { lookAtRetained } from './retained.mjs';
 const QUIET_MS = 10_000;
 const SETTLE_MAX_MS = 30_000;
 /** So long after its end the server has dealt with a connection. */
-const SURE_MS = 1_500;
+export const SURE_MS = 1_500;
 /** Mean milliseconds between the bursts of one publisher. */
 const BURST_MS = 20;
 /** Topics with retained messages, and the same for their publisher: each keeps its value long enough to be looked at. */
 const RETAINED = 20;
 const RETAINED_BURST_MS = 100;
+/** Percent of connections that break when the server has made them, and before their client hears of it. */
+const CONNACKS_LOST = 5;
 
 /** What clients are told and rely on; what happens seldom is here twice. */
 export const PROMISES = [
@@ -80,6 +82,10 @@ export class Traffic {
     if (promise !== this.#trap) return;
     this.#trap = null;
     void this.hub.kill();
+  }
+
+  losesConnack() {
+    return this.#acting !== null && !this.#isOver && this.random.chance(CONNACKS_LOST);
   }
 
   static async on(folder, configFile, random) {
