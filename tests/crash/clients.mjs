@@ -12,6 +12,10 @@ const RETRY_MS = 40;
 /** A connection without CONNACK is given up after this. */
 const PATIENCE_MS = 10_000;
 
+/** CONNACK of a server that is overloaded: v5, v3. */
+const SERVER_BUSY = 0x89;
+const UNAVAILABLE = 3;
+
 /** What a client knows of its session on the server. */
 const Session = { None: 'none', Maybe: 'maybe', Certain: 'certain' };
 
@@ -173,7 +177,9 @@ export class Client {
     this.note(`CONNACK ${reasonCode}${sessionPresent ? ', session present' : ''}`);
     if (reasonCode !== 0) {
       this.refusals++;
-      if (!this.#world.mayRefuse) this.violation(`was refused with code ${reasonCode}`);
+      const { mayBeBusy = false, mayRefuse } = this.#world;
+      const isBusy = mayBeBusy && reasonCode === (this.version === 5 ? SERVER_BUSY : UNAVAILABLE);
+      if (!mayRefuse && !isBusy) this.violation(`was refused with code ${reasonCode}`);
       return; // the connection ends
     }
     if (this.#mustBeAbsent && sessionPresent) {

@@ -20,6 +20,9 @@ const RETAINED_BURST_MS = 100;
 /** Percent of connections that break when the server has made them, and before their client hears of it. */
 const CONNACKS_LOST = 5;
 
+/** How late the server may be. How busy this machine is must not decide whom it refuses; by hand: LOOP_LAG_MAX=20ms. */
+const LOOP_LAG_MAX = process.env.LOOP_LAG_MAX ?? '0s';
+
 /** What clients are told and rely on; what happens seldom is here twice. */
 export const PROMISES = [
   'clean start',
@@ -41,7 +44,8 @@ export function writeConfig(folder, storage = '') {
   const file = path.join(folder, 'hub.toml');
   fs.writeFileSync(
     file,
-    `[limits]\nqueue_messages_max = 1_000_000\nqueue_bytes_max = "4GiB"\n[storage]\n${storage}\n`,
+    `[limits]\nqueue_messages_max = 1_000_000\nqueue_bytes_max = "4GiB"\nloop_lag_max = "${LOOP_LAG_MAX}"\n` +
+      `[storage]\n${storage}\n`,
   );
   return file;
 }
@@ -53,6 +57,8 @@ export class Traffic {
   random;
   /** The server may refuse what it cannot store. */
   mayRefuse = false;
+  /** It may be overloaded, and send new clients away. */
+  mayBeBusy = LOOP_LAG_MAX !== '0s';
   publishers = [];
   subscribers = [];
   looks = 0;
@@ -366,6 +372,7 @@ export class Traffic {
 
   #onLine({ msg = '', level }) {
     if (this.mayRefuse && /store_failing|the store works again/.test(msg)) return;
+    if (this.mayBeBusy && /overload/.test(msg)) return;
     const isBad = /ALARM|nobody expected|failed|assert|cannot be read|damaged/i.test(msg);
     if (isBad || level === 'none') this.ledger.violation(`the server says: ${msg}`);
   }
