@@ -13,6 +13,8 @@ abstract class CarefulClient {
   /** A server has acknowledged a connection: from then on the session is there. */
   hasSession = false;
   isConnected = false;
+  /** It connects with Clean Start 1 until a server has acknowledged that. */
+  protected isStartingOver = false;
   #wire: WireClient | null = null;
 
   constructor(clientId: string, version: 4 | 5) {
@@ -29,7 +31,7 @@ abstract class CarefulClient {
     this.isConnected = false;
     this.#wire = broker.open();
     const properties = this.version === 5 ? `${ONE_HOUR} 21 0003` : '';
-    this.write(connectPacket(this.version, this.clientId, false, properties));
+    this.write(connectPacket(this.version, this.clientId, this.isStartingOver, properties));
   }
 
   drop(): void {
@@ -68,7 +70,9 @@ abstract class CarefulClient {
 
   #onConnack(packet: Uint8Array): void {
     if (packet[3] !== 0) return; // refused; the connection ends
-    if (this.hasSession) expect(packet[2], 'an acknowledged session is present').toBe(1);
+    if (this.isStartingOver) expect(packet[2], 'Clean Start 1 finds no session').toBe(0);
+    else if (this.hasSession) expect(packet[2], 'an acknowledged session is present').toBe(1);
+    this.isStartingOver = false;
     this.hasSession = true;
     this.isConnected = true;
     this.onConnected();
@@ -95,6 +99,11 @@ export class CarefulPublisher extends CarefulClient {
     super(clientId, version);
     this.#base = base;
     this.#lastValue = base;
+  }
+
+  /** The last that it has published. */
+  get lastValue(): number {
+    return this.#lastValue;
   }
 
   /** Which of these are its. */
@@ -167,6 +176,8 @@ export class CarefulSubscriber extends CarefulClient {
   isSubscribed = false;
   /** While set, what comes is taken but not acknowledged. */
   isLazy = false;
+  /** SUBACK is in. */
+  onSubscribed: (() => void) | null = null;
   #waiting: (() => void)[] = [];
   /** QoS 2: packet ids whose PUBREL has not come, with what they brought. */
   readonly #taken = new Map<number, number>();
@@ -181,6 +192,16 @@ export class CarefulSubscriber extends CarefulClient {
   override connect(broker: TestServer): void {
     this.#waiting = [];
     super.connect(broker);
+  }
+
+  /** Begins a new session: what the old one still had is nobody's. v5 */
+  startOver(broker: TestServer): void {
+    this.isStartingOver = true;
+    this.isSubscribed = false;
+    this.#taken.clear();
+    this.received[1] = [];
+    this.received[2] = [];
+    this.connect(broker);
   }
 
   protected override onConnected(): void {
@@ -204,6 +225,7 @@ export class CarefulSubscriber extends CarefulClient {
       }
       case 9:
         this.isSubscribed = true;
+        this.onSubscribed?.();
         return;
     }
   }
