@@ -108,7 +108,7 @@ export class Ledger {
 
   /** The books of one subscriber. */
   open(id, group = null) {
-    const books = { id, group, grants: [], counts: new Map(), last: new Map() };
+    const books = { id, group, grants: [], counts: new Map(), exact: new Map(), last: new Map() };
     this.#bySubscriber.set(id, books);
     return books;
   }
@@ -133,18 +133,23 @@ export class Ledger {
     this.arrivals++;
     const count = (books.counts.get(key) ?? 0) + 1;
     books.counts.set(key, count);
+    // One that came at QoS 1 before, by a subscription that has ended, is repeated when its publisher has to send it again.
+    const before = books.exact.get(key);
+    if (qos === 2) books.exact.set(key, this.now);
     if (count > 1) {
       this.repetitions++;
-      if (qos === 2 && message.isExact) {
-        this.violation(`doubled: ${books.id} got ${key} ${count} times at QoS 2`, books.id);
+      if (before !== undefined && qos === 2 && message.isExact) {
+        const when = `at ${before} and ${books.exact.get(key)}`;
+        const text = `doubled: ${books.id} got ${key} ${count} times, at QoS 2 ${when}`;
+        this.violation(`${text}; it was first sent at ${message.sentAt}`, books.id);
       }
       return;
     }
     const last = books.last.get(topicName) ?? 0;
     if (seq > last) books.last.set(topicName, seq);
     else if (isOrdered(books, message)) {
-      const before = `${topicName}#${last}`;
-      this.violation(`out of order: ${books.id} got ${key} after ${before}`, books.id);
+      const earlier = `${topicName}#${last}`;
+      this.violation(`out of order: ${books.id} got ${key} after ${earlier}`, books.id);
     }
   }
 
