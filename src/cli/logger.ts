@@ -28,9 +28,10 @@ export interface Log {
 
 /** The log that the configuration asks for. Rejects with the system's error when its file cannot be opened. */
 export async function openLog(config: LogConfig): Promise<Log> {
-  if (config.file === null) return createLog(config, process.stdout);
+  if (config.file === null) return createLog(config, unblocked(process.stdout));
+  const complaints = unblocked(process.stderr);
   const file = await LogFile.open(config.file, (sentence) => {
-    process.stderr.write(`iothub: ${sentence}\n`);
+    complaints.write(`iothub: ${sentence}\n`);
   });
   const log = createLog(config, file);
   return {
@@ -38,6 +39,20 @@ export async function openLog(config: LogConfig): Promise<Log> {
     reopen: () => file.reopen(),
     flushSync: () => file.flushSync(),
   };
+}
+
+/**
+ * Node waits for a terminal until it has taken every byte. One that nobody reads (Ctrl-S, a session that hangs, a container's log
+ * driver) would stop the server, so that it is treated as a pipe is: what it does not take waits here.
+ */
+function unblocked(output: NodeJS.WriteStream): LogOutput {
+  const { _handle: handle } = output as { readonly _handle?: TerminalHandle };
+  if (output.isTTY) handle?.setBlocking?.(false);
+  return output;
+}
+
+interface TerminalHandle {
+  setBlocking?(isBlocking: boolean): number;
 }
 
 /** The same, writing to `output`. */

@@ -148,24 +148,39 @@ describe('the log in a file', () => {
   });
 });
 
-test('a standard output that nobody reads holds up nobody; what was lost is counted', async () => {
-  const [data, port] = [temporaryFolder(), await freePort()];
-  const args = ['--port', String(port), '--data', data, '--log-level', 'debug'];
-  // A busy machine is no reason to refuse the client.
-  const env = { ...process.env, IOTHUB_LIMITS__LOOP_LAG_MAX: '0' };
-  const entry = path.join(ROOT, 'dist/cli/main.js');
-  const child: ChildProcess = spawn(process.execPath, [entry, ...args], { env });
-  running.push(child);
-  while (!(await isOpen(port))) await new Promise((resolve) => setImmediate(resolve));
-  const client = PacketClient.tcp(port);
-  await client.connect('c');
-  // Some 150 bytes of log each: a pipe has room for 64 KiB, the server keeps 1 MiB.
-  for (let i = 0; i < 20_000; i++) client.send({ type: PacketType.Pingreq });
-  let answers = 0;
-  while (answers < 20_000) {
-    await client.next(PacketType.Pingresp);
-    answers++;
-  }
-  const state = JSON.parse((await inProcess('log', '--json', '--data', data)).stdout);
-  expect(state.lostLines).toBeGreaterThan(1_000);
-});
+/** Runs a command with a terminal as its output, which nobody reads once the pipe behind it is full. */
+function onTerminal(command: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  const file = path.join(temporaryFolder(), 'pid');
+  const words = command.map((word) => `'${word}'`).join(' ');
+  const script = `echo $$ > '${file}'; exec ${words}`;
+  // Without a terminal's end to the process: to a server that is a reload.
+  running.push({ kill: () => process.kill(Number(textOf(file)), 'SIGKILL') });
+  return spawn('script', ['-qec', script, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
+test.each([
+  ['a pipe', ([program, ...args], env) => spawn(program, args, { env })],
+  ['a terminal', onTerminal],
+] as [string, (command: readonly string[], env: NodeJS.ProcessEnv) => ChildProcess][])(
+  'a standard output that nobody reads, %s, holds up nobody; what was lost is counted',
+  async (_, startOn) => {
+    const [data, port] = [temporaryFolder(), await freePort()];
+    const args = ['--port', String(port), '--data', data, '--log-level', 'debug', '--no-admin'];
+    // A busy machine is no reason to refuse the client.
+    const env = { ...process.env, IOTHUB_LIMITS__LOOP_LAG_MAX: '0' };
+    const entry = path.join(ROOT, 'dist/cli/main.js');
+    running.push(startOn([process.execPath, entry, ...args], env));
+    while (!(await isOpen(port))) await new Promise((resolve) => setImmediate(resolve));
+    const client = PacketClient.tcp(port);
+    await client.connect('c');
+    // Some 150 bytes of log each: a pipe has room for 64 KiB, the server keeps 1 MiB.
+    for (let i = 0; i < 20_000; i++) client.send({ type: PacketType.Pingreq });
+    let answers = 0;
+    while (answers < 20_000) {
+      await client.next(PacketType.Pingresp);
+      answers++;
+    }
+    const state = JSON.parse((await inProcess('log', '--json', '--data', data)).stdout);
+    expect(state.lostLines).toBeGreaterThan(1_000);
+  },
+);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createLogger } from '../../src/cli/logger.ts';
+import { createLog, createLogger } from '../../src/cli/logger.ts';
 import { prettyLine } from '../../src/cli/pretty.ts';
 import { FakeOutput } from '../kit/fake-output.ts';
 
@@ -51,15 +51,31 @@ describe('the JSON log', () => {
       'log lines were lost because they were not read in time',
       'taken again',
     ]);
-    expect(JSON.parse(output.text[1]).lostLines).toBe(2);
+    expect(output.entries[1]).toMatchObject({ lostLines: 2, lostInAll: 2 });
   });
 
-  test('falls silent when its reader has gone', () => {
+  test('falls silent when its reader has gone, and counts what nobody gets', () => {
     const output = new FakeOutput();
-    const logger = createLogger({ level: 'info', format: 'json' }, output);
-    output.fail(new Error('EPIPE'));
+    const { control, logger } = createLog({ level: 'info', format: 'json' }, output);
+    output.fail(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
     logger.info({}, 'to nobody');
     expect(output.text).toEqual([]);
+    expect(control.state().lostLines).toBe(1);
+  });
+
+  test('goes on when a disk that was full has room again', () => {
+    const output = new FakeOutput();
+    const { control, logger } = createLog({ level: 'info', format: 'json' }, output);
+    const full = Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC' });
+    logger.info({}, 'lost');
+    output.fail(full);
+    logger.info({}, 'lost with what was said of the first');
+    output.fail(full);
+    output.fail(full);
+    output.text.length = 0;
+    logger.info({}, 'taken again');
+    expect(output.entries).toMatchObject([{ lostLines: 2, lostInAll: 3 }, { msg: 'taken again' }]);
+    expect(control.state().lostLines).toBe(3);
   });
 });
 

@@ -7,14 +7,14 @@ export class FakeOutput implements LogOutput {
   readonly text: string[] = [];
   isTTY = false;
   writableLength = 0;
-  fail: (error: Error) => void = () => {};
+  fail: (error: NodeJS.ErrnoException) => void = () => {};
 
   write(text: string): boolean {
     this.text.push(text);
     return true;
   }
 
-  on(_: 'error', listener: (error: Error) => void): void {
+  on(_: 'error', listener: (error: NodeJS.ErrnoException) => void): void {
     this.fail = listener;
   }
 

@@ -4,12 +4,15 @@
 /** Characters that may wait for a reader that does not read. */
 const WAITING_MAX = 1_048_576;
 
+/** The disk behind a redirected stdout is full: it may have room again. Any other error means that nobody reads any more. */
+const PASSING_ERRORS: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT']);
+
 /** What a log is written to: `process.stdout`, a file, or anything like it. */
 export interface LogOutput {
   readonly isTTY?: boolean;
   readonly writableLength: number;
   write(text: string): boolean;
-  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
   /** Lines that it took and could not write, since it was last asked. */
   takeLostLines?(): number;
 }
@@ -24,9 +27,9 @@ export class LineWriter {
   constructor(output: LogOutput, format: (line: string) => string) {
     this.#output = output;
     this.#format = format;
-    // EPIPE: nobody reads any more. There is nobody left to tell.
-    output.on('error', () => {
-      this.#isGone = true;
+    output.on('error', ({ code }) => {
+      if (PASSING_ERRORS.has(code)) this.#lose();
+      else this.#isGone = true;
     });
   }
 
@@ -37,10 +40,8 @@ export class LineWriter {
   }
 
   write(line: string): void {
-    if (this.#isGone) return;
-    if (this.#output.writableLength > WAITING_MAX) {
-      this.#lostLines++;
-      this.#lostSoFar++;
+    if (this.#isGone || this.#output.writableLength > WAITING_MAX) {
+      this.#lose();
       return;
     }
     this.#askOutput();
@@ -49,6 +50,7 @@ export class LineWriter {
         level: 'warn',
         time: new Date().toISOString(),
         lostLines: this.#lostLines,
+        lostInAll: this.#lostSoFar, // a line like this one may have been lost, too
         msg: 'log lines were lost because they were not read in time',
       };
       this.#lostLines = 0;
@@ -58,8 +60,11 @@ export class LineWriter {
   }
 
   #askOutput(): void {
-    const lost = this.#output.takeLostLines?.() ?? 0;
-    this.#lostLines += lost;
-    this.#lostSoFar += lost;
+    this.#lose(this.#output.takeLostLines?.() ?? 0);
+  }
+
+  #lose(lines = 1): void {
+    this.#lostLines += lines;
+    this.#lostSoFar += lines;
   }
 }
