@@ -159,7 +159,7 @@ export const DEFAULT_TLS: TlsConfig = {
   handshakeTimeoutMs: 10_000,
   handshakesMax: 64,
   handshakesWaitingMax: 1_024,
-  expiryWarningMs: 21 * 86_400_000,
+  expiryWarningMs: 30 * 86_400_000,
   sni: [],
 };
 

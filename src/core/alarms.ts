@@ -39,16 +39,17 @@ export class Alarms {
     return this.#active.has(name);
   }
 
-  /** Goes up, or stays up with what is known now; only the first time is said in the log. */
-  raise(name: string, severity: AlarmSeverity, message: string, fields: object = {}): void {
+  /** Goes up, or stays up with what is known now. Only the first time is said in the log: whether this was it. */
+  raise(name: string, severity: AlarmSeverity, message: string, fields: object = {}): boolean {
     const former = this.#active.get(name);
     const sinceMs = former?.sinceMs ?? this.#clock.wallNow();
     this.#active.set(name, { name, severity, message, sinceMs, fields });
-    if (former !== undefined && former.severity === severity) return;
+    if (former !== undefined && former.severity === severity) return false;
     this.raised++;
     const line = { alarm: name, severity, ...fields };
     if (severity === 'critical') this.#logger.error(line, `ALARM ${name}: ${message}`);
     else this.#logger.warn(line, `ALARM ${name}: ${message}`);
+    return true;
   }
 
   /** Is over; nothing happens if it was not up. */

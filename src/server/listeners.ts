@@ -38,7 +38,9 @@ export interface ListenerState extends ServerAddress {
   readonly halfConnected: number;
   /** Connections that were not let in, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
-  /** Days until the first of its certificates ends, negative afterwards; null without TLS. */
+  /** When the first of its certificates ends; milliseconds of the wall clock, null without TLS. */
+  readonly certificateEndsMs: number | null;
+  /** Days until then, negative afterwards. */
   readonly certificateLeftDays: number | null;
   /** Days until the first of its revocation lists is too old; null if there is none that says when. */
   readonly crlLeftDays: number | null;
@@ -73,7 +75,7 @@ export class Listeners {
     this.#access = access;
     this.#admission = admission;
     this.#signal = signal;
-    this.#tlsAlarms = new TlsAlarms(context.alarms);
+    this.#tlsAlarms = TlsAlarms.of(context.alarms);
   }
 
   get addresses(): readonly ServerAddress[] {
@@ -87,6 +89,7 @@ export class Listeners {
       connections: broker.connected + broker.halfConnected,
       halfConnected: broker.halfConnected,
       refusals: Object.fromEntries(broker.refusals),
+      certificateEndsMs: listener.certificateEndsMs,
       certificateLeftDays: listener.certificateLeftDays,
       crlLeftDays: listener.crlLeftDays,
     }));

@@ -11,7 +11,6 @@ import type { Registry } from './registry.ts';
 
 /** Sessions or connections that are looked at in one turn: less than a millisecond. */
 const SLICE = 1_000;
-const DAY_SECONDS = 86_400;
 
 /** All that the server itself knows: who is banned is the guard's. */
 export type ServerFigures = Omit<MetricsSnapshot, 'bans'>;
@@ -57,6 +56,9 @@ export function figuresOf(
     refusals: { ...NO_REFUSALS, ...refusals },
     drops: Object.fromEntries(DROP_REASON_NAMES.map((name, i) => [name, drops.counts[i]])),
     listeners: listenersOf(brokers, listeners),
+    certificates: listeners.flatMap(({ url: listener, certificateEndsMs }) =>
+      certificateEndsMs === null ? [] : [{ listener, endsSeconds: certificateEndsMs / 1_000 }],
+    ),
     ...figures,
     subscriptions: router.subscriptionCount - router.sharedSubscriptionCount,
     sharedSubscriptions: router.sharedSubscriptionCount,
@@ -125,10 +127,8 @@ function listenersOf(
   states: readonly ListenerState[],
 ): readonly ListenerFigures[] {
   const figures = new Map<string, ListenerFigures>();
-  for (const { url, certificateLeftDays } of states) {
-    const left = certificateLeftDays === null ? null : certificateLeftDays * DAY_SECONDS;
-    const none = { connected: 0, halfConnected: 0, certificateLeftSeconds: left };
-    figures.set(url, { listener: url, ...none });
+  for (const { url } of states) {
+    figures.set(url, { listener: url, connected: 0, halfConnected: 0 });
   }
   for (const { name, connected, halfConnected } of brokers) {
     const known = figures.get(name);
@@ -137,7 +137,6 @@ function listenersOf(
       listener: name,
       connected: (known?.connected ?? 0) + connected,
       halfConnected: (known?.halfConnected ?? 0) + halfConnected,
-      certificateLeftSeconds: known?.certificateLeftSeconds ?? null,
     });
   }
   return [...figures.values()];

@@ -91,6 +91,11 @@ export class ConfiguredListener implements Listener {
     this.#formers = [];
   }
 
+  /** When the first of its certificates ends; milliseconds of the wall clock, null without TLS. */
+  get certificateEndsMs(): number | null {
+    return this.#inside.tls?.certificateEndsMs ?? null;
+  }
+
   /** Days until the first of its certificates ends, negative afterwards; null without TLS. */
   get certificateLeftDays(): number | null {
     return this.#inside.tls?.certificateLeftDays ?? null;

@@ -25,7 +25,8 @@ async function served(config: Partial<MetricsConfig> = {}): Promise<string> {
   await guard.bans.add({
     ...{ kind: 'username', pattern: 'eve', reason: '', durationMs: null, origin: 'test' },
   });
-  const metrics = metricsControl(server, guard, { ...DEFAULT_CONFIG.metrics, ...config }, '1.2.3');
+  const settings = { ...DEFAULT_CONFIG.metrics, ...config };
+  const metrics = metricsControl(server, guard, { certificates: [] }, settings, '1.2.3');
   const file = path.join(temporaryFolder(), 's');
   const socket = await ControlSocket.open({
     control: { metrics, management: NO_MANAGEMENT } as ServerControl,
@@ -74,7 +75,8 @@ test('who asks while it is being counted gets the same; who asks later gets new 
   const server = new Server({ guard });
   await server.start();
   onTestFinished(() => server.stop());
-  const control = metricsControl(server, guard, DEFAULT_CONFIG.metrics, '1.2.3');
+  const { metrics } = DEFAULT_CONFIG;
+  const control = metricsControl(server, guard, { certificates: [] }, metrics, '1.2.3');
   const [first, second] = await Promise.all([control?.snapshot(), control?.snapshot()]);
   expect(second).toBe(first);
   server.metrics.penalties++;

@@ -198,7 +198,7 @@ describe('the figures', () => {
       [`{listener="${url}",state="connected"}`]: 0,
       [`{listener="${url}",state="half_connected"}`]: 0,
     });
-    expect(familyOf(samples, 'iothub_certificate_left_seconds')).toEqual({});
+    expect(familyOf(samples, 'iothub_certificate_expiry_timestamp_seconds')).toEqual({});
   });
 
   test('alarms are there by name while they are up', async () => {

@@ -2,11 +2,13 @@
 
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../kit/folder.ts';
-import { Authority } from '../support/certificates.ts';
+import { familyOf, samplesOf } from '../kit/metrics.ts';
+import { Authority, fromNow } from '../support/certificates.ts';
 import { iothub, RunningServer } from './command.ts';
 
 const ANYWHERE = ['--admin', 'http://127.0.0.1:0'];
@@ -40,6 +42,15 @@ class Hub {
     const response = await fetch(`${this.url}${route}`, { method, headers });
     await response.arrayBuffer();
     return response.status;
+  }
+
+  async metric(name: string): Promise<Record<string, number>> {
+    const socketPath = path.join(this.data, 'control.sock');
+    const request = http.get({ socketPath, path: '/metrics', agent: false });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    return familyOf(samplesOf(text), name);
   }
 
   run(...args: string[]) {
@@ -210,24 +221,30 @@ describe('iothub healthcheck', () => {
   });
 });
 
-test('a reload reads the certificate of the admin API again', async () => {
+test('a reload reads the certificate of the admin API again, and its end is watched', async () => {
   const folder = temporaryFolder();
   const ca = Authority.root();
   const config = path.join(folder, 'f.toml');
-  const write = (commonName: string) => {
-    const issued = ca.server({ commonName });
+  const write = (commonName: string, notAfter: Date) => {
+    const issued = ca.server({ commonName, notAfter });
     writeFileSync(path.join(folder, 'c.pem'), issued.cert);
     writeFileSync(path.join(folder, 'k.pem'), issued.key, { mode: 0o600 });
   };
-  write('one');
+  const later = new Date(Math.floor(fromNow(300).getTime() / 1_000) * 1_000);
+  write('one', fromNow(-1));
   writeFileSync(config, '[admin.tls]\ncert = "c.pem"\nkey = "k.pem"\n');
   const hub = new Hub('--config', config, '--admin', 'https://127.0.0.1:0');
   const server = await hub.start();
+  expect(server.lines.join('\n')).toContain('ALARM certificate_expires: the certificate CN=one');
   const port = Number(new URL(hub.url).port);
   expect(await shownBy(port)).toBe('one');
-  write('two');
+  write('two', later);
   expect((await hub.run('reload')).exitCode).toBe(0);
   expect(await shownBy(port)).toBe('two');
+  await server.line(/alarm over: certificate_expires/);
+  expect(await hub.metric('iothub_certificate_expiry_timestamp_seconds')).toEqual({
+    [`{listener="${hub.url}"}`]: later.getTime() / 1_000,
+  });
   writeFileSync(path.join(folder, 'c.pem'), 'no certificate');
   expect((await hub.run('reload')).exitCode).toBe(0);
   await server.line(/the admin API goes on with its former certificate/);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { Server } from '../../src/server/server.ts';
+import { familyOf, metricsOf, readPage } from '../kit/metrics.ts';
 import { PacketClient } from '../kit/packet-client.ts';
 import { isBun } from '../kit/runtime.ts';
 import { until } from '../kit/until.ts';
@@ -13,7 +14,8 @@ test.skipIf(isBun)(
   'each listener says who is connected, who was refused and when its certificate ends',
   async () => {
     const authority = Authority.root();
-    const files = new MaterialFolder().pair('server', authority.server({ notAfter: fromNow(10) }));
+    const ends = new Date(Math.floor(fromNow(10).getTime() / 1_000) * 1_000);
+    const files = new MaterialFolder().pair('server', authority.server({ notAfter: ends }));
     const host = '127.0.0.1';
     const server = new Server({
       listeners: [
@@ -37,6 +39,7 @@ test.skipIf(isBun)(
         connections: 1,
         halfConnected: 0,
         refusals: { connections: 1 },
+        certificateEndsMs: null,
         certificateLeftDays: null,
         crlLeftDays: null,
       },
@@ -46,10 +49,15 @@ test.skipIf(isBun)(
         connections: 1,
         halfConnected: 1,
         refusals: {},
+        certificateEndsMs: ends.getTime(),
         certificateLeftDays: expect.closeTo(10, 1),
         crlLeftDays: null,
       },
     ]);
+    const { samples } = await readPage(metricsOf(server));
+    expect(familyOf(samples, 'iothub_certificate_expiry_timestamp_seconds')).toEqual({
+      [`{listener="${encrypted.url}"}`]: ends.getTime() / 1_000,
+    });
     expect(encrypted.url).toBe(`mqtts://127.0.0.1:${encrypted.port}`);
     silent.destroy();
     client.destroy();

@@ -76,12 +76,13 @@ export const CONNECTION_FAMILIES: readonly Family[] = [
     ({ server }) => server.counters.clientIdFights,
   ),
   gauges(
-    'iothub_certificate_left_seconds',
+    'iothub_certificate_expiry_timestamp_seconds',
     ['listener'],
-    'Time until the first certificate of a TLS listener ends, negative afterwards. Renew it in time; the files are read again when they change.',
+    'When the first certificate in the chains of a listener with TLS ends, that of the admin API included, in seconds since 1970. Renew it in time: minus time() it is how long there is left.',
     ({ server }) =>
-      server.listeners.flatMap(({ listener, certificateLeftSeconds: value }) =>
-        value === null ? [] : [{ labels: { listener }, value }],
-      ),
+      server.certificates.map(({ listener, endsSeconds: value }) => ({
+        labels: { listener },
+        value,
+      })),
   ),
 ];

@@ -1,14 +1,19 @@
-// What the metrics page asks of a server: its own figures, and those of its guard.
+// What the metrics page asks of a server: its own figures, those of its guard, and the certificate of its admin API.
 
 import type { Guard } from '../../auth/guard/guard.ts';
 import type { MetricsConfig } from '../../config/config.ts';
-import type { MetricsControl, MetricsSnapshot } from '../../server/contract/metrics.ts';
+import type {
+  CertificateFigures,
+  MetricsControl,
+  MetricsSnapshot,
+} from '../../server/contract/metrics.ts';
 import type { Server } from '../../server/server.ts';
 
 /** null: there is no page. */
 export function metricsControl(
   server: Server,
   { bans }: Guard,
+  admin: { readonly certificates: readonly CertificateFigures[] },
   { enabled, compat }: MetricsConfig,
   version: string,
 ): MetricsControl | null {
@@ -16,7 +21,9 @@ export function metricsControl(
   let counting: Promise<MetricsSnapshot> | null = null;
   const count = async (): Promise<MetricsSnapshot> => {
     try {
-      return { ...(await server.figures()), bans: bans.size };
+      const figures = await server.figures();
+      const certificates = [...figures.certificates, ...admin.certificates];
+      return { ...figures, certificates, bans: bans.size };
     } finally {
       counting = null;
     }

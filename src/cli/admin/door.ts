@@ -2,22 +2,23 @@
 // until it has ended.
 
 import { readFile } from 'node:fs/promises';
-import { AdminListener, type ListenerCertificate } from '../../admin/admin-listener.ts';
-import { AccessError } from '../../auth/access-error.ts';
+import { AdminListener } from '../../admin/admin-listener.ts';
 import type { Guard } from '../../auth/guard/guard.ts';
 import { Tokens } from '../../auth/tokens/tokens.ts';
 import { type AdminConfig, parseAdminUrl } from '../../config/admin-config.ts';
-import type { CertificateConfig } from '../../config/listener-config.ts';
 import { isLoopbackAddress } from '../../config/loopback.ts';
 import type { Logger } from '../../core/logger.ts';
 import { SYSTEM_CLOCK } from '../../lib/clock.ts';
 import type { HealthControl } from '../../server/contract/health.ts';
+import type { CertificateFigures } from '../../server/contract/metrics.ts';
 import type { TokenControl } from '../../server/contract/tokens.ts';
 import type { ServerControl } from '../../server/contract.ts';
 import type { StoreTables } from '../../server/options.ts';
+import type { TlsAlarms } from '../../transport/tls/tls-alarms.ts';
 import type { AccessServices } from '../access/services.ts';
 import { describeAdminBindError } from '../bind-error.ts';
 import { Authority } from './authority.ts';
+import { AdminCertificateExpiry, certificateError, readCertificate } from './certificate.ts';
 import { makeFirstToken } from './first-token.ts';
 import { Logins } from './logins.ts';
 import { tokenControl } from './token-control.ts';
@@ -31,6 +32,7 @@ export interface AdminDoorOptions {
   /** Not before access control is prepared. */
   readonly services: () => AccessServices;
   readonly logger: Logger;
+  readonly alarms: TlsAlarms;
   readonly version: string;
 }
 
@@ -46,6 +48,8 @@ export class AdminDoor {
   readonly tokens: TokenControl;
   /** null: it is switched off. */
   #listener: AdminListener | null = null;
+  /** null: it has no certificate. */
+  #expiry: AdminCertificateExpiry | null = null;
 
   constructor(options: AdminDoorOptions) {
     this.#options = options;
@@ -54,9 +58,14 @@ export class AdminDoor {
     this.tokens = tokenControl(this.#tokens, folder);
   }
 
+  /** Of the certificate that it shows now; none without TLS. */
+  get certificates(): readonly CertificateFigures[] {
+    return this.#expiry?.figures ?? [];
+  }
+
   /** Health is told from now on. Rejects with AccessError for a certificate, with AdminUnavailable for the address. */
   async open(): Promise<void> {
-    const { config, health, logger, version } = this.#options;
+    const { alarms, config, health, logger, version } = this.#options;
     const address = parseAdminUrl(config.url);
     if (!config.enabled || typeof address === 'string') return;
     const { host, port } = address;
@@ -76,7 +85,13 @@ export class AdminDoor {
       if (unavailable !== null) throw new AdminUnavailable(unavailable);
       throw certificateError(error, config.tls) ?? error;
     });
-    logger.info({ url: this.#listener.url }, `the admin API is on ${this.#listener.url}`);
+    const { url } = this.#listener;
+    logger.info({ url }, `the admin API is on ${url}`);
+    if (certificate === null) return;
+    this.#expiry = new AdminCertificateExpiry({
+      ...{ listener: url, clock: SYSTEM_CLOCK, logger, alarms },
+    });
+    this.#expiry.use(certificate);
   }
 
   /** The store is open. */
@@ -103,7 +118,9 @@ export class AdminDoor {
     const { config, logger } = this.#options;
     if (this.#listener === null || config.tls === null) return;
     try {
-      this.#listener.setCertificate(await readCertificate(config.tls));
+      const certificate = await readCertificate(config.tls);
+      this.#listener.setCertificate(certificate);
+      this.#expiry?.use(certificate);
     } catch (error) {
       const problem = (certificateError(error, config.tls) ?? (error as Error)).message;
       logger.error({ problem }, 'the admin API goes on with its former certificate');
@@ -116,21 +133,8 @@ export class AdminDoor {
   }
 
   async close(): Promise<void> {
+    this.#expiry?.close();
     await this.#listener?.close();
     this.#listener = null;
   }
-}
-
-async function readCertificate(tls: CertificateConfig): Promise<ListenerCertificate> {
-  const [cert, key] = await Promise.all([readFile(tls.cert), readFile(tls.key)]);
-  const { keyPassphrase } = tls;
-  return { cert, key, ...(keyPassphrase !== null && { passphrase: keyPassphrase }) };
-}
-
-/** What OpenSSL says of a certificate or key that cannot be used, as a sentence; null: it is something else. */
-function certificateError(error: unknown, tls: CertificateConfig | null): AccessError | null {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  if (tls === null || !/^ERR_(?:OSSL|SSL|CRYPTO)/.test(code)) return null;
-  const sentence = `and ${tls.key} are no certificate and key that belong together, or the passphrase is wrong: ${message}`;
-  return new AccessError([{ file: tls.cert, line: null, message: sentence }]);
 }

@@ -15,6 +15,7 @@ import { Server } from '../../server/server.ts';
 import { openFilesMax } from '../../transport/open-files.ts';
 import { RuntimeLimitError } from '../../transport/runtime.ts';
 import { TlsMaterialError } from '../../transport/tls/findings.ts';
+import { TlsAlarms } from '../../transport/tls/tls-alarms.ts';
 import { serverControl } from '../access/control.ts';
 import { guardSettings } from '../access/guard.ts';
 import { AccessInForce } from '../access/in-force.ts';
@@ -69,6 +70,7 @@ export async function start(
   const admin = new AdminDoor({
     ...{ config: config.admin, folder: storage.folder, guard, health, version },
     ...{ logger: adminLogger, services: () => access.services },
+    alarms: TlsAlarms.of(server.alarms),
   });
   access.attach(server);
   storage.attach(server, log.logger.child({ module: 'storage' }));
@@ -98,7 +100,7 @@ export async function start(
   const facts = serverFacts(version, config, storage, reloading, source);
   const control = serverControl(server, access, guard, reloading, {
     ...own,
-    metrics: metricsControl(server, guard, config.metrics, version),
+    metrics: metricsControl(server, guard, admin, config.metrics, version),
     management: managementControl(server, facts),
   });
   await admin.serve(control);

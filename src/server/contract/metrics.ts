@@ -16,8 +16,14 @@ export interface ListenerFigures {
   /** CONNECT was accepted. */
   readonly connected: number;
   readonly halfConnected: number;
-  /** Until the first of its certificates ends, negative afterwards; null without TLS. */
-  readonly certificateLeftSeconds: number | null;
+}
+
+/** Of a listener with TLS: when the first of the certificates ends that it shows now. */
+export interface CertificateFigures {
+  /** Its URL. */
+  readonly listener: string;
+  /** since 1970 */
+  readonly endsSeconds: number;
 }
 
 /** Bytes of memory, by what they are for. */
@@ -42,6 +48,8 @@ export interface MetricsSnapshot {
   /** Lost messages by the names of `DropReason`. */
   readonly drops: Readonly<Record<string, number>>;
   readonly listeners: readonly ListenerFigures[];
+  /** That of the admin API included. */
+  readonly certificates: readonly CertificateFigures[];
   readonly sessionsConnected: number;
   readonly sessionsDisconnected: number;
   /** Shared ones not included. */

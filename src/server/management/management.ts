@@ -76,10 +76,9 @@ export class Management {
 
   get listeners(): ControlledListener[] {
     const state = this.drain.isOn ? 'draining' : 'open';
-    return this.#server.listeners.map(({ host: _, port: __, ...listener }) => ({
-      ...listener,
-      state,
-    }));
+    return this.#server.listeners.map(
+      ({ host: _, port: __, certificateEndsMs: ___, ...listener }) => ({ ...listener, state }),
+    );
   }
 
   get store(): StoreFigures {

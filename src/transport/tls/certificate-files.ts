@@ -76,6 +76,11 @@ export async function readCertificates(
   return certificates.length === found.length ? certificates : [];
 }
 
+/** The certificates of a file that OpenSSL has taken. */
+export function readChain(pem: string): ReadCertificate[] {
+  return readPem(pem).blocks.flatMap((block) => readBlock(block) ?? []);
+}
+
 function readBlock({ der }: PemBlock): ReadCertificate | null {
   try {
     const x509 = new X509Certificate(der);

@@ -103,6 +103,11 @@ export class TlsDoor {
     });
   }
 
+  /** When the first of its certificates ends; milliseconds of the wall clock. */
+  get certificateEndsMs(): number {
+    return this.#material.certificateEndsMs;
+  }
+
   /** Days until the first of its certificates ends. */
   get certificateLeftDays(): number {
     return this.#material.certificateLeftDays;

@@ -16,8 +16,8 @@ export interface Life {
 }
 
 /** Of the certificates in the server's chains. */
-export function certificateLives(set: TlsSet): Life[] {
-  return set.expiries.map(({ file, subject, notBefore, notAfter }) => ({
+export function certificateLives({ expiries }: Pick<TlsSet, 'expiries'>): Life[] {
+  return expiries.map(({ file, subject, notBefore, notAfter }) => ({
     file,
     subject,
     begins: notBefore,

@@ -2,62 +2,24 @@
 // a whole. Whatever is wrong with new files, the former set stays in use, and an alarm says so. Days to expiry are counted
 // here, too, since that is the other way for a certificate to stop working.
 
-import type { AlarmSeverity } from '../../core/alarms.ts';
-import type { Logger } from '../../core/logger.ts';
 import { assert } from '../../lib/assert.ts';
-import type { Cancellable, Clock } from '../../lib/clock.ts';
-import {
-  certificateLives,
-  crlLives,
-  daysUntil,
-  firstDue,
-  firstToEnd,
-  type Life,
-} from './expiry.ts';
+import type { Cancellable } from '../../lib/clock.ts';
+import { certificateLives, crlLives, daysUntil, firstToEnd, type Life } from './expiry.ts';
+import { ExpiryWarning, type ExpiryWarningOptions } from './expiry-warning.ts';
 import { TlsMaterialError } from './findings.ts';
 import type { TlsOptions } from './options.ts';
 import { TlsSet } from './set.ts';
-import type { TlsAlarmName, TlsAlarms } from './tls-alarms.ts';
 import { FileWatcher } from './watch.ts';
 
-export interface TlsMaterialOptions {
-  /** Names the listener in logs and alarms: its URL. */
-  readonly listener: string;
+export interface TlsMaterialOptions extends ExpiryWarningOptions {
   readonly tls: TlsOptions;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly alarms: TlsAlarms;
-  /** So long before its end a certificate or a list is an alarm, or in the last quarter of its life, if that is later. */
-  readonly expiryWarningDays?: number;
   /** As FileWatcher's. */
   readonly debounceMs?: number;
   readonly pollMs?: number;
   readonly watchesFolders?: boolean;
 }
 
-const EXPIRY_WARNING_DAYS = 21;
 const HOUR_MS = 3_600_000;
-
-/** How an alarm speaks of something that ends. */
-interface Words {
-  readonly what: string;
-  readonly ends: string;
-  readonly todo: string;
-  readonly todoNow: string;
-}
-
-const OF_CERTIFICATE: Words = {
-  what: 'the certificate',
-  ends: 'ends on',
-  todo: 'renew it',
-  todoNow: 'clients refuse it, renew it now',
-};
-const OF_CRL: Words = {
-  what: 'the revocation list of',
-  ends: 'holds until',
-  todo: 'fetch a newer one',
-  todoNow: 'all clients below that authority are refused, fetch a newer one now',
-};
 
 export class TlsMaterial {
   /**
@@ -67,6 +29,8 @@ export class TlsMaterial {
   onSwap: ((set: TlsSet, trustChanged: boolean) => void) | null = null;
   readonly #options: TlsMaterialOptions;
   readonly #watcher: FileWatcher;
+  readonly #certificateWarning: ExpiryWarning;
+  readonly #crlWarning: ExpiryWarning;
   #current: TlsSet | null = null;
   #running: Promise<boolean> | null = null;
   /** The run after the running one, for those who asked meanwhile: files may have changed since it read them. */
@@ -76,6 +40,8 @@ export class TlsMaterial {
 
   constructor(options: TlsMaterialOptions) {
     this.#options = options;
+    this.#certificateWarning = new ExpiryWarning('certificate_expires', options);
+    this.#crlWarning = new ExpiryWarning('crl_expires', options);
     const { tls, clock, logger, debounceMs, pollMs, watchesFolders } = options;
     this.#watcher = new FileWatcher({
       files: TlsSet.files(tls),
@@ -102,6 +68,11 @@ export class TlsMaterial {
   get current(): TlsSet {
     assert(this.#current !== null, 'TLS material is used before it was loaded');
     return this.#current;
+  }
+
+  /** When the first of the server's certificates ends; milliseconds of the wall clock. */
+  get certificateEndsMs(): number {
+    return firstToEnd(certificateLives(this.current))?.ends.getTime() ?? 0;
   }
 
   /** Days until the first of the server's certificates ends, with fractions; negative once it has ended. */
@@ -131,9 +102,9 @@ export class TlsMaterial {
     this.#isClosed = true;
     this.#watcher.close();
     this.#expiryCheck?.cancel();
-    const { alarms } = this.#options;
-    const names: TlsAlarmName[] = ['tls_reload_failed', 'certificate_expires', 'crl_expires'];
-    for (const name of names) alarms.clear(name, this);
+    this.#options.alarms.clear('tls_reload_failed', this);
+    this.#certificateWarning.clear();
+    this.#crlWarning.clear();
   }
 
   async #begin(): Promise<void> {
@@ -143,7 +114,7 @@ export class TlsMaterial {
       const set = await TlsSet.load(tls, null, clock.wallNow());
       if (this.#isClosed) return;
       this.#use(set, 'TLS certificate loaded');
-      this.#expiryCheck = clock.every(HOUR_MS, () => this.#checkExpiry());
+      this.#expiryCheck = clock.every(HOUR_MS, () => this.#checkExpiry(false));
     } catch (error) {
       this.close();
       throw error;
@@ -173,6 +144,7 @@ export class TlsMaterial {
     alarms.clear('tls_reload_failed', this);
     if (set.digest === former.digest) {
       logger.info({ listener }, 'TLS files are the same as before');
+      this.#checkExpiry(true);
       return true;
     }
     const trustChanged = set.trustDigest !== former.trustDigest;
@@ -196,7 +168,7 @@ export class TlsMaterial {
     for (const warning of set.warnings) {
       logger.warn({ listener, file: warning.file }, warning.message);
     }
-    this.#checkExpiry();
+    this.#checkExpiry(true);
   }
 
   #failed(error: Error): void {
@@ -209,35 +181,13 @@ export class TlsMaterial {
     alarms.raise('tls_reload_failed', this, listener, 'warning', first, { problems });
   }
 
-  #checkExpiry(): void {
-    this.#warnOf('certificate_expires', certificateLives(this.current), OF_CERTIFICATE);
-    this.#warnOf('crl_expires', crlLives(this.current), OF_CRL);
-  }
-
-  #warnOf(name: TlsAlarmName, lives: readonly Life[], words: Words): void {
-    const { alarms, listener, clock, expiryWarningDays = EXPIRY_WARNING_DAYS } = this.#options;
-    const nowMs = clock.wallNow();
-    const life = firstDue(lives, expiryWarningDays, nowMs);
-    if (life === null) {
-      alarms.clear(name, this);
-      return;
-    }
-    const { file, subject, ends } = life;
-    const days = daysUntil(ends, nowMs);
-    const isOver = days <= 0;
-    const date = ends.toISOString();
-    const when = isOver ? `is over since ${date}` : `${words.ends} ${date}, in ${spell(days)}`;
-    const message = `${words.what} ${subject} (${file}) ${when}: ${isOver ? words.todoNow : words.todo}`;
-    const severity: AlarmSeverity = isOver ? 'critical' : 'warning';
-    alarms.raise(name, this, listener, severity, message, { file, days });
+  #checkExpiry(isRead: boolean): void {
+    this.#certificateWarning.check(certificateLives(this.current), isRead);
+    this.#crlWarning.check(crlLives(this.current), isRead);
   }
 
   #leftDays(lives: readonly Life[]): number | null {
     const life = firstToEnd(lives);
     return life && daysUntil(life.ends, this.#options.clock.wallNow());
   }
-}
-
-function spell(days: number): string {
-  return days >= 2 ? `${Math.floor(days)} days` : `${Math.floor(days * 24)} hours`;
 }

@@ -156,7 +156,11 @@ interface Served {
   readonly hosts: readonly string[];
 }
 
-function expiriesOf({ file, chain }: ServerCertificate): CertificateExpiry[] {
+/** Of a chain; the root at its end does not matter. */
+export function expiriesOf({
+  file,
+  chain,
+}: Pick<ServerCertificate, 'file' | 'chain'>): CertificateExpiry[] {
   return chain
     .filter(({ x509 }, i) => i === 0 || !x509.checkIssued(x509))
     .map(({ subject, serialNumber, notBefore, notAfter }) => ({

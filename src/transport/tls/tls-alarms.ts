@@ -13,15 +13,23 @@ interface Reason {
 }
 
 export class TlsAlarms {
+  static readonly #known = new WeakMap<Alarms, TlsAlarms>();
   readonly #alarms: Alarms;
   /** By name, then by whose files they are: while a listener changes, there are two of them for one. */
   readonly #reasons = new Map<TlsAlarmName, Map<object, Reason>>();
 
-  constructor(alarms: Alarms) {
+  private constructor(alarms: Alarms) {
     this.#alarms = alarms;
   }
 
-  /** `owner` has the reason, until it clears it. */
+  /** All listeners of a server, that of the admin API too, have the same. */
+  static of(alarms: Alarms): TlsAlarms {
+    const known = TlsAlarms.#known.get(alarms) ?? new TlsAlarms(alarms);
+    TlsAlarms.#known.set(alarms, known);
+    return known;
+  }
+
+  /** `owner` has the reason, until it clears it. Whether the log was told, as `Alarms` tells it. */
   raise(
     name: TlsAlarmName,
     owner: object,
@@ -29,11 +37,11 @@ export class TlsAlarms {
     severity: AlarmSeverity,
     message: string,
     fields: object = {},
-  ): void {
+  ): boolean {
     const reasons = this.#reasons.get(name) ?? new Map<object, Reason>();
     reasons.set(owner, { listener, severity, message, fields });
     this.#reasons.set(name, reasons);
-    this.#show(name, reasons);
+    return this.#show(name, reasons);
   }
 
   /** The owner has no reason any more. */
@@ -42,15 +50,15 @@ export class TlsAlarms {
     if (reasons?.delete(owner)) this.#show(name, reasons);
   }
 
-  #show(name: TlsAlarmName, reasons: ReadonlyMap<object, Reason>): void {
+  #show(name: TlsAlarmName, reasons: ReadonlyMap<object, Reason>): boolean {
     const all = [...reasons.values()];
     const worst = all.find(({ severity }) => severity === 'critical') ?? all[0];
     if (worst === undefined) {
       this.#alarms.clear(name);
-      return;
+      return false;
     }
     const others = all.length > 1 ? ` (and ${all.length - 1} more of the listeners)` : '';
     const fields = { listeners: all.map(({ listener }) => listener), ...worst.fields };
-    this.#alarms.raise(name, worst.severity, worst.message + others, fields);
+    return this.#alarms.raise(name, worst.severity, worst.message + others, fields);
   }
 }

@@ -22,7 +22,7 @@ class World {
   readonly clock = new FakeClock(1_000, Date.now());
   readonly lines: Line[] = [];
   readonly alarms = new Alarms(this.clock, SILENT);
-  readonly tlsAlarms = new TlsAlarms(this.alarms);
+  readonly tlsAlarms = TlsAlarms.of(this.alarms);
   readonly swaps: boolean[] = [];
 
   /** A listener that watches its files by polling. */
@@ -236,22 +236,23 @@ describe('a reload', () => {
 });
 
 describe('the end of a certificate', () => {
-  const notAfter = new Date(Math.floor(fromNow(30).getTime() / 1_000) * 1_000);
-  const notBefore = fromNow(-335);
+  const notAfter = new Date(Math.floor(fromNow(39).getTime() / 1_000) * 1_000);
+  const notBefore = fromNow(-326);
 
-  test('is an alarm three weeks before, a critical one when it is over, none when it is renewed', async () => {
+  test('is an alarm thirty days before, a critical one when it is over, none when it is renewed', async () => {
     const { world, material, options } = await started({}, { notAfter, notBefore });
     const { clock } = world;
-    expect(material.certificateLeftDays).toBeCloseTo(30, 3);
+    expect(material.certificateLeftDays).toBeCloseTo(39, 3);
+    expect(material.certificateEndsMs).toBe(notAfter.getTime());
     clock.advance(8.9 * DAY_MS);
     expect(world.alarms.active).toEqual([]);
     clock.advance(0.2 * DAY_MS);
     const ends = notAfter.toISOString();
     expect(world.alarm('certificate_expires')).toMatchObject({
       severity: 'warning',
-      message: `the certificate CN=localhost (${options.cert}) ends on ${ends}, in 20 days: renew it`,
+      message: `the certificate CN=localhost (${options.cert}) ends on ${ends}, in 29 days: renew it`,
     });
-    clock.advance(21 * DAY_MS);
+    clock.advance(30 * DAY_MS);
     expect(material.certificateLeftDays).toBeCloseTo(-0.1, 1);
     expect(world.alarm('certificate_expires')).toMatchObject({
       severity: 'critical',
@@ -260,6 +261,40 @@ describe('the end of a certificate', () => {
     world.serve({ notAfter: fromNow(300) });
     expect(await material.reload()).toBe(true);
     expect(world.alarms.active).toEqual([]);
+  });
+
+  test('is told once a day, and whenever the files are read; the first time the alarm tells it', async () => {
+    const told = () =>
+      world.lines.filter(([, message]) => message.startsWith('a certificate ends'));
+    const world = new World();
+    const options = tlsOptions(world.serve({ notBefore, notAfter: fromNow(20) }));
+    const material = world.material(options);
+    await material.start();
+    expect(told()).toEqual([]);
+    world.clock.advance(DAY_MS - 1);
+    expect(told()).toEqual([]);
+    world.clock.advance(DAY_MS);
+    const fields = { listener: LISTENER, subject: 'CN=localhost', file: options.cert };
+    expect(told()).toMatchObject([['warn', expect.anything(), { ...fields, days: 19 }]]);
+    world.clock.advance(DAY_MS);
+    expect(told()).toHaveLength(2);
+    await material.reload();
+    expect(told()).toHaveLength(3);
+    world.serve({ notBefore, notAfter: fromNow(21) });
+    await material.reload();
+    expect(told()).toHaveLength(4);
+    world.serve({ notAfter: fromNow(300) });
+    await material.reload();
+    world.clock.advance(2 * DAY_MS);
+    expect(told()).toHaveLength(4);
+  });
+
+  test('of two listeners is told of each', async () => {
+    const world = new World();
+    const options = tlsOptions(world.serve({ notBefore, notAfter: fromNow(20) }));
+    for (const listener of ['wss://a', 'wss://b']) await world.material(options, listener).start();
+    const lines = world.lines.filter(([level]) => level === 'warn');
+    expect(lines).toMatchObject([['warn', expect.anything(), { listener: 'wss://b' }]]);
   });
 
   test('of one that lives a week is an alarm in the last quarter of its life', async () => {
