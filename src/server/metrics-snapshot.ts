@@ -28,6 +28,7 @@ export interface Counted {
   readonly brokers: readonly Broker[];
   readonly listeners: readonly ListenerState[];
   readonly refusals: Readonly<Record<string, number>>;
+  readonly sys: Readonly<Record<string, string>>;
 }
 
 const NO_SESSIONS = {
@@ -46,7 +47,7 @@ export function figuresOf(
   { sessions, bytesOfConnections }: Walked,
   counted: Counted,
 ): ServerFigures {
-  const { context, brokers, listeners, refusals } = counted;
+  const { context, brokers, listeners, refusals, sys } = counted;
   const { alarms, drops, metrics, pool, quotas, retained, router, shedding } = context;
   const { memoryBytes, ...figures } = sessions;
   const { commitDurations, ...counters } = metrics;
@@ -75,6 +76,7 @@ export function figuresOf(
       connections: bytesOfConnections,
       buffers: pool.keptBytes,
     },
+    sys,
   };
 }
 

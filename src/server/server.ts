@@ -284,7 +284,7 @@ export class Server {
     const { listeners, refusals } = this;
     return figuresOf(walked, {
       ...{ context: this.#context, brokers: this.#brokers },
-      ...{ listeners, refusals },
+      ...{ listeners, refusals, sys: this.#sys?.values ?? {} },
     });
   }
 

@@ -59,6 +59,12 @@ export class SysTopics {
     this.#look();
   }
 
+  /** What was said last, by topics without their root. */
+  get values(): Readonly<Record<string, string>> {
+    const told = this.#said.filter(({ value }) => value !== null);
+    return Object.fromEntries(told.map(({ figure, value }) => [figure.topic, value ?? '']));
+  }
+
   /** Says nothing more. */
   close(): void {
     this.#isClosed = true;

@@ -2,12 +2,14 @@
 
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { FAMILIES } from '../../src/admin/metrics/families.ts';
+import { nameOf } from '../../src/admin/metrics/mosquitto-exporter.ts';
 import { formatFor } from '../../src/admin/metrics/negotiate.ts';
 import { renderPage } from '../../src/admin/metrics/page.ts';
 import { DROP_REASON_NAMES } from '../../src/core/drop.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { PacketType } from '../../src/protocol/index.ts';
 import { Server } from '../../src/server/server.ts';
+import { sysFigures } from '../../src/server/sys-figures.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { familyOf, metricsOf, readPage, samplesOf } from '../kit/metrics.ts';
 import { PacketClient } from '../kit/packet-client.ts';
@@ -280,6 +282,41 @@ describe('names of others', () => {
     expect(samples.get('broker_uptime')).toBeGreaterThan(0);
   });
 
+  test('mosquitto-exporter: every figure of $SYS, as $SYS has it', async () => {
+    const clock = new FakeClock();
+    const other = new Server({ clock, sys: { intervalMs: 10_000, version: '1.2.3' } });
+    await other.start();
+    onTestFinished(() => other.stop());
+    const away = new PacketClient(other.connect());
+    away.sendConnect('a', { properties: { sessionExpiryInterval: 60 } });
+    away.subscribe({ topicFilter: 'a', qos: 1 });
+    await settle();
+    away.destroy();
+    const client = new PacketClient(other.connect());
+    client.sendConnect('b');
+    client.publish('a', 'queued, and kept', 1, { retain: true });
+    await settle();
+    clock.advance(10_000);
+    await settle();
+    const { samples } = await readPage(metricsOf(other, ['mosquitto-exporter']));
+    const said = (await other.figures()).sys;
+    expect(Object.keys(said)).toHaveLength(sysFigures().length);
+    for (const [topic, value] of Object.entries(said)) {
+      if (topic === 'version') continue;
+      const found = samples.get(nameOf(topic));
+      if (/^(uptime|heap)/.test(topic)) expect(found, topic).toBeGreaterThan(0);
+      else expect(found, topic).toBe(Number(value));
+    }
+    expect(samples.get('broker_store_messages_count')).toBe(2);
+    expect(samples.get('broker_load_connections_1min')).toBeGreaterThan(0);
+  });
+
+  test('mosquitto-exporter: averages are not there where $SYS makes none', async () => {
+    const { samples } = await readPage(metricsOf(server, ['mosquitto-exporter']));
+    expect([...samples.keys()].filter((key) => key.startsWith('broker_load'))).toEqual([]);
+    expect(samples.get('broker_store_messages_bytes')).toBe(0);
+  });
+
   test('EMQX: those of its boards', async () => {
     const a = await connected('a');
     a.publish('nobody', 'x', 0);
@@ -290,6 +327,11 @@ describe('names of others', () => {
     expect(samples.get('emqx_packets_publish_received')).toBe(1);
     expect(samples.get('emqx_messages_qos0_received')).toBe(1);
     expect(samples.get('emqx_messages_dropped_no_subscribers')).toBe(1);
+    expect(samples.get('emqx_client_disconnected')).toBe(0);
+    a.destroy();
+    await settle();
+    const after = await readPage(metricsOf(server, ['emqx']));
+    expect(after.samples.get('emqx_client_disconnected')).toBe(1);
   });
 
   test('are there once, however often they are wished', async () => {

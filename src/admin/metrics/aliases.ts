@@ -3,13 +3,16 @@
 import type { MetricsSnapshot } from '../../server/contract/metrics.ts';
 import { gauge, type NumberFamily } from './family.ts';
 
-export type Alias = readonly [name: string, read: (server: MetricsSnapshot) => number];
+/** null: it is not known here. */
+export type Alias = readonly [name: string, read: (server: MetricsSnapshot) => number | null];
 
 /** `of`: whose names these are. */
 export function aliases(of: string, rows: readonly Alias[]): NumberFamily[] {
-  return rows.map(([name, read]) =>
-    gauge(name, `As ${of} has it; see docs/metrics.md.`, ({ server }) => read(server)),
-  );
+  return rows.map(([name, read]) => gauge(name, meaningFor(of), ({ server }) => read(server)));
+}
+
+export function meaningFor(of: string): string {
+  return `As ${of} has it; see docs/metrics.md.`;
 }
 
 export function sum(counts: readonly number[]): number {

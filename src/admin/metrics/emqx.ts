@@ -1,7 +1,7 @@
 // The names of EMQX's page.
 
-import { type Alias, aliases, connectionsOf, dropped, sum } from './aliases.ts';
-import type { Family } from './family.ts';
+import { type Alias, aliases, connectionsOf, dropped, meaningFor, sum } from './aliases.ts';
+import { type Family, gauges } from './family.ts';
 import { PACKETS } from './packets.ts';
 
 const STATS: readonly Alias[] = [
@@ -45,9 +45,19 @@ const MESSAGE_ROWS: readonly Alias[] = [
   ['emqx_packets_publish_auth_error', (s) => dropped(s, 'not_authorized')],
   ['emqx_messages_received', (s) => sum(s.counters.publishReceived)],
   ['emqx_messages_sent', (s) => sum(s.counters.publishSent)],
+  ['emqx_messages_publish', (s) => sum(s.counters.publishReceived)],
+  ['emqx_messages_delivered', (s) => sum(s.counters.publishSent)],
+  // PUBACK and PUBCOMP, which end a message to a client.
+  [
+    'emqx_messages_acked',
+    ({ counters }) => counters.packetsReceived[4] + counters.packetsReceived[7],
+  ],
+  ['emqx_messages_retained', (s) => s.retainedMessages],
   ['emqx_messages_dropped', (s) => dropped(s, 'no_subscriber', 'quota')],
   ['emqx_messages_dropped_no_subscribers', (s) => dropped(s, 'no_subscriber')],
   ['emqx_messages_dropped_quota_exceeded', (s) => dropped(s, 'quota')],
+  ['emqx_packets_publish_quota_exceeded', (s) => dropped(s, 'quota')],
+  ['emqx_messages_dropped_receive_maximum', (s) => dropped(s, 'receive_maximum')],
   [
     'emqx_delivery_dropped',
     (s) => dropped(s, 'no_local', 'packet_too_large', 'expired', ...QUEUE_FULL, ...QOS0),
@@ -63,6 +73,15 @@ const CLIENT_ROWS: readonly Alias[] = [
   ['emqx_client_connect', (s) => s.counters.packetsReceived[1]],
   ['emqx_client_connack', (s) => s.counters.packetsSent[2]],
   ['emqx_client_connected', (s) => s.counters.sessionsCreated + s.counters.sessionsResumed],
+  [
+    'emqx_client_disconnected',
+    ({ counters, sessionsConnected }) =>
+      counters.sessionsCreated + counters.sessionsResumed - sessionsConnected,
+  ],
+  [
+    'emqx_client_authenticate',
+    ({ counters }) => counters.authenticationSuccesses + counters.authenticationFailures,
+  ],
   ['emqx_client_subscribe', (s) => s.counters.packetsReceived[8]],
   ['emqx_client_unsubscribe', (s) => s.counters.packetsReceived[10]],
   ['emqx_session_created', (s) => s.counters.sessionsCreated],
@@ -71,12 +90,17 @@ const CLIENT_ROWS: readonly Alias[] = [
   ['emqx_session_terminated', (s) => s.counters.sessionsEnded],
   ['emqx_authentication_success', (s) => s.counters.authenticationSuccesses],
   ['emqx_authentication_failure', (s) => s.counters.authenticationFailures],
+  ['emqx_overload_protection_new_conn', (s) => s.counters.overloadRefusals],
 ];
 
-export const EMQX_FAMILIES: readonly Family[] = aliases('EMQX', [
-  ...STATS,
-  ...PACKET_ROWS,
-  ...QOS_ROWS,
-  ...MESSAGE_ROWS,
-  ...CLIENT_ROWS,
-]);
+const WHOSE = 'EMQX';
+
+export const EMQX_FAMILIES: readonly Family[] = [
+  ...aliases(WHOSE, [...STATS, ...PACKET_ROWS, ...QOS_ROWS, ...MESSAGE_ROWS, ...CLIENT_ROWS]),
+  gauges('emqx_cert_expiry_at', ['listener_name'], meaningFor(WHOSE), ({ server }) =>
+    server.certificates.map(({ listener, endsSeconds: value }) => ({
+      labels: { listener_name: listener },
+      value,
+    })),
+  ),
+];
