@@ -178,4 +178,13 @@ export const DROP_REASON_INFO: Readonly<Record<DropReason, DropReasonInfo>> = {
     advice:
       'See docs/overload.md: give the process more memory (`overload.memory_max`) or less to do, or subscribe with QoS 1.',
   },
+  [DropReason.Unsent]: {
+    ...{ concerns: 'subscriber', depth: null, level: 'debug' },
+    sentence:
+      'messages of QoS 0 for a client are lost: its connection ended before they were written',
+    meaning:
+      'It is of QoS 0, and the connection of its subscriber ended while it waited for the socket to take it.',
+    advice:
+      'Usual for clients that go while messages come; else look at the line of its disconnect, and subscribe with QoS 1 what must arrive.',
+  },
 };

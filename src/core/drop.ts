@@ -50,6 +50,8 @@ export const DropReason = {
   QueueCleared: 21,
   /** QoS 0, and the server has too little memory, or is too late, to keep it for a client that does not keep up. */
   Overload: 22,
+  /** QoS 0, and its connection was gone before it was written. */
+  Unsent: 23,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -78,6 +80,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'shutdown',
   'queue_cleared',
   'overload',
+  'unsent',
 ];
 
 /** The reason of that name, or null. */
@@ -114,8 +117,8 @@ export class Drops {
     publisherId: string | null = null,
     depth = -1,
   ): void {
-    const why =
-      reason === DropReason.SessionEnded && this.isStopping ? DropReason.Shutdown : reason;
+    const isEnd = reason === DropReason.SessionEnded || reason === DropReason.Unsent;
+    const why = isEnd && this.isStopping ? DropReason.Shutdown : reason;
     this.counts[why] += count;
     if (this.ledger !== null) {
       this.ledger.record(why, clientId, topicName, count, publisherId, depth);

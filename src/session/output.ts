@@ -39,6 +39,11 @@ export class Output {
     return this.length + this.#sealedBytes;
   }
 
+  /** What waits for the next write, in order; whole packets. */
+  unwritten(): readonly Uint8Array[] {
+    return [...(this.#sealed ?? []), this.buffer.subarray(0, this.length)];
+  }
+
   /** Makes room for `size` bytes in one piece; the caller writes them at `buffer[length..)` and adds to `length`. */
   reserve(size: number): void {
     const needed = this.length + size;

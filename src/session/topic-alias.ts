@@ -53,4 +53,10 @@ export class OutboundAliases {
     this.#aliases.set(topic, alias);
     return alias;
   }
+
+  /** What an alias stands for now. */
+  topicOf(wanted: number): string | undefined {
+    for (const [topic, alias] of this.#aliases) if (alias === wanted) return topic.name;
+    return undefined;
+  }
 }

@@ -23,6 +23,7 @@ import { HeldPacket, type HeldPackets, heldPackets } from './held.ts';
 import { Output } from './output.ts';
 import { appendPublish, encodePublish, publishSize } from './publish-output.ts';
 import type { OutboundAliases } from './topic-alias.ts';
+import { dropUnsent } from './unsent.ts';
 
 /** Held packets from which on the connection is not read. */
 const HELD_MAX = 1_024;
@@ -275,6 +276,7 @@ export class Writer implements Dirty, Holder, TimerOwner {
     this.#isClosed = true;
     this.forgetHeld();
     if (this.#stuckTimer !== null) this.#context.wheel.cancel(this.#stuckTimer);
+    if (this.clientId !== '') dropUnsent(this.#context.drops, this);
     this.output.clear();
   }
 

@@ -235,6 +235,13 @@ export class Model {
     }
   }
 
+  /** A client is gone before anything was written that it was to receive now. */
+  loseUnsent(clientId: string): void {
+    for (const { kind, qos } of this.expected.get(clientId) ?? []) {
+      if (kind === 'publish' && qos === 0) this.#drop('unsent');
+    }
+  }
+
   /** Returns whether there was one. */
   unsubscribe(session: ModelSession, topicFilter: string): boolean {
     session.scans = session.scans.filter((s) => s.topicFilter !== topicFilter);

@@ -203,6 +203,7 @@ export class World {
     const subscribers = this.model.publish(message);
     if (message.qos === 2) session.inbound.add(packetId);
     if (thenDies) {
+      this.model.loseUnsent(clientId);
       await this.#leave(clientId, 'rude');
       return;
     }

@@ -104,6 +104,19 @@ const CAUSES: Readonly<Record<string, (place: Place) => Promise<Expected>>> = {
     }
     return { ...TO_SUB, outputBytes: expect.any(Number) };
   },
+  async unsent(place) {
+    const broker = await place.start();
+    const deaf = await subscriberV3(broker, 'sub', 't');
+    const publisher = await broker.v3('pub');
+    deaf.stream.pause();
+    // What the socket was given is beyond knowing; one more waits behind it.
+    while ((await broker.server.figures()).memory.connections === 0) {
+      await publisher.send(publishV3({ topicName: 't', payload: 'x'.repeat(8_000) }));
+    }
+    await publisher.send(publishV3({ topicName: 't' }));
+    await deaf.drop();
+    return { ...TO_SUB, publisher: null };
+  },
   async overload(place) {
     const memory = {
       read: () => ({ residentBytes: 75, heldBytes: 75, heapBytes: 0 }),
