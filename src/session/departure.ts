@@ -3,6 +3,7 @@
 
 import { clip } from '../lib/clip.ts';
 import type { ReasonCode } from '../protocol/reason-code.ts';
+import { StreamRefused } from '../transport/stream.ts';
 import type { Connection } from './connection.ts';
 
 /** Characters of what a client or the system says for the log. */
@@ -60,5 +61,6 @@ export const CLIENT_CLOSED: Ending = {
 /** What a stream said of its end. */
 export function byStream(error: Error | null): Ending {
   if (error === null) return CLIENT_CLOSED;
-  return { side: 'network', reasonCode: null, reason: clip(error.message, SAID_MAX) };
+  const side = error instanceof StreamRefused ? 'server' : 'network';
+  return { side, reasonCode: null, reason: clip(error.message, SAID_MAX) };
 }

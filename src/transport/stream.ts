@@ -13,6 +13,11 @@ export interface StreamSink {
   onClose(error: Error | null): void;
 }
 
+/** Why a stream is gone that its own side ended, for what the peer sent or left out. */
+export class StreamRefused extends Error {
+  override readonly name = 'StreamRefused';
+}
+
 /** Where a client is, behind proxies too. */
 export interface Peer {
   /** In its one spelling (address.ts); `''` for a socket file. */

@@ -55,6 +55,19 @@ test('a level may be lowered, too; what is said of a module goes before what is 
   expect(told()).toEqual(['yes']);
 });
 
+test('who silences the log cannot hide that: what the module admin says as configured it says', () => {
+  const { log, told } = make();
+  const audit = log.logger.child({ module: 'admin' });
+  for (const module of [null, 'admin'] as const) {
+    log.control.raise({ ...MINUTE, level: 'silent', module });
+    audit.info({}, 'a change was asked for');
+    audit.debug({}, 'no');
+  }
+  log.control.raise({ ...MINUTE, level: 'debug', module: 'admin' });
+  audit.debug({}, 'yes');
+  expect(told()).toEqual(['a change was asked for', 'a change was asked for', 'yes']);
+});
+
 test('lines about one client, or those that fit a pattern, and no others', () => {
   const { clock, log, output } = make({ level: 'error' });
   const logger = log.logger.child({ module: 'session' });

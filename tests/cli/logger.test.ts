@@ -27,6 +27,19 @@ describe('the JSON log', () => {
     expect(JSON.parse(output.text[0]).clientId).toBe(clientId);
   });
 
+  test('escapes what nobody sees, also beyond the first 65,536 characters, and nothing else', () => {
+    const output = new FakeOutput();
+    const logger = createLogger({ level: 'info', format: 'json' }, output);
+    const unseen = ['\u00ad', '\u180e', '\u2065', '\u{e0001}', '\u{e0041}', '\u0600', '\u{1bca0}'];
+    for (const text of unseen) logger.info({ clientId: `a${text}` }, 'hello');
+    for (const line of output.text) expect(line).toMatch(/^[\x20-\x7e]*\n$/);
+    expect(output.entries.map(({ clientId }) => clientId)).toEqual(unseen.map((one) => `a${one}`));
+    output.text.length = 0;
+    const seen = 'Größe 温度 🌡 ‰';
+    logger.info({ clientId: seen }, 'hello');
+    expect(output.text[0]).toContain(seen);
+  });
+
   test('holds back what is below the level', () => {
     const output = new FakeOutput();
     const logger = createLogger({ level: 'warn', format: 'json' }, output);

@@ -1,8 +1,11 @@
 // What the log says of each client that comes and of each that goes: one line each, with who ended it and why.
 
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import type { ServerOptions } from '../../src/server/options.ts';
+import { Server } from '../../src/server/server.ts';
 import { MemoryStream } from '../../src/transport/memory.ts';
 import {
   type BoundAddress,
@@ -11,7 +14,10 @@ import {
   type Stream,
 } from '../../src/transport/stream.ts';
 import { CONNACK } from '../kit/answers.ts';
+import { hex } from '../kit/hex.ts';
 import { LogBook } from '../kit/log-book.ts';
+import { isBun } from '../kit/runtime.ts';
+import { until } from '../kit/until.ts';
 import { settle, startServer, WireClient } from '../kit/wire.ts';
 
 /** A door whose streams a test can make fail. */
@@ -291,3 +297,33 @@ test('a client that is followed has its lines in any storm', async () => {
   await broker.v5('c');
   expect(book.lines.map(({ fields }) => fields.clientId)).toEqual(['c']);
 });
+
+test.skipIf(isBun)(
+  'a WebSocket that breaks the rules is ended by the server, not by the network',
+  async () => {
+    for (const compression of [false, true]) {
+      const book = new LogBook();
+      const listener = {
+        protocol: 'ws',
+        host: '127.0.0.1',
+        port: 0,
+        webSocket: { compression },
+      } as const;
+      const server = new Server({ listeners: [listener], logger: book });
+      await server.start();
+      onTestFinished(() => server.stop());
+      const client = new WebSocket(server.addresses[0].url, 'mqtt');
+      await once(client, 'open');
+      client.send(hex("10 0f 0004 'MQTT' 04 02 003c 0003 'sub'"));
+      await once(client, 'message');
+      client.send('text');
+      const departed = () => book.lines.find(({ message }) => message === 'client disconnected');
+      await until(() => departed() !== undefined);
+      expect(departed()?.fields, `compression: ${compression}`).toMatchObject({
+        endedBy: 'server',
+        reasonCode: null,
+        reason: expect.stringContaining('MQTT comes in binary frames'),
+      });
+    }
+  },
+);

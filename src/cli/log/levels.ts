@@ -19,6 +19,8 @@ export const LEVEL_VALUES: Readonly<Record<LogLevel, number>> = {
 /** Levels that were raised at the same time. */
 const RAISED_MAX = 64;
 const LOOK_MS = 1_000;
+/** Where each change has its line. */
+const AUDITED: LogModule = 'admin';
 
 /** Of one module. */
 export interface Gate {
@@ -139,7 +141,10 @@ export class LogLevels {
       const whole = mine.filter(({ client }) => client === null);
       // What was said of the module goes before what was said of all.
       const said = whole.find((raised) => raised.module === module) ?? whole[0];
-      gate.level = LEVEL_VALUES[said?.level ?? levels[module] ?? level];
+      const usual = LEVEL_VALUES[levels[module] ?? level];
+      const wanted = said === undefined ? usual : LEVEL_VALUES[said.level];
+      // Who changes something, a level for instance, cannot hide the line that says so.
+      gate.level = module === AUDITED ? Math.min(wanted, usual) : wanted;
       const clients = mine.filter(({ client }) => client !== null);
       gate.ofClients = Math.min(gate.level, ...clients.map((raised) => LEVEL_VALUES[raised.level]));
     }

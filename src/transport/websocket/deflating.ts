@@ -7,7 +7,7 @@ import type net from 'node:net';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { RefusalLog } from '../../core/refusal-log.ts';
 import { formatPeer, limitKey } from '../../lib/address.ts';
-import type { ClientCertificate, Stream, StreamSink } from '../stream.ts';
+import { type ClientCertificate, type Stream, StreamRefused, type StreamSink } from '../stream.ts';
 import { CloseCode } from './frames.ts';
 import { Heartbeat, type Pinged } from './heartbeat.ts';
 import type { WebSocketOptions } from './options.ts';
@@ -243,7 +243,7 @@ class DeflatingStream implements Stream, Pinged {
   }
 
   onSilence(): void {
-    this.#error ??= new Error('the client did not answer a WebSocket ping');
+    this.#error ??= new StreamRefused('the client did not answer a WebSocket ping');
     this.destroy();
   }
 
@@ -297,7 +297,7 @@ class DeflatingStream implements Stream, Pinged {
     const remote = formatPeer(this.remoteAddress, this.remotePort);
     const key = limitKey(this.remoteAddress);
     this.#log.info(key, { remote, code }, `the WebSocket was closed: ${reason}`);
-    this.#error ??= new Error(reason);
+    this.#error ??= new StreamRefused(reason);
     this.#isDeaf = true;
     this.#held = [];
     if (this.#isWriting) {

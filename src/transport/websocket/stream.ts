@@ -11,7 +11,7 @@ import type net from 'node:net';
 import type { RefusalLog } from '../../core/refusal-log.ts';
 import { formatPeer, limitKey } from '../../lib/address.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '../../lib/timer-wheel.ts';
-import type { ClientCertificate, Stream, StreamSink } from '../stream.ts';
+import { type ClientCertificate, type Stream, StreamRefused, type StreamSink } from '../stream.ts';
 import {
   CloseCode,
   FrameError,
@@ -222,7 +222,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
   }
 
   onSilence(): void {
-    this.#error ??= new Error('the client did not answer a WebSocket ping');
+    this.#error ??= new StreamRefused('the client did not answer a WebSocket ping');
     this.destroy();
   }
 
@@ -376,7 +376,7 @@ export class WebSocketStream implements Stream, Pinged, TimerOwner {
     const remote = formatPeer(this.remoteAddress, this.remotePort);
     const key = limitKey(this.remoteAddress);
     this.#log.info(key, { remote, code }, `the WebSocket was closed: ${reason}`);
-    this.#error ??= new Error(reason);
+    this.#error ??= new StreamRefused(reason);
     this.#isDeaf = true;
     this.#close(code, reason);
     // What still comes is read and thrown away: unread bytes would turn the close into a reset.
