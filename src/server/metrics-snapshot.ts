@@ -82,7 +82,7 @@ export function figuresOf(
 
 /** A reason has a figure before it happens: who sees it appear cannot tell how often it has happened. */
 const NO_REFUSALS: Readonly<Record<string, number>> = Object.fromEntries(
-  [...REFUSAL_REASONS, 'banned', 'draining', 'not-mqtt'].map((reason) => [reason, 0]),
+  [...REFUSAL_REASONS, 'open-files', 'banned', 'draining', 'not-mqtt'].map((reason) => [reason, 0]),
 );
 
 async function countSessions(registry: Registry): Promise<Walked['sessions']> {

@@ -203,6 +203,13 @@ describe('the figures', () => {
     expect(familyOf(samples, 'iothub_certificate_expiry_timestamp_seconds')).toEqual({});
   });
 
+  test('limits that refuse connections have a series before they do', async () => {
+    expect(await family('iothub_connections_refused_total')).toMatchObject({
+      '{reason="connections"}': 0,
+      '{reason="open-files"}': 0,
+    });
+  });
+
   test('alarms are there by name while they are up', async () => {
     expect(await family('iothub_alarm_active')).toEqual({});
     server.alarms.raise('store_failing', 'critical', 'm');
