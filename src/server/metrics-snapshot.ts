@@ -12,8 +12,8 @@ import type { Registry } from './registry.ts';
 /** Sessions or connections that are looked at in one turn: less than a millisecond. */
 const SLICE = 1_000;
 
-/** All that the server itself knows: who is banned is the guard's. */
-export type ServerFigures = Omit<MetricsSnapshot, 'bans'>;
+/** All that the server itself knows: who is banned is the guard's, what is logged the command's. */
+export type ServerFigures = Omit<MetricsSnapshot, 'bans' | 'lostLogLines'>;
 
 /** Sums over all sessions and connections. */
 export interface Walked {

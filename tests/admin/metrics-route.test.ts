@@ -18,6 +18,8 @@ import { LogBook } from '../kit/log-book.ts';
 import { samplesOf } from '../kit/metrics.ts';
 import { NO_MANAGEMENT } from '../kit/no-management.ts';
 
+const BESIDE = { admin: { certificates: [] }, log: { state: () => ({ lostLines: 7 }) } };
+
 async function served(config: Partial<MetricsConfig> = {}): Promise<string> {
   const guard = new Guard({ settings: guardSettings(DEFAULT_CONFIG.penalties) });
   const server = new Server({ guard });
@@ -26,7 +28,7 @@ async function served(config: Partial<MetricsConfig> = {}): Promise<string> {
     ...{ kind: 'username', pattern: 'eve', reason: '', durationMs: null, origin: 'test' },
   });
   const settings = { ...DEFAULT_CONFIG.metrics, ...config };
-  const metrics = metricsControl(server, guard, { certificates: [] }, settings, '1.2.3');
+  const metrics = metricsControl(server, guard, BESIDE, settings, '1.2.3');
   const file = path.join(temporaryFolder(), 's');
   const socket = await ControlSocket.open({
     control: { metrics, management: NO_MANAGEMENT } as ServerControl,
@@ -49,10 +51,11 @@ async function get(socketPath: string, accept?: string) {
   return { status: response.statusCode, type: response.headers['content-type'], text };
 }
 
-test('the page is text, with what the guard knows', async () => {
+test('the page is text, with what the guard and the log know', async () => {
   const { status, type, text } = await get(await served());
   expect([status, type]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
   expect(samplesOf(text).get('iothub_bans')).toBe(1);
+  expect(samplesOf(text).get('iothub_log_lines_lost_total')).toBe(7);
 });
 
 test('the page is OpenMetrics for who accepts it', async () => {
@@ -76,7 +79,7 @@ test('who asks while it is being counted gets the same; who asks later gets new 
   await server.start();
   onTestFinished(() => server.stop());
   const { metrics } = DEFAULT_CONFIG;
-  const control = metricsControl(server, guard, { certificates: [] }, metrics, '1.2.3');
+  const control = metricsControl(server, guard, BESIDE, metrics, '1.2.3');
   const [first, second] = await Promise.all([control?.snapshot(), control?.snapshot()]);
   expect(second).toBe(first);
   server.metrics.penalties++;

@@ -8,7 +8,7 @@ export function metricsOf(server: Server, compat: readonly MetricsCompat[] = [])
   return {
     version: '1.2.3',
     compat,
-    snapshot: async () => ({ ...(await server.figures()), bans: 0 }),
+    snapshot: async () => ({ ...(await server.figures()), bans: 0, lostLogLines: 0 }),
   };
 }
 

@@ -216,6 +216,11 @@ const STATE_FAMILIES: readonly Family[] = [
     ({ server: { alarms } }) =>
       alarms.map(({ name, severity }) => ({ labels: { alarm: name, severity }, value: 1 })),
   ),
+  counter(
+    'iothub_log_lines_lost_total',
+    'Lines of the log that were lost because nobody read them in time, or a disk was full or failing. What the log does not say may be among them.',
+    ({ server }) => server.lostLogLines,
+  ),
   gauges(
     'iothub_memory_bytes',
     ['purpose'],

@@ -1,4 +1,4 @@
-// What the metrics page asks of a server: its own figures, those of its guard, and the certificate of its admin API.
+// What the metrics page asks of a server: its own figures, those of its guard, the certificate of its admin API, and its log.
 
 import type { Guard } from '../../auth/guard/guard.ts';
 import type { MetricsConfig } from '../../config/config.ts';
@@ -9,11 +9,17 @@ import type {
 } from '../../server/contract/metrics.ts';
 import type { Server } from '../../server/server.ts';
 
+/** What is beside a server. */
+interface Beside {
+  readonly admin: { readonly certificates: readonly CertificateFigures[] };
+  readonly log: { state(): { readonly lostLines: number } };
+}
+
 /** null: there is no page. */
 export function metricsControl(
   server: Server,
   { bans }: Guard,
-  admin: { readonly certificates: readonly CertificateFigures[] },
+  { admin, log }: Beside,
   { enabled, compat }: MetricsConfig,
   version: string,
 ): MetricsControl | null {
@@ -23,7 +29,8 @@ export function metricsControl(
     try {
       const figures = await server.figures();
       const certificates = [...figures.certificates, ...admin.certificates];
-      return { ...figures, certificates, bans: bans.size };
+      const { lostLines: lostLogLines } = log.state();
+      return { ...figures, certificates, lostLogLines, bans: bans.size };
     } finally {
       counting = null;
     }

@@ -100,7 +100,7 @@ export async function start(
   const facts = serverFacts(version, config, storage, reloading, source);
   const control = serverControl(server, access, guard, reloading, {
     ...own,
-    metrics: metricsControl(server, guard, admin, config.metrics, version),
+    metrics: metricsControl(server, guard, { admin, ...own }, config.metrics, version),
     management: managementControl(server, facts),
   });
   await admin.serve(control);

@@ -71,6 +71,8 @@ export interface MetricsSnapshot {
   /** Names of the alarms that are up, with how bad each is. */
   readonly alarms: readonly { readonly name: string; readonly severity: AlarmSeverity }[];
   readonly memory: MemoryFigures;
+  /** Lines of the log that nobody took. */
+  readonly lostLogLines: number;
   /** What `$SYS` said last, by topics without `$SYS/broker/`; empty where it says nothing. */
   readonly sys: Readonly<Record<string, string>>;
 }
