@@ -212,7 +212,9 @@ export class MqttClient {
     this.#stream.write(bytes, done);
   }
 
+  /** What answers the packets of a chunk is written at once. */
   #onData(chunk: Buffer): void {
+    this.#stream.cork();
     try {
       for (const packet of this.#decoder.push(chunk)) {
         if (this.#ended !== null) return;
@@ -223,6 +225,8 @@ export class MqttClient {
       const message = `the server sent what no server may send: ${(error as Error).message}`;
       this.#end({ by: 'server', reasonCode: ReasonCode.ProtocolError, message });
       this.#stream.destroy();
+    } finally {
+      this.#stream.uncork();
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import net from 'node:net';
-import { type Duplex, duplexPair } from 'node:stream';
+import { Duplex, duplexPair } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   type ClientHandler,
@@ -289,4 +289,30 @@ describe('keep alive', () => {
     clock.advance(30_000);
     await expect(connected).rejects.toThrow('did not answer CONNECT in 30000 ms');
   });
+});
+
+test('what answers the packets of one chunk is written at once', async () => {
+  const writes: number[] = [];
+  const stream = new Duplex({
+    read() {},
+    write(_chunk, _encoding, done) {
+      writes.push(1);
+      done();
+    },
+    writev(chunks, done) {
+      writes.push(chunks.length);
+      done();
+    },
+  });
+  const client = new MqttClient(stream, OPTIONS, new Handler());
+  onTestFinished(() => client.disconnect());
+  const connected = client.connect();
+  const connack = { type: PacketType.Connack, sessionPresent: false, reasonCode: 0 } as const;
+  const publish = { type: PacketType.Publish, dup: false, ...message('x', 1) } as const;
+  stream.push(encodePacket({ ...connack, properties: {} }, 5));
+  await connected;
+  const packets = [1, 2, 3].map((packetId) => encodePacket({ ...publish, packetId }, 5));
+  stream.push(Buffer.concat(packets as Uint8Array[]));
+  await until(() => writes.length > 1);
+  expect(writes).toEqual([1, 3]);
 });
