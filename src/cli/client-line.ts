@@ -1,4 +1,4 @@
-// The flags that `iothub pub` and `iothub sub` have in common, named as those of mosquitto_pub and mosquitto_sub. All of them are honoured;
+// The flags that `iothub pub`, `iothub sub` and `iothub bench` have in common, named as those of mosquitto_pub and mosquitto_sub. All of them are honoured;
 // those of Mosquitto's that would not be are refused by name.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -98,9 +98,34 @@ const FOREIGN: readonly (readonly [flags: string, instead: string])[] = [
   ['--tls-version <version>', ''],
 ];
 
-/** Adds what both have to a command. */
+/** Adds what `pub` and `sub` have in common to a command. */
 export function addConnectionOptions(command: Command): Command {
-  command
+  addServerFlags(command)
+    .option('-i, --id <id>', 'the client id (default: one that is made up)')
+    .option('-I, --id-prefix <prefix>', 'the client id is this and the number of the process')
+    .option(
+      '-c, --disable-clean-session',
+      'come back to the session of this client id, and keep it',
+    )
+    .option(
+      '-x, --session-expiry-interval <seconds>',
+      'keep the session so long; -1: for ever (v5)',
+      parseExpiry,
+    )
+    .option('--will-topic <topic>', 'the topic of a will')
+    .option('--will-payload <payload>', 'its payload (default: empty)')
+    .addOption(new Option('--will-qos <qos>', 'its QoS (default: 0)').choices(['0', '1', '2']))
+    .option('--will-retain', 'it is retained')
+    .option('-d, --debug', 'say on stderr which packets go to and fro')
+    .option('--quiet', 'say nothing on stderr');
+  addQosFlag(command);
+  addTlsFlags(command);
+  return command;
+}
+
+/** Where the server is, as whom, and how. */
+export function addServerFlags(command: Command): Command {
+  return command
     .helpOption('--help', 'print this')
     .option('-h, --host <host>', 'the server (default: localhost)')
     .option('-p, --port <port>', 'its port (default: 1883, with TLS 8883)', parsePort)
@@ -112,41 +137,31 @@ export function addConnectionOptions(command: Command): Command {
     )
     .option('-u, --username <name>', 'the user name')
     .option('-P, --pw <password>', 'the password; others on this machine can see it')
-    .option('-i, --id <id>', 'the client id (default: one that is made up)')
-    .option('-I, --id-prefix <prefix>', 'the client id is this and the number of the process')
     .option('-k, --keepalive <seconds>', '0, or 5 to 65535', parseKeepAlive, 60)
-    .addOption(new Option('-q, --qos <qos>', 'the QoS').choices(['0', '1', '2']).default('0'))
     .addOption(
       new Option('-V, --protocol-version <version>', 'mqttv31, mqttv311, mqttv5, or 31, 311, 5')
         .choices(Object.keys(VERSIONS))
         .default('mqttv311'),
     )
     .option(
-      '-c, --disable-clean-session',
-      'come back to the session of this client id, and keep it',
-    )
-    .option(
-      '-x, --session-expiry-interval <seconds>',
-      'keep the session so long; -1: for ever (v5)',
-      parseExpiry,
-    )
-    .option(
       '-D, --property <words>',
       'a v5 property: packet, name, value, or packet, user-property, name, value; may be repeated',
       gather,
-    )
-    .option('--will-topic <topic>', 'the topic of a will')
-    .option('--will-payload <payload>', 'its payload (default: empty)')
-    .addOption(new Option('--will-qos <qos>', 'its QoS (default: 0)').choices(['0', '1', '2']))
-    .option('--will-retain', 'it is retained')
+    );
+}
+
+export function addQosFlag(command: Command): void {
+  command.addOption(new Option('-q, --qos <qos>', 'the QoS').choices(['0', '1', '2']).default('0'));
+}
+
+/** Those of TLS, and what is refused by name. */
+export function addTlsFlags(command: Command): void {
+  command
     .option('--cafile <file>', 'use TLS, and believe these authorities only')
     .option('--cert <file>', 'the certificate of the client')
     .option('--key <file>', 'its key')
-    .option('--insecure', 'do not look whether the certificate is one of this host')
-    .option('-d, --debug', 'say on stderr which packets go to and fro')
-    .option('--quiet', 'say nothing on stderr');
+    .option('--insecure', 'do not look whether the certificate is one of this host');
   for (const [flags] of FOREIGN) command.addOption(foreign(flags));
-  return command;
 }
 
 /** A flag that is known, and refused. */

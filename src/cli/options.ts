@@ -11,6 +11,7 @@ import {
   addBanCommands,
   addReloadCommand,
 } from './access-lines.ts';
+import { addBenchCommands, type BenchLine } from './bench-line.ts';
 import { foldProperties } from './client-line.ts';
 import { addCompletionCommand, type Shell } from './completion-line.ts';
 import { addDropsCommand, type DropsLine } from './drops-line.ts';
@@ -76,6 +77,7 @@ export type CommandLine =
   | { readonly command: 'check'; readonly options: StartOptions; readonly json: boolean }
   | { readonly command: 'completion'; readonly shell: Shell }
   | AccessLine
+  | BenchLine
   | DropsLine
   | HealthLine
   | ExplainLine
@@ -169,6 +171,7 @@ export function commandTree(found: (line: CommandLine) => void): Command {
   addLogCommand(program, found);
   addPubCommand(program, found);
   addSubCommand(program, found);
+  addBenchCommands(program, found);
   addTokenCommands(program, found);
   addHealthCommand(program, found);
   addManageCommands(program, sessions, found);
@@ -178,10 +181,14 @@ export function commandTree(found: (line: CommandLine) => void): Command {
   return program;
 }
 
+/** Of `pub`, `sub` and the commands of `bench` the properties are folded. */
 function wordsOf(argv: readonly string[], program: Command): readonly string[] {
-  const client = program.commands.find((command) => command.name() === argv[0]);
-  const isClient = client?.name() === 'pub' || client?.name() === 'sub';
-  return isClient ? [argv[0], ...foldProperties(argv.slice(1), client)] : argv;
+  const named = (parent: Command | undefined, name: string | undefined): Command | undefined =>
+    parent?.commands.find((command) => command.name() === name);
+  const depth = argv[0] === 'bench' ? 2 : 1;
+  const client = argv.slice(0, depth).reduce(named, program as Command | undefined);
+  const isClient = ['pub', 'sub', 'bench'].includes(argv[0]) && client !== undefined;
+  return isClient ? [...argv.slice(0, depth), ...foldProperties(argv.slice(depth), client)] : argv;
 }
 
 /** The server is the default: its options belong to the program itself. */
@@ -207,6 +214,7 @@ function startCommand(found: (line: CommandLine) => void): Command {
         'log',
         'pub',
         'sub',
+        'bench',
         'completion',
         'token',
         'healthcheck',

@@ -17,6 +17,8 @@ export async function runCommand(line: OtherLine): Promise<number> {
     case 'ban':
     case 'reload':
       return (await import('./commands/access.ts')).runAccess(line, readVersion());
+    case 'bench':
+      return (await import('./commands/bench.ts')).bench(line);
     case 'drops':
       return (await import('./commands/drops.ts')).runDrops(line);
     case 'log':

@@ -94,6 +94,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name of the host could not be looked up',
   ENOENT: 'there is no such socket',
   EACCES: 'this user may not open it',
+  EMFILE: 'this process may not open more files; raise the limit (ulimit -n)',
+  EADDRNOTAVAIL: 'no port of this machine is left for another connection to there',
   ECONNRESET:
     'the server closed the connection at once; is this port one for TLS, or for WebSocket?',
   EPROTO: 'the server does not answer in TLS; is this port one without it?',

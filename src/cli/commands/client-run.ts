@@ -1,4 +1,4 @@
-// What `iothub pub` and `iothub sub` share when they run: the files of TLS, the client id, what is said on stderr, and exit codes.
+// What `iothub pub`, `iothub sub` and `iothub bench` share when they run: the files of TLS, the client id, what is said on stderr, and exit codes.
 
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
