@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/quantity.ts';
 import type { AclQuestion, BanKindName, ReloadRequest } from '../server/contract.ts';
-import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
+import { type DataOption, dataOf, jsonCommand, parseName, toolCommand } from './tool-options.ts';
 
 export interface AclLine {
   readonly command: 'acl';
@@ -155,10 +155,10 @@ export function addBanCommands(program: Command, found: (line: BanLine) => void)
     json: options.json === true,
     task,
   });
-  banCommand(ban, 'list', 'list all bans').action((options: BanOptions, command: Command) =>
+  jsonCommand(ban, 'list', 'list all bans').action((options: BanOptions, command: Command) =>
     found(line({ action: 'list' }, options, command)),
   );
-  whom(banCommand(ban, 'add', 'ban an address, a user or a client id'))
+  whom(jsonCommand(ban, 'add', 'ban an address, a user or a client id'))
     .option('--for <duration>', 'for so long, as "1h"; without it until it is lifted', parseFor)
     .option('--reason <text>', 'why; for operators', '')
     .option('--kick', 'end those who are connected')
@@ -167,13 +167,9 @@ export function addBanCommands(program: Command, found: (line: BanLine) => void)
       const task = { action: 'add', ...named(options, command), durationMs, reason, kick } as const;
       found(line(task, options, command));
     });
-  whom(banCommand(ban, 'remove', 'lift a ban')).action((options: BanOptions, command: Command) =>
+  whom(jsonCommand(ban, 'remove', 'lift a ban')).action((options: BanOptions, command: Command) =>
     found(line({ action: 'remove', ...named(options, command) }, options, command)),
   );
-}
-
-function banCommand(parent: Command, name: string, description: string): Command {
-  return toolCommand(parent, name, description).option('--json', 'say it as one line of JSON');
 }
 
 function whom(command: Command): Command {

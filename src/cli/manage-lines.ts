@@ -8,7 +8,7 @@ import type {
   DrainRequest,
   KickRequest,
 } from '../server/contract/management.ts';
-import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
+import { type DataOption, dataOf, jsonCommand, parseName } from './tool-options.ts';
 
 /** What is to be sent, and where it comes from. */
 export interface SendTask {
@@ -128,12 +128,8 @@ function group(program: Command, name: string, description: string): Command {
   return program.command(name).description(description).addHelpText('after', EPILOGUE);
 }
 
-function one(parent: Command, name: string, description: string): Command {
-  return toolCommand(parent, name, description).option('--json', 'say it as one line of JSON');
-}
-
 function list(parent: Command, name: string, description: string): Command {
-  return one(parent, name, description)
+  return jsonCommand(parent, name, description)
     .option('--limit <number>', `so many at most (default: ${LIMIT_DEFAULT})`, parseLimit)
     .option('--after <name>', 'only those after this one', parseName);
 }
@@ -163,13 +159,13 @@ function addClientCommands(program: Command, done: Does): void {
       const filter = { state, clientId, username, address, listener };
       done({ action: 'clients list', filter }, options, command);
     });
-  one(clients, 'show', 'say all that is known of a client')
+  jsonCommand(clients, 'show', 'say all that is known of a client')
     .argument('<client>', 'the client id', parseName)
     .action((clientId: string, options: Common, command: Command) =>
       done({ action: 'clients show', clientId }, options, command),
     );
   addKick(clients, done);
-  one(clients, 'purge', 'end the session of a client; its queue goes with it')
+  jsonCommand(clients, 'purge', 'end the session of a client; its queue goes with it')
     .argument('<client>', 'the client id', parseName)
     .action((clientId: string, options: Common, command: Command) =>
       done({ action: 'clients purge', clientId }, options, command),
@@ -185,7 +181,7 @@ interface KickOptions extends Common {
 }
 
 function addKick(parent: Command, done: Does): Command {
-  return one(parent, 'kick', 'disconnect a client')
+  return jsonCommand(parent, 'kick', 'disconnect a client')
     .argument('<client>', 'the client id', parseName)
     .option('--reason-code <code>', 'what DISCONNECT says (default: 0x98)', parseCode)
     .option('--reason <text>', 'the reason string; v5 clients are told', parseName)
@@ -199,7 +195,11 @@ function addKick(parent: Command, done: Does): Command {
 }
 
 function addSessionsList(sessions: Command, done: Does): void {
-  one(sessions, 'list', 'list sessions of clients that are away, those first that hold most')
+  jsonCommand(
+    sessions,
+    'list',
+    'list sessions of clients that are away, those first that hold most',
+  )
     .option('--limit <number>', 'so many at most (default: 20)', parseLimit)
     .addOption(
       new Option('--by <what>', 'or those that are away longest').choices(['bytes', 'age']),
@@ -245,14 +245,14 @@ function addRetainedCommands(program: Command, done: Does): void {
     .action((filter: string | undefined, options: Common, command: Command) =>
       done({ action: 'retained list', filter: filter ?? null }, options, command),
     );
-  one(retained, 'show', 'show a retained message with its payload')
+  jsonCommand(retained, 'show', 'show a retained message with its payload')
     .argument('<topic>', 'the topic', parseName)
     .option('--bytes <number>', 'so many bytes of the payload (default: 4096)', parseLimit)
     .action((topic: string, options: Common & { bytes?: number }, command: Command) => {
       const { bytes: payloadBytes = null } = options;
       done({ action: 'retained show', topic, payloadBytes }, options, command);
     });
-  one(retained, 'delete', 'remove the retained messages that match a filter')
+  jsonCommand(retained, 'delete', 'remove the retained messages that match a filter')
     .argument('<filter>', 'the topic filter', parseName)
     .option('--dry-run', 'only say how many')
     .action((filter: string, options: DryRun, command: Command) => {
@@ -272,7 +272,7 @@ function addQueueCommands(program: Command, done: Does): void {
     .action((clientId: string, options: Common, command: Command) =>
       done({ action: 'queues show', clientId }, options, command),
     );
-  one(queues, 'clear', 'drop what waits for a client; what is in flight stays')
+  jsonCommand(queues, 'clear', 'drop what waits for a client; what is in flight stays')
     .argument('<client>', 'the client id', parseName)
     .option('--dry-run', 'only say how many')
     .action((clientId: string, options: DryRun, command: Command) => {
@@ -289,7 +289,7 @@ interface SendOptions extends Common {
 }
 
 function addSendCommand(program: Command, done: Does): void {
-  one(program, 'send', 'let the server publish a message, which comes from no client')
+  jsonCommand(program, 'send', 'let the server publish a message, which comes from no client')
     .argument('<topic>', 'the topic', parseName)
     .addOption(new Option('-m, --message <text>', 'the payload').conflicts('file'))
     .option('-f, --file <file>', 'a file that is the payload', parseName)
@@ -319,11 +319,11 @@ function addServerCommands(program: Command, done: Does): void {
     ['listeners', 'list the listeners of the server, and how each is doing'],
     ['info', 'say what the server is, and for how long it has run'],
   ] as const) {
-    one(program, action, description)
+    jsonCommand(program, action, description)
       .addHelpText('after', EPILOGUE)
       .action((options: Common, command: Command) => done({ action }, options, command));
   }
-  one(program, 'drain', 'let nobody in any more, and send away who is here')
+  jsonCommand(program, 'drain', 'let nobody in any more, and send away who is here')
     .option('--over <duration>', 'evenly over this time (default: 1m); 0 sends nobody', parseOver)
     .option('--server-reference <server>', 'where v5 clients are sent', parseName)
     .option('--permanent', 'they are to stay there (0x9D), not only this time (0x9C)')
@@ -346,7 +346,7 @@ interface ConfigOptions extends Common {
 
 function addConfigCommand(program: Command, done: Does): void {
   const config = program.command('config').description('say what the configuration comes to');
-  one(config, 'print', 'print every key with its value; secrets are not shown')
+  jsonCommand(config, 'print', 'print every key with its value; secrets are not shown')
     .option('--origin', 'and who said it: the file and line, a variable, or a default')
     .option('-c, --config <file>', 'the configuration file')
     .option('--live', 'ask the server on the data folder what is in force')

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { tokenNameProblem } from '../auth/tokens/token.ts';
 import { parseDuration } from '../config/quantity.ts';
 import { TOKEN_ROLES, type TokenRole } from '../server/contract/tokens.ts';
-import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
+import { type DataOption, dataOf, jsonCommand, parseName } from './tool-options.ts';
 
 export interface TokenLine {
   readonly command: 'token';
@@ -45,10 +45,10 @@ export function addTokenCommands(program: Command, found: (line: TokenLine) => v
     .addHelpText('after', EPILOGUE);
   const line = (task: TokenLine['task'], options: TokenOptions, command: Command): void =>
     found({ command: 'token', data: dataOf(options, command), json: options.json === true, task });
-  tokenCommand(token, 'list', 'list all tokens, without themselves').action(
+  jsonCommand(token, 'list', 'list all tokens, without themselves').action(
     (options: TokenOptions, command: Command) => line({ action: 'list' }, options, command),
   );
-  tokenCommand(token, 'add', 'make a token, and print it')
+  jsonCommand(token, 'add', 'make a token, and print it')
     .argument('<name>', 'how it is called: who or what has it', parseTokenName)
     .addOption(
       new Option('--role <role>', 'what it may do').choices([...TOKEN_ROLES]).makeOptionMandatory(),
@@ -58,15 +58,11 @@ export function addTokenCommands(program: Command, found: (line: TokenLine) => v
       const { role, expires: expiresInMs = null } = options;
       line({ action: 'add', name, role, expiresInMs }, options, command);
     });
-  tokenCommand(token, 'remove', 'end a token')
+  jsonCommand(token, 'remove', 'end a token')
     .argument('<name>', 'how it is called', parseName)
     .action((name: string, options: TokenOptions, command: Command) =>
       line({ action: 'remove', name }, options, command),
     );
-}
-
-function tokenCommand(parent: Command, name: string, description: string): Command {
-  return toolCommand(parent, name, description).option('--json', 'say it as one line of JSON');
 }
 
 function parseTokenName(text: string): string {

@@ -16,6 +16,11 @@ export function toolCommand(parent: Command, name: string, description: string):
     .option('--data <folder>', `the data folder (default: ${DEFAULT_DATA})`, parseName);
 }
 
+/** The same, and what it says may be JSON. */
+export function jsonCommand(parent: Command, name: string, description: string): Command {
+  return toolCommand(parent, name, description).option('--json', 'say it as one line of JSON');
+}
+
 export function dataOf(options: DataOption, command: Command): string {
   return options.data ?? command.optsWithGlobals<DataOption>().data ?? DEFAULT_DATA;
 }

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { groupsProblem, usernameProblem } from '../auth/users/user-record.ts';
-import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
+import { type DataOption, dataOf, jsonCommand, parseName } from './tool-options.ts';
 
 /** A password is typed, or comes on standard input; or it is made. */
 export type NewPasswordSource = 'asked' | 'machine';
@@ -59,10 +59,10 @@ export function addUsersCommands(program: Command, found: (line: UsersLine) => v
     const json = options.json === true;
     found({ command: 'users', data: dataOf(options, command), json, task });
   };
-  usersCommand(users, 'list', 'list all users').action((options: UsersOptions, command: Command) =>
+  jsonCommand(users, 'list', 'list all users').action((options: UsersOptions, command: Command) =>
     done({ action: 'list' }, options, command),
   );
-  usersCommand(users, 'add', 'add a user')
+  jsonCommand(users, 'add', 'add a user')
     .argument('<user>', 'the user name', parseNewUser)
     .option('-g, --group <group>', 'a group that it belongs to; may be repeated', gather)
     .option('--machine', 'make a password for a machine, and print it')
@@ -71,13 +71,13 @@ export function addUsersCommands(program: Command, found: (line: UsersLine) => v
       checkGroups(groups, command);
       done({ action: 'add', username, groups, source: sourceOf(options) }, options, command);
     });
-  usersCommand(users, 'passwd', 'change the password of a user')
+  jsonCommand(users, 'passwd', 'change the password of a user')
     .argument('<user>', 'the user name', parseName)
     .option('--machine', 'make a password for a machine, and print it')
     .action((username: string, options: UsersOptions, command: Command) =>
       done({ action: 'passwd', username, source: sourceOf(options) }, options, command),
     );
-  usersCommand(users, 'groups', 'say what groups a user belongs to, or change all of them')
+  jsonCommand(users, 'groups', 'say what groups a user belongs to, or change all of them')
     .argument('<user>', 'the user name', parseName)
     .argument('[groups...]', 'the groups that it belongs to from now on')
     .option('--none', 'it belongs to none from now on')
@@ -95,16 +95,12 @@ export function addUsersCommands(program: Command, found: (line: UsersLine) => v
     ['disable', 'let a user in no more, and keep it'],
     ['remove', 'remove a user'],
   ] as const) {
-    usersCommand(users, action, description)
+    jsonCommand(users, action, description)
       .argument('<user>', 'the user name', parseName)
       .action((username: string, options: UsersOptions, command: Command) =>
         done({ action, username }, options, command),
       );
   }
-}
-
-function usersCommand(parent: Command, name: string, description: string): Command {
-  return toolCommand(parent, name, description).option('--json', 'say it as one line of JSON');
 }
 
 function sourceOf({ machine }: UsersOptions): NewPasswordSource {
