@@ -71,21 +71,6 @@ export interface ManageLine {
   readonly task: ManageTask;
 }
 
-/** Names of the commands, for the command line as a whole. */
-export const MANAGE_COMMANDS = [
-  'clients',
-  'kick',
-  'retained',
-  'subscriptions',
-  'topics',
-  'queues',
-  'send',
-  'listeners',
-  'info',
-  'drain',
-  'config',
-] as const;
-
 const LIMIT_DEFAULT = 1_000;
 
 const EPILOGUE = `

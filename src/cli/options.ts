@@ -24,12 +24,13 @@ import {
 import { addHealthCommand, type HealthLine } from './health-line.ts';
 import { addInitCommand, type InitLine } from './init-line.ts';
 import { addLogCommand, type LogLine } from './log-line.ts';
-import { addManageCommands, MANAGE_COMMANDS, type ManageLine } from './manage-lines.ts';
+import { addManageCommands, type ManageLine } from './manage-lines.ts';
 import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { addPubCommand, type PubLine } from './pub-line.ts';
 import { addSubCommand, type SubLine } from './sub-line.ts';
 import { addTokenCommands, type TokenLine } from './token-line.ts';
 import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
+import { failUnknown, sayInOneSentence } from './usage-error.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
 import { readVersion } from './version.ts';
 
@@ -178,6 +179,7 @@ export function commandTree(found: (line: CommandLine) => void): Command {
   addExplainCommands(program, found);
   addTraceCommand(program, found);
   addCompletionCommand(program, found);
+  sayInOneSentence(program, program.name());
   return program;
 }
 
@@ -193,35 +195,15 @@ function wordsOf(argv: readonly string[], program: Command): readonly string[] {
 
 /** The server is the default: its options belong to the program itself. */
 function startCommand(found: (line: CommandLine) => void): Command {
-  const program = new Command('iothub')
+  const program: Command = new Command('iothub')
     .description('An MQTT server: MQTT 3.1, 3.1.1 and 5.0.')
-    .configureOutput({ outputError: (text, write) => write(oneSentence(text)) })
     .exitOverride()
     .enablePositionalOptions() // what follows a subcommand is the subcommand's
+    .helpCommand('help [command]', 'print this, or the help of a command')
     .addArgument(
-      new Argument('[command]', 'start: run the server (default)').choices([
-        'start',
-        'check',
-        'store',
-        'sessions',
-        'passwd',
-        'users',
-        'init',
-        'acl',
-        'ban',
-        'reload',
-        'drops',
-        'log',
-        'pub',
-        'sub',
-        'bench',
-        'completion',
-        'token',
-        'healthcheck',
-        ...MANAGE_COMMANDS,
-        'explain',
-        'trace',
-      ]),
+      new Argument('[command]', 'start: run the server (default)')
+        .choices(['start'])
+        .argParser((name) => (name === 'start' ? name : failUnknown(program, name))),
     );
   return addServerOptions(program)
     .option('-t, --test-config', 'check the configuration, say what is wrong, and exit')
@@ -305,15 +287,6 @@ function checkListeners(urls: readonly string[], program: Command): void {
     const read = readListenerFlag(url, process.cwd());
     if (typeof read === 'string') program.error(`error: --listener: ${read}`, { exitCode: 2 });
   }
-}
-
-function oneSentence(text: string): string {
-  const sentence = text
-    .trim()
-    .replace(/^error: /, '')
-    .replaceAll('\n', ' ')
-    .replace(/([^.?])$/, '$1.');
-  return `iothub: ${sentence} See iothub --help.\n`;
 }
 
 function addStoreCommands(program: Command, found: (line: CommandLine) => void): void {

@@ -123,7 +123,7 @@ describe('the command line', () => {
     expect(() => parseCommandLine(['passwd', ...args])).toThrow(CommanderError);
     const said = stderr.mock.calls.map(([text]) => String(text)).join('');
     expect(said).toContain(sentence);
-    expect(said).toMatch(/^iothub: .* See iothub --help\.\n$/);
+    expect(said).toMatch(/^iothub: .* See iothub passwd --help\.\n$/);
     expect(said).not.toContain('secret');
   });
 

@@ -28,9 +28,19 @@ describe('the command line', () => {
     for (const code of [0, 1, 2, 69, 78, 130, 143]) expect(stdout).toMatch(`${code} `);
   });
 
+  test('help is what --help is, of each command, too', async () => {
+    const whole = await iothub('help');
+    expect(whole).toEqual(await iothub('--help'));
+    expect(whole.stdout).toContain('help [command]');
+    const { exitCode, stdout } = await iothub('help', 'drops');
+    expect([exitCode, stdout.split('\n')[0]]).toEqual([0, 'Usage: iothub drops [options]']);
+  });
+
   test.each([
     [['--bogus'], "unknown option '--bogus'"],
-    [['strat'], "'strat' is invalid"],
+    [['strat'], "unknown command 'strat' (Did you mean start?)."],
+    [['client'], "unknown command 'client' (Did you mean clients?)."],
+    [['frobnicate'], "unknown command 'frobnicate'."],
     [['start', 'now'], 'too many arguments'],
     [['--port'], 'argument missing'],
     [['--port', '65536'], 'A port is a whole number from 0 to 65535'],
