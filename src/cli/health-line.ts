@@ -11,6 +11,7 @@ export interface HealthLine {
   readonly url: string | null;
   readonly what: 'ready' | 'live';
   readonly timeoutMs: number;
+  readonly json: boolean;
 }
 
 interface HealthOptions extends DataOption {
@@ -18,6 +19,7 @@ interface HealthOptions extends DataOption {
   readonly ready?: boolean;
   readonly live?: boolean;
   readonly timeout: number;
+  readonly json?: boolean;
 }
 
 const EPILOGUE = `
@@ -33,12 +35,13 @@ export function addHealthCommand(program: Command, found: (line: HealthLine) => 
     .addOption(new Option('--ready', 'whether clients may be sent there (default)'))
     .addOption(new Option('--live', 'only whether it answers').conflicts('ready'))
     .option('--timeout <seconds>', 'how long it may take', parseSeconds, 5)
+    .option('--json', 'say it as one line of JSON')
     .addHelpText('after', EPILOGUE)
     .action((options: HealthOptions, command: Command) => {
-      const { url = null, live = false, timeout } = options;
+      const { url = null, live = false, timeout, json = false } = options;
       const data = url === null ? dataOf(options, command) : null;
       const what = live ? 'live' : 'ready';
-      found({ command: 'healthcheck', data, url, what, timeoutMs: timeout * 1_000 });
+      found({ command: 'healthcheck', data, url, what, timeoutMs: timeout * 1_000, json });
     });
 }
 

@@ -59,7 +59,7 @@ export interface StartOptions {
 /** A command that works on a data folder, not a server. */
 export type ToolLine =
   | { readonly command: 'stats'; readonly data: string; readonly json: boolean }
-  | { readonly command: 'verify'; readonly data: string }
+  | { readonly command: 'verify'; readonly data: string; readonly json: boolean }
   | { readonly command: 'export'; readonly data: string; readonly output: string | null }
   | { readonly command: 'compact'; readonly data: string }
   | { readonly command: 'backup'; readonly data: string; readonly folder: string }
@@ -299,10 +299,11 @@ function addStoreCommands(program: Command, found: (line: CommandLine) => void):
     .action((options: DataOption & { json?: boolean }, command: Command) =>
       found({ command: 'stats', data: dataOf(options, command), json: options.json === true }),
     );
-  toolCommand(store, 'verify', 'read every record of it, and list what is damaged').action(
-    (options: DataOption, command: Command) =>
-      found({ command: 'verify', data: dataOf(options, command) }),
-  );
+  toolCommand(store, 'verify', 'read every record of it, and list what is damaged')
+    .option('--json', 'as one line of JSON')
+    .action((options: DataOption & { json?: boolean }, command: Command) =>
+      found({ command: 'verify', data: dataOf(options, command), json: options.json === true }),
+    );
   toolCommand(store, 'export', 'write all of it as lines of JSON')
     .option('-o, --output <file>', 'to this file instead of the standard output', parseName)
     .action((options: DataOption & { output?: string }, command: Command) =>

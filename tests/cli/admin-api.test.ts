@@ -176,6 +176,8 @@ describe('iothub healthcheck', () => {
       expect(await hub.run('healthcheck', ...args)).toEqual(ok);
       expect(await iothub('healthcheck', '--url', hub.url, ...args)).toEqual(ok);
     }
+    const { stdout } = await hub.run('healthcheck', '--json');
+    expect(JSON.parse(stdout)).toEqual({ status: 'ready', problems: [] });
     await stop(server);
   }, 30_000);
 

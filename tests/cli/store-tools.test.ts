@@ -155,6 +155,9 @@ describe('iothub store verify', () => {
       const { exitCode, stdout } = await iothub('store', 'verify', '--data', data);
       expect(stdout).toMatch(/^ok: \d{3,} records, all of them readable\n$/);
       expect(exitCode).toBe(0);
+      const json = await iothub('store', 'verify', '--data', data, '--json');
+      expect(json.exitCode).toBe(0);
+      expect(JSON.parse(json.stdout)).toMatchObject({ outcome: 'ok', problems: [] });
     },
   );
 
@@ -172,6 +175,9 @@ describe('iothub store verify', () => {
     expect(stdout).toMatch(
       /^record .*kept\/7.* of the table 'retained' is damaged: .*\n1 of \d+ records damaged/,
     );
+    const json = await iothub('store', 'verify', '--data', data, '--json');
+    expect(json.exitCode).toBe(1);
+    expect(JSON.parse(json.stdout)).toMatchObject({ outcome: 'flawed', problemCount: 1 });
   });
 
   test('says what happens to a store that is not safe to use', async () => {

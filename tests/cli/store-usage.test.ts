@@ -8,7 +8,7 @@ describe('the command line of what is stored', () => {
     ['store stats --json --data d', { command: 'stats', data: 'd', json: true }],
     ['--data d store stats', { command: 'stats', data: 'd', json: false }],
     ['--data d store stats --data e', { command: 'stats', data: 'e', json: false }],
-    ['store verify', { command: 'verify', data: './data' }],
+    ['store verify', { command: 'verify', data: './data', json: false }],
     ['store export', { command: 'export', data: './data', output: null }],
     ['store export -o f', { command: 'export', data: './data', output: 'f' }],
     ['store compact', { command: 'compact', data: './data' }],

@@ -15,7 +15,7 @@ interface Health {
 }
 
 export async function healthcheck(line: HealthLine): Promise<ExitCode> {
-  const { data, url, timeoutMs, what } = line;
+  const { data, url, timeoutMs, what, json } = line;
   const route = `/${what}z`;
   try {
     const { isOk, text } =
@@ -24,8 +24,10 @@ export async function healthcheck(line: HealthLine): Promise<ExitCode> {
         : await askUrl(`${url}${route}`, timeoutMs);
     const health = read(text);
     if (health === null) throw new Error('what answers there is no server of this kind');
-    process.stdout.write(`${escapeHarmful(health.status)}\n`);
-    for (const { name, message } of health.problems ?? []) {
+    const { status, problems = [] } = health;
+    const said = json ? JSON.stringify({ status, problems }) : status;
+    process.stdout.write(`${escapeHarmful(said)}\n`);
+    for (const { name, message } of json ? [] : problems) {
       process.stderr.write(`iothub healthcheck: ${escapeHarmful(`${name}: ${message}`)}\n`);
     }
     return isOk ? ExitCode.Ok : ExitCode.Runtime;

@@ -41,18 +41,26 @@ function describe(summary: StoreSummary): string {
 const ASIDE = 'the next start sets it aside; "iothub store restore" puts a backup in its place';
 
 /** Lists what is damaged; exit code 1 when anything is. */
-export async function verify(options: ToolOptions): Promise<ExitCode> {
+export async function verify(options: ToolOptions, isJson: boolean): Promise<ExitCode> {
   const report = await verifyStore(options);
+  if (isJson) say(JSON.stringify(report));
+  else sayVerified(report);
+  if (report.outcome === 'ok') return ExitCode.Ok;
+  const isRead = report.outcome !== 'newer' && report.outcome !== 'older';
+  return isRead ? ExitCode.Runtime : ExitCode.Store;
+}
+
+function sayVerified(report: Awaited<ReturnType<typeof verifyStore>>): void {
   const { outcome, records, problems, problemCount, version, knownVersion } = report;
   if (outcome === 'ok') {
     say(`ok: ${records} records, all of them readable`);
-    return ExitCode.Ok;
+    return;
   }
   if (outcome === 'newer' || outcome === 'older') {
     say(
       `format version ${version}, and this version of IoTHub knows ${knownVersion}: it was not read`,
     );
-    return ExitCode.Store;
+    return;
   }
   for (const problem of problems) say(problem);
   const rest = problemCount - problems.length;
@@ -60,7 +68,6 @@ export async function verify(options: ToolOptions): Promise<ExitCode> {
   if (outcome === 'flawed') say(`${problemCount} of ${records} records damaged: they are left out`);
   else if (outcome === 'foreign') say(`not a store of IoTHub: ${ASIDE}`);
   else say(`damaged: ${ASIDE}`);
-  return ExitCode.Runtime;
 }
 
 export async function compact(options: ToolOptions): Promise<ExitCode> {

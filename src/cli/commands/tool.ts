@@ -27,7 +27,7 @@ function run(line: ToolLine, options: ToolOptions): Promise<ExitCode> {
     case 'stats':
       return stats(options, line.json);
     case 'verify':
-      return verify(options);
+      return verify(options, line.json);
     case 'export':
       return exportCommand(options, line.output);
     case 'compact':
