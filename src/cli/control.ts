@@ -45,7 +45,7 @@ export class NoServer extends Error {
   override readonly name = 'NoServer';
 
   constructor(folder: string) {
-    super(`no server runs on the data folder ${folder}`);
+    super(`no server runs on the data folder ${folder}: start it, or name its folder with --data`);
   }
 }
 

@@ -25,7 +25,7 @@ export type ManageTask =
   | { readonly action: 'clients list'; readonly filter: ClientFilter }
   | { readonly action: 'clients show' | 'clients purge'; readonly clientId: string }
   | {
-      readonly action: 'clients kick';
+      readonly action: 'kick';
       readonly clientId: string;
       readonly request: KickRequest;
     }
@@ -175,7 +175,7 @@ function addKick(parent: Command, done: Does): Command {
     .action((clientId: string, options: KickOptions, command: Command) => {
       const { endSession = false, reasonCode, reason: reasonString, serverReference } = options;
       const request = { endSession, reasonCode, reasonString, serverReference };
-      done({ action: 'clients kick', clientId, request }, options, command);
+      done({ action: 'kick', clientId, request }, options, command);
     });
 }
 

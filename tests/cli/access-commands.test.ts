@@ -327,7 +327,7 @@ describe('a server that runs', () => {
     const { exitCode, stderr } = await inProcess('reload', '--data', data);
     expect([exitCode, stderr]).toEqual([
       69,
-      `iothub reload: no server runs on the data folder ${data}\n`,
+      `iothub reload: no server runs on the data folder ${data}: start it, or name its folder with --data\n`,
     ]);
     expect(existsSync(data)).toBe(false);
   }, 30_000);

@@ -134,3 +134,9 @@ describe('a server that runs', () => {
     client.destroy();
   });
 });
+
+test('without a configuration and without --live it says whose rules it asked', async () => {
+  const { stdout, stderr } = await iothub('acl', 'test', 'publish', 'a', '--client', 'c');
+  expect(stdout).toBe('allow\n');
+  expect(stderr).toMatch(/^iothub acl: no configuration is named, .*-c.*--live\n$/);
+});

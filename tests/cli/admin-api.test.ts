@@ -187,7 +187,7 @@ describe('iothub healthcheck', () => {
     const none = { exitCode: 1, stdout: '' };
     expect(await iothub('healthcheck', '--data', folder)).toEqual({
       ...none,
-      stderr: `iothub healthcheck: no server runs on the data folder ${folder}\n`,
+      stderr: `iothub healthcheck: no server runs on the data folder ${folder}: start it, or name its folder with --data\n`,
     });
     const closed = await takenPort();
     const silent = ['--url', `http://127.0.0.1:${closed}`, '--timeout', '1'];

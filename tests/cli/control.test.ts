@@ -133,7 +133,7 @@ describe('a command that is not answered says why, in a sentence', () => {
 
   test('nobody is there', async () => {
     const folder = temporaryFolder();
-    const sentence = `iothub reload: no server runs on the data folder ${folder}`;
+    const sentence = `iothub reload: no server runs on the data folder ${folder}: start it, or name its folder with --data`;
     expect(await reloadIn(folder)).toEqual([69, sentence]);
   });
 

@@ -92,6 +92,15 @@ describe('a server', () => {
   });
 });
 
+test('without a loss that is all it says', async () => {
+  const data = temporaryFolder();
+  const server = new RunningServer('--data', data);
+  onTestFinished(() => server.kill());
+  await server.port();
+  const { exitCode, stdout } = await inProcess('drops', '--data', data);
+  expect([exitCode, stdout]).toEqual([0, 'no message was lost since the server started\n']);
+});
+
 test('without a ledger only the numbers are told', async () => {
   const data = temporaryFolder();
   const server = new RunningServer('--data', data, '--no-ledger');
@@ -108,5 +117,7 @@ test('where no server runs, it says so', async () => {
   const folder = temporaryFolder();
   const { exitCode, stderr } = await inProcess('drops', '--data', folder);
   expect(exitCode).toBe(69);
-  expect(stderr).toBe(`iothub drops: no server runs on the data folder ${folder}\n`);
+  expect(stderr).toBe(
+    `iothub drops: no server runs on the data folder ${folder}: start it, or name its folder with --data\n`,
+  );
 });

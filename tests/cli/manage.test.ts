@@ -77,6 +77,16 @@ describe('lists', () => {
     expect(JSON.parse(stdout)).toEqual(await clients.list({ state: 'away' }, page));
   });
 
+  test('that are empty say so to people', async () => {
+    const { run } = await hub();
+    const empty = { exitCode: 0, stdout: '' };
+    for (const words of [['clients', 'list'], ['retained', 'list'], ['topics']]) {
+      const stderr = `iothub ${words.join(' ')}: there are none\n`;
+      expect(await run(...words)).toEqual({ ...empty, stderr });
+      expect(await run(...words, '--json')).toMatchObject({ exitCode: 0, stderr: '' });
+    }
+  });
+
   test('that have more say so, and go on after a name', async () => {
     const { broker, run } = await hub();
     for (const id of ['a', 'b', 'c']) await broker.v5(id);
@@ -141,7 +151,7 @@ describe('changes', () => {
       expect(said).toEqual({
         exitCode: 0,
         stdout: '',
-        stderr: 'iothub clients kick: client "a" was disconnected\n',
+        stderr: 'iothub kick: client "a" was disconnected\n',
       });
       await client.expectClosed("e0 08 98 06 1f 0003 'bye'");
     }
@@ -149,7 +159,7 @@ describe('changes', () => {
     expect(stderr).toContain('was away; its session ended, with 0 messages');
     expect(await run('kick', 'a')).toMatchObject({
       exitCode: 1,
-      stderr: 'iothub clients kick: there is no client "a"\n',
+      stderr: 'iothub kick: there is no client "a"\n',
     });
     expect(await run('kick', 'a', '--reason-code', '4')).toMatchObject({ exitCode: 2 });
   });
@@ -217,7 +227,8 @@ test('the server and its listeners are told', async () => {
     version: '1.2.3',
     stats: { sessions: 0 },
   });
-  expect(await run('listeners')).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  const none = { exitCode: 0, stdout: '', stderr: 'iothub listeners: there are none\n' };
+  expect(await run('listeners')).toEqual(none);
 });
 
 describe('the configuration', () => {

@@ -61,6 +61,10 @@ function print(text: string): void {
   process.stdout.write(`${escapeHarmful(text)}\n`);
 }
 
+/** Of rules that nobody named: the answer is hardly the one that is looked for. */
+const UNNAMED =
+  'no configuration is named, so that this is what a server with the defaults would say; name one with -c, or ask a server that runs with --live';
+
 async function acl({ action, json, config, live, question }: AclLine): Promise<ExitCode> {
   const answer =
     live === null
@@ -75,6 +79,9 @@ async function acl({ action, json, config, live, question }: AclLine): Promise<E
 /** By the rules as they are written now; whoever would have to be asked elsewhere (HTTP, modules) is asked. */
 async function askFiles(file: string | null, question: AclQuestion): Promise<AclAnswer> {
   const loaded = await loadConfig(file, {}, process.env);
+  if (loaded.file === null && loaded.variables.length === 0) {
+    process.stderr.write(`iothub acl: ${UNNAMED}\n`);
+  }
   // Nobody logs in here: what a client may do does not depend on how it is known.
   const config = { ...loaded.config, authenticators: [] };
   const services = new AccessServices(config, SILENT, null);

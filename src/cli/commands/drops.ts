@@ -16,7 +16,7 @@ export async function runDrops(line: DropsLine): Promise<ExitCode> {
     const totals = (await askServer(line.data, 'GET', '/api/v1/drops/totals')) as DropTotals;
     const items = totals.ledgerMax === 0 ? [] : await latest(line);
     if (line.json) print(JSON.stringify({ totals, items }));
-    else for (const text of [...totalLines(totals), '', ...itemLines(items, totals)]) print(text);
+    else for (const text of [...totalLines(totals), ...itemLines(items, totals)]) print(text);
     return ExitCode.Ok;
   } catch (error) {
     if (!(error instanceof NoServer || error instanceof ControlError)) throw error;
@@ -59,9 +59,12 @@ function totalLines({ total, reasons }: DropTotals): string[] {
   return [`messages lost since the server started: ${total}`, ...lines];
 }
 
-function itemLines(items: readonly ShownDrop[], { ledgerMax }: DropTotals): string[] {
-  if (ledgerMax === 0) return ['the server keeps no ledger of them (drops.ledger, --no-ledger)'];
-  return items.length === 0 ? ['none of the latest fits'] : items.map(lineOf);
+/** Behind a line that is empty, unless there is nothing to be said. */
+function itemLines(items: readonly ShownDrop[], { ledgerMax, total }: DropTotals): string[] {
+  if (ledgerMax === 0)
+    return ['', 'the server keeps no ledger of them (drops.ledger, --no-ledger)'];
+  if (total === 0) return [];
+  return ['', ...(items.length === 0 ? ['none of the latest fits'] : items.map(lineOf))];
 }
 
 function lineOf(drop: ShownDrop): string {

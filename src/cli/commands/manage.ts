@@ -52,7 +52,9 @@ export async function runManage(line: ManageLine): Promise<ExitCode> {
     for (const one of line.json ? [JSON.stringify(json)] : lines) {
       process.stdout.write(`${escapeHarmful(one)}\n`);
     }
-    if (note !== undefined && !line.json) say(note);
+    if (line.json) return ExitCode.Ok;
+    if (note !== undefined) say(note);
+    else if (lines.length === 0) say('there are none');
     return ExitCode.Ok;
   } catch (error) {
     if (error instanceof NoServer) {
@@ -76,7 +78,7 @@ function run(line: ManageLine): Promise<Told> {
       return list<ListedClient>(line, '/clients', { ...task.filter }, text.clients);
     case 'clients show':
       return show<ClientDetail>(line, clientRoute(task.clientId), text.client);
-    case 'clients kick':
+    case 'kick':
       return kick(line, 'POST', `${clientRoute(task.clientId)}/kick`, task.request);
     case 'clients purge':
       return kick(line, 'DELETE', `${clientRoute(task.clientId)}/session`);
