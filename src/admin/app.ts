@@ -5,7 +5,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 import type { Logger } from '../core/logger.ts';
 import type { ControlError } from '../server/contract.ts';
 import { writeAudit } from './audit.ts';
-import { answerTo, type RequestError } from './request-error.ts';
+import { answerTo, RequestError } from './request-error.ts';
 
 /** Bytes of a request. */
 const BODY_MAX = 1_048_576;
@@ -54,6 +54,11 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.role !== undefined || config?.isOpen === true) return;
     throw new Error(`the route ${url} says no role: give it config.role`);
+  });
+  app.addHook('preValidation', async ({ body, is404, routeOptions }) => {
+    if (is404 || body === undefined || body === null) return;
+    if (routeOptions.schema?.body !== undefined) return;
+    throw new RequestError(400, 'invalid', 'this request has no body: what is asked is in its URL');
   });
   // Before the answer: whoever has it finds the line.
   app.addHook('onSend', async (request, reply) => {

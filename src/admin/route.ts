@@ -8,9 +8,12 @@ export interface About {
   readonly schema: FastifySchema;
 }
 
+/** Nothing, and what is said all the same is refused: whoever asks for a dry run where there is none must not get the real one. */
+const NO_QUERY = { querystring: { type: 'object', additionalProperties: false, properties: {} } };
+
 /** Who may ask, and what the route does, in a sentence. */
 export function about(role: Role, tag: string, summary: string, schema: FastifySchema = {}): About {
-  return { config: { role }, schema: { summary, tags: [tag], ...schema } };
+  return { config: { role }, schema: { summary, tags: [tag], ...NO_QUERY, ...schema } };
 }
 
 export function body(required: readonly string[], properties: object): FastifySchema {

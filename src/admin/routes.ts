@@ -10,6 +10,7 @@ import {
   type ServerControl,
   type UserControl,
 } from '../server/contract.ts';
+import { query } from './paging.ts';
 import { originOf } from './role.ts';
 import { about, body, text } from './route.ts';
 
@@ -99,11 +100,7 @@ export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl): voi
   app.delete<{ Querystring: { kind: BanKindName; pattern: string } }>(
     '/api/v1/bans',
     about('operator', 'bans', 'Lifts a ban', {
-      querystring: {
-        type: 'object',
-        required: ['kind', 'pattern'],
-        properties: { kind: KIND, pattern: NAME },
-      },
+      ...query({ kind: KIND, pattern: NAME }, ['kind', 'pattern']),
     }),
     async ({ query: { kind, pattern } }, reply) => {
       if (!(await bans.remove(kind, pattern))) {

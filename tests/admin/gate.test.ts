@@ -177,7 +177,41 @@ describe('a path', () => {
   });
 });
 
+describe('a query', () => {
+  test.each([
+    '/api/v1/bans?kind=a?&token=x',
+    '/api/v1/users?%zz=1',
+    '/api/v1/bans?kind=username&pattern=%ff',
+    '/api/v1/users?dryRun=true',
+    '/api/v1/users/ann?dryRun=true',
+    '/api/v1/bans?kind=username&pattern=x&dryRun=true',
+    '/api/v1/events?token%5f=x',
+  ])('that a route does not know, or nobody can read, is refused: %s', async (path) => {
+    const api = await openApi();
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await api.ask(method, path, { token });
+      expect([400, 404]).toContain(answer.status);
+    }
+    expect(api.calls).toEqual([]);
+  });
+
+  test('may be any where it changes nothing: scrapers and probes say all sorts of things', async () => {
+    const api = await openApi();
+    for (const path of ['/livez?verbose', '/readyz?exclude=x', '/api/v1/docs?x=1']) {
+      expect(await api.status('GET', path)).toBe(200);
+    }
+  });
+});
+
 describe('a request', () => {
+  test('with a body that its route does not know is refused', async () => {
+    const api = await openApi();
+    const headers = { 'content-length': 15 };
+    const body = '{"dryRun":true}';
+    const answer = await api.ask('DELETE', '/api/v1/users/ann', { token, headers, body });
+    expect([answer.status, codeOf(answer), api.calls]).toEqual([400, 'invalid', []]);
+  });
+
   test('that is too large is refused', async () => {
     const api = await openApi();
     const body = { username: 'x'.repeat(5_000), password: 'p' };
