@@ -5,6 +5,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 import type { Logger } from '../core/logger.ts';
 import type { ControlError } from '../server/contract.ts';
 import { writeAudit } from './audit.ts';
+import { LongAnswers } from './long-answers.ts';
 import { answerTo, RequestError } from './request-error.ts';
 
 /** Bytes of a request. */
@@ -51,6 +52,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     return reply.code(404).send({ error: { code: 'unknown', message } });
   });
   app.decorateRequest('identity', null);
+  app.decorateRequest('isStillLet', null);
+  app.decorate('longAnswers', new LongAnswers());
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.role !== undefined || config?.isOpen === true) return;
     throw new Error(`the route ${url} says no role: give it config.role`);

@@ -63,8 +63,9 @@ export function addExplainRoutes(
         payload: FLAG,
       }),
     }),
-    ({ body: request }, reply) => {
-      const trace = traces.open(request);
+    (request, reply) => {
+      const trace = traces.open(request.body);
+      app.longAnswers.watch(request, reply.raw, () => trace.close());
       // Whatever ends the answer: the reader went, or the server ends.
       reply.raw.once('close', () => trace.close());
       reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store');

@@ -152,12 +152,21 @@ describe('requests a second', () => {
     let nowMs = 0;
     const api = await openApi({ requestRateMax: 2, now: () => nowMs });
     const viewer = () => api.status('GET', '/api/v1/bans', { token: 'viewer-token' });
-    const nobody = () => api.status('GET', '/livez');
+    const nobody = () => api.status('GET', '/api/v1/docs');
     expect([await nobody(), await nobody(), await nobody()]).toEqual([200, 200, 429]);
     expect([await viewer(), await viewer(), await viewer()]).toEqual([200, 200, 429]);
     expect(await api.status('GET', '/api/v1/bans', { token: 'admin-token' })).toBe(200);
     nowMs = 500;
     expect([await viewer(), await viewer(), await nobody()]).toEqual([200, 429, 200]);
+  });
+
+  test('are not counted of health: who floods makes a server look dead to nobody', async () => {
+    const api = await openApi({ requestRateMax: 1, now: () => 0 });
+    await api.status('GET', '/api/v1/docs');
+    expect(await api.status('GET', '/api/v1/docs')).toBe(429);
+    expect(await api.status('GET', '/livez')).toBe(200);
+    expect(await api.status('HEAD', '/readyz')).toBe(200);
+    expect(await api.status('GET', '/livez', { token: 'guess' })).toBe(429);
   });
 });
 

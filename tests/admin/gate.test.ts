@@ -20,6 +20,13 @@ async function raw(api: Api, text: string): Promise<string> {
   return answer;
 }
 
+async function connected(api: Api): Promise<net.Socket> {
+  const socket = net.connect(api.port, '127.0.0.1');
+  socket.on('error', () => {}); // it may be cut off
+  await once(socket.resume(), 'connect');
+  return socket;
+}
+
 function request(target: string, ...headers: string[]): string {
   const more = [`Authorization: Bearer ${token}`, 'Connection: close', ...headers];
   return `GET ${target} HTTP/1.1\r\n${more.join('\r\n')}\r\n\r\n`;
@@ -232,14 +239,17 @@ describe('a request', () => {
     expect(api.calls).toEqual([]);
   });
 
-  test('finds no place when there are too many connections', async () => {
-    const api = await openApi({ connectionsMax: 1 });
-    const first = net.connect(api.port, '127.0.0.1');
-    await once(first, 'connect');
-    first.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await once(first, 'data');
-    expect(await raw(api, request('/livez', 'Host: localhost'))).toBe('');
-    first.destroy();
+  test('finds a place however many connections say nothing: the oldest of them go', async () => {
+    const api = await openApi({ connectionsMax: 3 });
+    const silent = await Promise.all(Array.from({ length: 3 }, () => connected(api)));
+    const closed = Promise.race(silent.map((socket) => once(socket, 'close')));
+    expect(await raw(api, request('/livez', 'Host: localhost'))).toMatch(/^HTTP\/1.1 200 /);
+    await closed;
+    expect(silent.filter((socket) => socket.destroyed)).toHaveLength(1);
+    expect(api.log.lines.map(({ fields }) => fields)).toEqual([
+      { address: '127.0.0.1', connectionsMax: 3 },
+    ]);
+    for (const socket of silent) socket.destroy();
   });
 
   test.each([
