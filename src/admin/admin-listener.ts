@@ -120,7 +120,7 @@ export class AdminListener {
     const app = createApp({ logger, bodyMax, hidesFailures: true });
     guardRequests(app, this.#doorway);
     await describeRoutes(app, version);
-    addAllRoutes(app, control, logger);
+    addAllRoutes(app, control);
     await app.ready();
     this.#apps.push(app);
     this.#app = app;

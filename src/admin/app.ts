@@ -53,6 +53,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   });
   app.decorateRequest('identity', null);
   app.decorateRequest('isStillLet', null);
+  app.decorateRequest('result', null);
+  app.decorateRequest('isRefused', false);
   app.decorate('longAnswers', new LongAnswers());
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.role !== undefined || config?.isOpen === true) return;

@@ -1,7 +1,6 @@
 // The routes about clients: who is there, what is known of one, ending a connection or a session.
 
-import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ClientFilter, KickOutcome, KickRequest } from '../server/contract/management.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { numberOf, type PageQuery, pageOf, pageQuery, query, wholeNumber } from './paging.ts';
@@ -66,7 +65,6 @@ interface OfClient {
 export function addClientRoutes(
   app: FastifyInstance,
   { management: { clients } }: ServerControl,
-  logger: Logger,
 ): void {
   app.get<{ Querystring: ClientFilter & PageQuery }>(
     '/api/v1/clients',
@@ -104,16 +102,16 @@ export function addClientRoutes(
     ({ query: { order = 'bytes', limit } }) =>
       clients.offline(order, numberOf(limit, 20, 1, OFFLINE_MAX, 'limit')),
   );
-  addEndingRoutes(app, clients, logger);
+  addEndingRoutes(app, clients);
 }
 
 function addEndingRoutes(
   app: FastifyInstance,
   clients: ServerControl['management']['clients'],
-  logger: Logger,
 ): void {
-  const done = (outcome: KickOutcome, reasonCode: number): KickOutcome => {
-    logger.info({ ...outcome, reasonCode }, 'a client was ended by an operator');
+  const done = (request: FastifyRequest, outcome: KickOutcome): KickOutcome => {
+    const { clientId: _, ...result } = outcome; // it is in what was asked for
+    request.result = result;
     return outcome;
   };
   app.post<OfClient & { Body: KickRequest }>(
@@ -128,8 +126,7 @@ function addEndingRoutes(
       }),
       ...answers(KICKED),
     }),
-    async ({ params, body }) =>
-      done(await clients.kick(params.clientId, body), body.reasonCode ?? 0x98),
+    async (request) => done(request, await clients.kick(request.params.clientId, request.body)),
   );
   app.delete<OfClient>(
     '/api/v1/clients/:clientId/session',
@@ -137,6 +134,7 @@ function addEndingRoutes(
       ...{ params: CLIENT_ID },
       ...answers(KICKED),
     }),
-    async ({ params }) => done(await clients.kick(params.clientId, { endSession: true }), 0x98),
+    async (request) =>
+      done(request, await clients.kick(request.params.clientId, { endSession: true })),
   );
 }

@@ -61,7 +61,11 @@ export function addLogRoutes(app: FastifyInstance, { log }: ServerControl): void
     about('admin', 'log', 'Takes back all levels that were changed for a while', {
       response: { 200: { type: 'object', properties: { reset: { type: 'integer' } } } },
     }),
-    async () => ({ reset: log.reset() }),
+    async (request) => {
+      const reset = log.reset();
+      request.result = { reset };
+      return { reset };
+    },
   );
   app.get<{ Querystring: { last?: string; follow?: string } }>(
     '/api/v1/log/lines',

@@ -16,6 +16,12 @@ export function about(role: Role, tag: string, summary: string, schema: FastifyS
   return { config: { role }, schema: { summary, tags: [tag], ...NO_QUERY, ...schema } };
 }
 
+/** The same of a route that changes nothing, though it is no GET, since what is asked has no place in a URL. */
+export function question(...described: Parameters<typeof about>): About {
+  const { config, schema } = about(...described);
+  return { config: { ...config, isQuestion: true }, schema };
+}
+
 export function body(required: readonly string[], properties: object): FastifySchema {
   return { body: { type: 'object', additionalProperties: false, required, properties } };
 }

@@ -1,7 +1,6 @@
 // The routes about the server itself: what it is, its listeners, its store, its configuration, and draining it.
 
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
 import type { DrainRequest } from '../server/contract/management.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { about, body } from './route.ts';
@@ -52,11 +51,7 @@ const CONFIG = listOf(
   shape({ path: 'string', value: 'string', origin: 'string', isReloaded: 'boolean' }),
 );
 
-export function addServerRoutes(
-  app: FastifyInstance,
-  control: ServerControl,
-  logger: Logger,
-): void {
+export function addServerRoutes(app: FastifyInstance, control: ServerControl): void {
   const { server } = control.management;
   app.get(
     '/api/v1/server',
@@ -83,14 +78,10 @@ export function addServerRoutes(
     about('admin', TAG, 'Lists the configuration in force, and who said what', answers(CONFIG)),
     () => server.config(),
   );
-  addDrainRoutes(app, server, logger);
+  addDrainRoutes(app, server);
 }
 
-function addDrainRoutes(
-  app: FastifyInstance,
-  server: ServerControl['management']['server'],
-  logger: Logger,
-): void {
+function addDrainRoutes(app: FastifyInstance, server: ServerControl['management']['server']): void {
   app.get(
     '/api/v1/server/drain',
     about('viewer', TAG, 'Says whether the server is being drained', answers(DRAIN)),
@@ -111,19 +102,19 @@ function addDrainRoutes(
       }),
       ...answers(DRAIN),
     }),
-    async ({ body }) => {
-      const state = await server.drain(body);
-      logger.warn({ ...body, clients: state.left }, 'the server is being drained by an operator');
+    async (request) => {
+      const state = await server.drain(request.body);
+      request.result = { left: state.left };
       return state;
     },
   );
   app.delete(
     '/api/v1/server/drain',
     about('admin', TAG, 'Lets clients in again', answers(DRAIN)),
-    async () => {
-      const state = await server.undrain();
-      logger.info({ clients: state.left }, 'the server is not drained any more');
-      return state;
+    async (request) => {
+      const { disconnected, left } = await server.undrain();
+      request.result = { disconnected, left };
+      return server.drainState();
     },
   );
 }

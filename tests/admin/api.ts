@@ -42,6 +42,8 @@ export class Api {
   readonly calls: unknown[][] = [];
   readonly health: ReadinessProblem[] = [];
   readonly wrong: string[] = [];
+  /** Why nothing is reloaded. */
+  readonly problems: string[] = [];
   /** Named as what they may do. */
   readonly tokens = new Map<string, TokenRole>([
     ['viewer-token', 'viewer'],
@@ -98,7 +100,7 @@ export class Api {
         },
       },
       reload: does('reload', {
-        ...{ changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] },
+        ...{ changes: [], ended: 0, muted: 0, afterRestart: [], problems: this.problems },
       }),
     };
     return part as ServerControl; // what is not here is not asked

@@ -206,6 +206,31 @@ describe('the audit line', () => {
     expect(api.log.lines).toEqual([]);
   });
 
+  test('is none of a question that has a body, and of a dry run', async () => {
+    const api = await openApi();
+    const asked = { token: 'admin-token', body: { dryRun: true } };
+    expect(await api.status('POST', '/api/v1/reload', asked)).toBe(200);
+    await api.ask('POST', '/api/v1/explain/delivery', { ...asked, body: { clientId: 'c' } });
+    expect(api.log.lines).toEqual([]);
+  });
+
+  test('says what came of a change, and that a reload with problems was none', async () => {
+    const api = await openApi();
+    const lines = () => api.log.lines.map(({ fields }) => [fields.outcome, fields.result]);
+    const reload = { token: 'admin-token', body: {} };
+    await api.ask('POST', '/api/v1/reload', reload);
+    api.problems.push('line 1 is wrong');
+    await api.ask('POST', '/api/v1/reload', reload);
+    const ban = { token: 'operator-token', body: { kind: 'username', pattern: 'x' } };
+    await api.ask('POST', '/api/v1/bans', ban);
+    const result = { changes: 0, ended: 0, muted: 0 };
+    expect(lines()).toEqual([
+      ['done', { ...result, problems: 0 }],
+      ['refused', { ...result, problems: 1 }],
+      ['done', { kicked: 0 }],
+    ]);
+  });
+
   test('has long texts cut', async () => {
     const api = await openApi();
     const query = `kind=username&pattern=${'x'.repeat(1_000)}`;
