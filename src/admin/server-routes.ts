@@ -39,6 +39,24 @@ const STORE = shape({
   disk: { type: ['object', 'null'], additionalProperties: { type: 'number' } },
 });
 
+const STATS = shape({
+  ...{ connections: 'number', halfConnected: 'number' },
+  ...{ sessions: 'number', sessionsConnected: 'number' },
+  ...{ subscriptions: 'number', sharedSubscriptions: 'number' },
+  ...{ retainedMessages: 'number', retainedBytes: 'number' },
+  ...{ queuedMessages: 'number', queuedBytes: 'number', inflightMessages: 'number' },
+  dropped: COUNTS,
+});
+
+const OVERLOAD = shape({
+  level: { type: 'number', minimum: 0, maximum: 3, description: '0: nothing is done without' },
+  cause: { type: ['string', 'null'], enum: ['memory', 'heap', 'loop_lag', null] },
+  since: TEXT_OR_NULL,
+  ...{ residentBytes: 'number', memoryBytes: 'number', memoryMaxBytes: 'number' },
+  ...{ heapBytes: 'number', heapMaxBytes: 'number' },
+  ...{ loopLagMs: 'number', loopLagMaxMs: 'number', pausedPublishers: 'number' },
+});
+
 const DRAIN = shape({
   isDraining: 'boolean',
   since: TEXT_OR_NULL,
@@ -58,10 +76,15 @@ export function addServerRoutes(app: FastifyInstance, control: ServerControl): v
     about('viewer', TAG, 'Says what this server is, and for how long it has run', answers(INFO)),
     () => server.info(),
   );
+  app.get('/api/v1/stats', about('viewer', TAG, 'Counts everything, now', answers(STATS)), () =>
+    server.stats(),
+  );
   app.get(
-    '/api/v1/stats',
-    about('viewer', TAG, 'Counts everything, now', answers(shape({ dropped: COUNTS }))),
-    () => server.stats(),
+    '/api/v1/overload',
+    about('viewer', TAG, 'Says how much there is to do, and whether something is shed for that', {
+      ...answers(OVERLOAD),
+    }),
+    () => server.overload(),
   );
   app.get(
     '/api/v1/listeners',

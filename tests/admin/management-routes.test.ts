@@ -125,6 +125,8 @@ describe('what is asked is answered as the server knows it', () => {
       features: { persistence: false, tls: false, websocket: false },
     });
     expect(await get('/stats')).toEqual(broker.server.stats());
+    expect(await get('/overload')).toEqual(broker.server.overload);
+    expect(await get('/overload')).toMatchObject({ level: 0, cause: null, pausedPublishers: 0 });
     expect(await get('/listeners')).toEqual([]);
     expect(await get('/store')).toMatchObject({
       ...{ type: 'memory', folder: null, isFailing: false, sessions: 0, disk: null },

@@ -2,6 +2,7 @@
 // and what they may do to those. All that goes in and comes out is JSON; what cannot be done rejects with ControlError.
 
 import type { ServerStats } from '../contract.ts';
+import type { OverloadState } from './overload.ts';
 
 /** Part of a list, in the order of names as JavaScript compares strings. */
 export interface Page<T> {
@@ -373,6 +374,8 @@ export interface ServerAdminControl {
   info(): Promise<ServerInfo>;
   stats(): Promise<ServerStats>;
   store(): Promise<StoreInfo>;
+  /** How much there is to do, and what is done without for that. */
+  overload(): Promise<OverloadState>;
   config(): Promise<readonly ConfigValue[]>;
   drain(request: DrainRequest): Promise<DrainState>;
   drainState(): Promise<DrainState>;
