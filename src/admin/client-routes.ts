@@ -3,7 +3,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ClientFilter, KickOutcome, KickRequest } from '../server/contract/management.ts';
 import type { ServerControl } from '../server/contract.ts';
-import { numberOf, type PageQuery, pageOf, pageQuery, query, wholeNumber } from './paging.ts';
+import { FLAG, numberOf, type PageQuery, pageOf, pageQuery, query, wholeNumber } from './paging.ts';
 import { about, body, text } from './route.ts';
 import { answers, listOf, NUMBER_OR_NULL, pageOfItems, shape, TEXT_OR_NULL } from './shapes.ts';
 import { SUBSCRIPTION } from './subscription-routes.ts';
@@ -12,6 +12,8 @@ const TAG = 'clients';
 const NAME = text(65_535, 1);
 export const CLIENT_ID = { type: 'object', required: ['clientId'], properties: { clientId: NAME } };
 const OFFLINE_MAX = 1_000;
+/** Years. */
+const AWAY_FOR_MS_MAX = 1e12;
 
 const LISTED = {
   clientId: 'string',
@@ -56,6 +58,12 @@ const OFFLINE = shape({
   queuedMessages: 'number',
   queuedBytes: 'number',
   fill: 'number',
+});
+
+const PURGED = shape({
+  sessions: 'number',
+  messages: 'number',
+  items: listOf(shape({ clientId: 'string', disconnectedAt: 'string', queuedMessages: 'number' })),
 });
 
 interface OfClient {
@@ -127,6 +135,20 @@ function addEndingRoutes(
       ...answers(KICKED),
     }),
     async (request) => done(request, await clients.kick(request.params.clientId, request.body)),
+  );
+  app.delete<{ Querystring: { forMs: string; dryRun?: 'true' | 'false' } }>(
+    '/api/v1/sessions/offline',
+    about('operator', TAG, 'Ends the sessions of clients that have been away for so long', {
+      ...query({ forMs: wholeNumber(1_000, AWAY_FOR_MS_MAX), dryRun: FLAG }, ['forMs']),
+      ...answers(PURGED),
+    }),
+    async (request) => {
+      const { dryRun, forMs } = request.query;
+      const awayForMs = numberOf(forMs, 0, 1_000, AWAY_FOR_MS_MAX, 'forMs');
+      const purged = await clients.purge(awayForMs, dryRun === 'true');
+      request.result = { sessions: purged.sessions, messages: purged.messages };
+      return purged;
+    },
   );
   app.delete<OfClient>(
     '/api/v1/clients/:clientId/session',

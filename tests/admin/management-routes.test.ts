@@ -182,6 +182,21 @@ describe('a change is done, and one line in the log: who, what, and what came of
     expect(lines()).toEqual([['ops', { clientId: 'a' }, result]]);
   });
 
+  test('sessions that have been away for long; a dry run is none', async () => {
+    await away('a');
+    await broker.v5('here');
+    await broker.advance(10_000);
+    await away('b');
+    const items = [{ clientId: 'a', disconnectedAt: expect.any(String), queuedMessages: 0 }];
+    const told = { sessions: 1, messages: 0, items };
+    const route = '/sessions/offline?forMs=10000';
+    expect((await ask('DELETE', `${route}&dryRun=true`)).said).toEqual(told);
+    expect([broker.server.stats().sessions, lines()]).toEqual([3, []]);
+    expect((await ask('DELETE', route)).said).toEqual(told);
+    expect(broker.server.stats().sessions).toBe(2);
+    expect(lines()).toEqual([['ops', { forMs: '10000' }, { sessions: 1, messages: 0 }]]);
+  });
+
   test('retained messages removed; a dry run is none', async () => {
     const publisher = await broker.v5('p');
     await publisher.send(publishV5({ topicName: 'a', retain: true, payload: 'x' }));
@@ -234,6 +249,8 @@ const NO_REQUESTS: readonly (readonly [Method, string, object?])[] = [
   ['GET', '/clients?state=gone'],
   ['GET', '/clients?address=nowhere'],
   ['GET', '/sessions/offline?order=name'],
+  ['DELETE', '/sessions/offline'],
+  ['DELETE', '/sessions/offline?forMs=1'],
   ['GET', '/subscriptions/matching'],
   ['GET', '/retained?filter=a%23'],
   ['GET', '/retained/message'],

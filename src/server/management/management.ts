@@ -21,7 +21,7 @@ import { countStats } from '../stats.ts';
 import { clientDetail, listClients } from './clients.ts';
 import { Drain } from './drain.ts';
 import { kick } from './kick.ts';
-import { offlineSessions } from './offline.ts';
+import { offlineSessions, purgeOffline } from './offline.ts';
 import { publish } from './publish.ts';
 import { clearQueue, peekQueue } from './queues.ts';
 import { deleteRetained, listRetained, retainedMessage } from './retained.ts';
@@ -66,6 +66,7 @@ export class Management {
       get: (clientId) => clientDetail(context, registry, clientId),
       kick: (clientId, request) => kick(context, registry, clientId, request),
       offline: (order, limit) => offlineSessions(context, registry, order, limit),
+      purge: (offlineForMs, isDryRun) => purgeOffline(context, registry, offlineForMs, isDryRun),
     };
     this.subscriptions = {
       list: (filter, page) => listSubscriptions(registry, filter, page),
