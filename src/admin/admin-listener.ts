@@ -116,8 +116,8 @@ export class AdminListener {
 
   /** From now on all routes are served. */
   async serve(control: ServerControl): Promise<void> {
-    const { bodyMax, logger, version } = this.#options;
-    const app = createApp({ logger, bodyMax, hidesFailures: true });
+    const { bodyMax, logger, now, version } = this.#options;
+    const app = createApp({ logger, bodyMax, now, hidesFailures: true });
     guardRequests(app, this.#doorway);
     await describeRoutes(app, version);
     addAllRoutes(app, control);

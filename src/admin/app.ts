@@ -3,8 +3,9 @@
 
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from '../core/logger.ts';
+import { SYSTEM_CLOCK } from '../lib/clock.ts';
 import type { ControlError } from '../server/contract.ts';
-import { writeAudit } from './audit.ts';
+import { Audit } from './audit.ts';
 import { LongAnswers } from './long-answers.ts';
 import { answerTo, RequestError } from './request-error.ts';
 
@@ -19,6 +20,8 @@ export interface AppOptions {
   readonly logger: Logger;
   /** bytes; default 1 MiB */
   readonly bodyMax?: number;
+  /** Monotonic milliseconds; default: those of the system. */
+  readonly now?: () => number;
   /** Mistakes of ours are told to nobody but the log. */
   readonly hidesFailures?: boolean;
 }
@@ -26,6 +29,7 @@ export interface AppOptions {
 /** Without routes. */
 export function createApp(options: AppOptions): FastifyInstance {
   const { logger, bodyMax = BODY_MAX, hidesFailures = false } = options;
+  const audit = new Audit(logger, options.now ?? (() => SYSTEM_CLOCK.now()));
   const answerError = (error: AnyError, reply: FastifyReply): FastifyReply => {
     const { code, status, message, headers } = answerTo(error);
     if (status === 500) logger.error({ error: message }, 'a command for the server failed');
@@ -67,7 +71,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   });
   // Before the answer: whoever has it finds the line.
   app.addHook('onSend', async (request, reply) => {
-    writeAudit(logger, request, reply);
+    audit.write(request, reply);
   });
   return app;
 }

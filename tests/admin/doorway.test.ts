@@ -206,6 +206,22 @@ describe('the audit line', () => {
     expect(api.log.lines).toEqual([]);
   });
 
+  test('of logins that were refused comes so often, then with how many there were', async () => {
+    let nowMs = 0;
+    const api = await openApi({ now: () => nowMs });
+    const login = () =>
+      api.status('POST', '/api/v1/login', { body: { username: 'a', password: 'guess' } });
+    for (let i = 0; i < 25; i++) expect(await login()).toBe(401);
+    expect(api.log.lines).toHaveLength(20);
+    nowMs = 1_000;
+    await login();
+    const [{ fields }] = api.log.lines.slice(20);
+    expect(fields).toMatchObject({ who: null, outcome: 'refused', untold: 5 });
+    api.login = { outcome: 'in', secret: 's', role: 'viewer', expiresAt: '' };
+    expect(await login()).toBe(200);
+    expect(api.log.lines).toHaveLength(22);
+  });
+
   test('is none of a question that has a body, and of a dry run', async () => {
     const api = await openApi();
     const asked = { token: 'admin-token', body: { dryRun: true } };
