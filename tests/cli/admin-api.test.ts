@@ -206,7 +206,7 @@ describe('iothub healthcheck', () => {
       expect(await iothub('healthcheck', '--url', hub.url, ...args)).toEqual(ok);
     }
     await stop(server);
-  }, 30_000);
+  }, 60_000);
 
   test('is 1 where no server is, and says so', async () => {
     const folder = path.join(temporaryFolder(), 'data');
