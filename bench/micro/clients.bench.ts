@@ -6,7 +6,6 @@
 
 import Fastify from 'fastify';
 import { addClientRoutes } from '../../src/admin/client-routes.ts';
-import { SILENT } from '../../src/core/logger.ts';
 import type { ServerControl } from '../../src/server/contract.ts';
 import { Server } from '../../src/server/server.ts';
 import type { Stream, StreamSink } from '../../src/transport/stream.ts';
@@ -81,7 +80,7 @@ while (server.countConnected() < CLIENTS) await nextTurn();
 
 const app = Fastify();
 const control = { management: server.management } as unknown as ServerControl;
-addClientRoutes(app, control, SILENT);
+addClientRoutes(app, control);
 await app.ready();
 
 console.log(`${CLIENTS} clients connected, ${RUNS} pages each; answer / longest turn`);

@@ -13,6 +13,7 @@ import type { ServerControl } from '../server/contract.ts';
 import { addAllRoutes } from './all-routes.ts';
 import { createApp, HEAD_MAX } from './app.ts';
 import { closeServer } from './closing.ts';
+import { Connections } from './connections.ts';
 import { type Doorway, guardRequests } from './doorway.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { describeRoutes } from './openapi.ts';
@@ -49,6 +50,8 @@ export interface AdminListenerOptions {
   readonly now: () => number;
 }
 
+/** Lines about too many connections are so far apart. */
+const FULL_LINE_MS = 60_000;
 /** Nobody reads what is sent, or nothing comes of a request, for so long. */
 const IDLE_MS = 120_000;
 const KEEP_ALIVE_MS = 5_000;
@@ -67,6 +70,7 @@ const HEADERS = Object.entries({
 export class AdminListener {
   readonly #options: AdminListenerOptions;
   readonly #doorway: Doorway;
+  readonly #connections: Connections;
   readonly #server: http.Server | https.Server;
   readonly #apps: FastifyInstance[] = [];
   /** Who answers now. */
@@ -77,6 +81,7 @@ export class AdminListener {
     this.#doorway = doorway;
     this.#app = app;
     this.#apps.push(app);
+    this.#connections = doorway.connections;
     this.#server = this.#createServer();
   }
 
@@ -85,7 +90,8 @@ export class AdminListener {
     const { allowedHosts, authority, host, isLoopback, now, port, requestRateMax } = options;
     const hosts = new Set(['localhost', ...allowedHosts.map((name) => name.toLowerCase())]);
     const rate = new RequestRate(requestRateMax, now);
-    const doorway = { authority, hosts, isLoopback, rate };
+    const connections = new Connections(options.connectionsMax, fullLine(options));
+    const doorway = { authority, hosts, isLoopback, rate, connections };
     const app = await healthApp(options, { ...doorway, authority: null }, 'starts');
     const listener = new AdminListener(options, doorway, app);
     const server = listener.#server;
@@ -110,14 +116,19 @@ export class AdminListener {
 
   /** From now on all routes are served. */
   async serve(control: ServerControl): Promise<void> {
-    const { bodyMax, logger, version } = this.#options;
-    const app = createApp({ logger, bodyMax, hidesFailures: true });
+    const { bodyMax, logger, now, version } = this.#options;
+    const app = createApp({ logger, bodyMax, now, hidesFailures: true });
     guardRequests(app, this.#doorway);
     await describeRoutes(app, version);
-    addAllRoutes(app, control, logger);
+    addAllRoutes(app, control);
     await app.ready();
     this.#apps.push(app);
     this.#app = app;
+  }
+
+  /** A token or a user has changed: answers that go on end for those who lost what they had. */
+  review(): void {
+    for (const { longAnswers } of this.#apps) longAnswers.review();
   }
 
   /** The server stops: from now on only health is served again. */
@@ -141,10 +152,11 @@ export class AdminListener {
   }
 
   #createServer(): http.Server | https.Server {
-    const { certificate, connectionsMax, requestTimeoutMs } = this.#options;
+    const { certificate, requestTimeoutMs } = this.#options;
+    const headersTimeout = Math.ceil(requestTimeoutMs / 2);
     const options: http.ServerOptions = {
       maxHeaderSize: HEAD_MAX,
-      headersTimeout: Math.ceil(requestTimeoutMs / 2),
+      headersTimeout,
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(LOOK_MS_MAX, Math.ceil(requestTimeoutMs / 2)),
@@ -156,11 +168,31 @@ export class AdminListener {
     const server =
       certificate === null
         ? http.createServer(options, answer)
-        : https.createServer({ ...options, ...certificate, ...TLS }, answer);
-    server.maxConnections = connectionsMax;
+        : https.createServer(
+            { ...options, ...certificate, ...TLS, handshakeTimeout: headersTimeout },
+            answer,
+          );
+    server.on('connection', (socket) => this.#connections.add(socket)); // of TLS before its handshake
     server.timeout = IDLE_MS;
     return server;
   }
+}
+
+/** Tells at a bounded rate whose connections make room for others. */
+function fullLine({
+  connectionsMax,
+  logger,
+  now,
+}: AdminListenerOptions): (address: string) => void {
+  let saidMs = Number.NEGATIVE_INFINITY;
+  return (address) => {
+    const nowMs = now();
+    if (nowMs - saidMs < FULL_LINE_MS) return;
+    saidMs = nowMs;
+    const message =
+      'admin API: too many connections, the oldest of an address with most are closed';
+    logger.warn({ address, connectionsMax }, message);
+  };
 }
 
 const TLS = { minVersion: 'TLSv1.2' } as const;

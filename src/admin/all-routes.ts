@@ -1,7 +1,6 @@
 // The routes of the admin API, which the control socket and the HTTP listener serve alike.
 
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { addClientRoutes } from './client-routes.ts';
 import { addDropRoutes } from './drop-routes.ts';
@@ -20,7 +19,7 @@ import { addSubscriptionRoutes } from './subscription-routes.ts';
 import { addTokenRoutes } from './token-routes.ts';
 
 /** After `describeRoutes`. */
-export function addAllRoutes(app: FastifyInstance, control: ServerControl, logger: Logger): void {
+export function addAllRoutes(app: FastifyInstance, control: ServerControl): void {
   addHealthRoutes(app, control.health);
   addEventRoutes(app, control);
   addReferenceRoutes(app);
@@ -32,11 +31,11 @@ export function addAllRoutes(app: FastifyInstance, control: ServerControl, logge
   addMetricsRoute(app, control);
   addDropRoutes(app, control);
   addLogRoutes(app, control);
-  addClientRoutes(app, control, logger);
+  addClientRoutes(app, control);
   addSubscriptionRoutes(app, control);
-  addRetainedRoutes(app, control, logger);
-  addPublishRoute(app, control, logger);
-  addQueueRoutes(app, control, logger);
-  addServerRoutes(app, control, logger);
+  addRetainedRoutes(app, control);
+  addPublishRoute(app, control);
+  addQueueRoutes(app, control);
+  addServerRoutes(app, control);
   addExplainRoutes(app, control);
 }

@@ -3,9 +3,11 @@
 
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from '../core/logger.ts';
+import { SYSTEM_CLOCK } from '../lib/clock.ts';
 import type { ControlError } from '../server/contract.ts';
-import { writeAudit } from './audit.ts';
-import { answerTo, type RequestError } from './request-error.ts';
+import { Audit } from './audit.ts';
+import { LongAnswers } from './long-answers.ts';
+import { answerTo, RequestError } from './request-error.ts';
 
 /** Bytes of a request. */
 const BODY_MAX = 1_048_576;
@@ -18,6 +20,8 @@ export interface AppOptions {
   readonly logger: Logger;
   /** bytes; default 1 MiB */
   readonly bodyMax?: number;
+  /** Monotonic milliseconds; default: those of the system. */
+  readonly now?: () => number;
   /** Mistakes of ours are told to nobody but the log. */
   readonly hidesFailures?: boolean;
 }
@@ -25,6 +29,7 @@ export interface AppOptions {
 /** Without routes. */
 export function createApp(options: AppOptions): FastifyInstance {
   const { logger, bodyMax = BODY_MAX, hidesFailures = false } = options;
+  const audit = new Audit(logger, options.now ?? (() => SYSTEM_CLOCK.now()));
   const answerError = (error: AnyError, reply: FastifyReply): FastifyReply => {
     const { code, status, message, headers } = answerTo(error);
     if (status === 500) logger.error({ error: message }, 'a command for the server failed');
@@ -51,13 +56,22 @@ export function createApp(options: AppOptions): FastifyInstance {
     return reply.code(404).send({ error: { code: 'unknown', message } });
   });
   app.decorateRequest('identity', null);
+  app.decorateRequest('isStillLet', null);
+  app.decorateRequest('result', null);
+  app.decorateRequest('isRefused', false);
+  app.decorate('longAnswers', new LongAnswers());
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.role !== undefined || config?.isOpen === true) return;
     throw new Error(`the route ${url} says no role: give it config.role`);
   });
+  app.addHook('preValidation', async ({ body, is404, routeOptions }) => {
+    if (is404 || body === undefined || body === null) return;
+    if (routeOptions.schema?.body !== undefined) return;
+    throw new RequestError(400, 'invalid', 'this request has no body: what is asked is in its URL');
+  });
   // Before the answer: whoever has it finds the line.
   app.addHook('onSend', async (request, reply) => {
-    writeAudit(logger, request, reply);
+    audit.write(request, reply);
   });
   return app;
 }

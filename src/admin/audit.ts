@@ -1,9 +1,27 @@
-// The audit line: who asked for which change, from where, and what came of it. Of a body only plain values of names that hold no
-// secret are told, each cut to what a line has room for.
+// The audit line: who asked for which change, from where, and what came of it, which is what its route says. Of a body only plain
+// values of names that hold no secret are told, each cut to what a line has room for.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../core/logger.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
 import { clip } from '../lib/clip.ts';
+
+/** What came of a change: how many, who, of what kind; nothing secret. */
+export type ChangeResult = Readonly<Record<string, string | number | boolean | null>>;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** It changes nothing, though it is no GET: it has no audit line. */
+    readonly isQuestion?: boolean;
+  }
+
+  interface FastifyRequest {
+    /** null: there is nothing to say of it. */
+    result: ChangeResult | null;
+    /** What was asked for was not done, though the answer is no error. */
+    isRefused: boolean;
+  }
+}
 
 /** Names of values that nobody may see, in any spelling. */
 const SECRET = /pass|secret|token|key|auth|credential|payload|claims|cookie/i;
@@ -12,25 +30,81 @@ const FIELDS_MAX = 16;
 /** What is no request that could change something: it is wrong by itself, or one too many. */
 const NOT_LOOKED_AT: ReadonlySet<number> = new Set([400, 413, 415, 429]);
 
-/** Nothing for questions, and nothing for strangers, who could fill the log: they are counted, and told of when they guess. */
-export function writeAudit(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
-  const { identity, is404, method, params, query, body, routeOptions } = request;
-  const { statusCode } = reply;
-  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
-  if (is404 || NOT_LOOKED_AT.has(statusCode)) return;
-  if (identity === null && routeOptions.config?.isOpen !== true) return;
-  const outcome = statusCode < 300 ? 'done' : statusCode < 500 ? 'refused' : 'failed';
-  const fields = {
+/** Lines about strangers whose login was refused, at once and a second. */
+const STRANGERS_MAX = 20;
+const STRANGERS_PER_SECOND = 1;
+
+export class Audit {
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #strangers: TokenBucket;
+  /** Strangers who were refused and are not told of. */
+  #untold = 0;
+
+  /** `now`: monotonic milliseconds. */
+  constructor(logger: Logger, now: () => number) {
+    this.#logger = logger;
+    this.#now = now;
+    this.#strangers = new TokenBucket(STRANGERS_PER_SECOND, STRANGERS_MAX, now());
+  }
+
+  /**
+   * Nothing for questions, dry runs included, and nothing for strangers, who could fill the log: they are counted, and told of when
+   * they guess. Of logins that were refused so many are told; the next line has the number of those between.
+   */
+  write(request: FastifyRequest, reply: FastifyReply): void {
+    if (!isChange(request, reply.statusCode)) return;
+    if (request.identity !== null || reply.statusCode < 300) {
+      this.#logger.info(fieldsOf(request, reply.statusCode), 'a change was asked for');
+      return;
+    }
+    const nowMs = this.#now();
+    if (!this.#strangers.has(1, nowMs)) {
+      this.#untold++;
+      return;
+    }
+    this.#strangers.take(1);
+    const untold = this.#untold > 0 ? { untold: this.#untold } : {};
+    this.#untold = 0;
+    this.#logger.info(
+      { ...fieldsOf(request, reply.statusCode), ...untold },
+      'a change was asked for',
+    );
+  }
+}
+
+function isChange(request: FastifyRequest, status: number): boolean {
+  const { identity, is404, method, query, body, routeOptions } = request;
+  const { isOpen = false, isQuestion = false } = routeOptions.config ?? {};
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return false;
+  if (is404 || isQuestion || NOT_LOOKED_AT.has(status)) return false;
+  if (isDryRun(query) || isDryRun(body)) return false;
+  return identity !== null || isOpen;
+}
+
+function fieldsOf(request: FastifyRequest, status: number): object {
+  const { identity, isRefused, method, params, query, body, result, routeOptions } = request;
+  return {
     who: identity === null ? null : identity.name,
     by: identity === null ? null : identity.kind,
     role: identity === null ? null : identity.role,
     address: request.socket.remoteAddress ?? '',
     action: `${method} ${routeOptions.url}`,
     what: { ...shown(params), ...shown(query), ...shown(body) },
-    status: statusCode,
-    outcome,
+    ...(result !== null && { result }),
+    status,
+    outcome: isRefused ? 'refused' : outcomeOf(status),
   };
-  logger.info(fields, 'a change was asked for');
+}
+
+function isDryRun(values: unknown): boolean {
+  const { dryRun } = (values ?? {}) as { dryRun?: unknown };
+  return dryRun === true || dryRun === 'true';
+}
+
+function outcomeOf(status: number): 'done' | 'refused' | 'failed' {
+  if (status < 300) return 'done';
+  return status < 500 ? 'refused' : 'failed';
 }
 
 /** The values that may be told. */

@@ -1,10 +1,9 @@
 // The routes about clients: who is there, what is known of one, ending a connection or a session.
 
-import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ClientFilter, KickOutcome, KickRequest } from '../server/contract/management.ts';
 import type { ServerControl } from '../server/contract.ts';
-import { numberOf, type PageQuery, pageOf, pageQuery, query, wholeNumber } from './paging.ts';
+import { FLAG, numberOf, type PageQuery, pageOf, pageQuery, query, wholeNumber } from './paging.ts';
 import { about, body, text } from './route.ts';
 import { answers, listOf, NUMBER_OR_NULL, pageOfItems, shape, TEXT_OR_NULL } from './shapes.ts';
 import { SUBSCRIPTION } from './subscription-routes.ts';
@@ -13,6 +12,8 @@ const TAG = 'clients';
 const NAME = text(65_535, 1);
 export const CLIENT_ID = { type: 'object', required: ['clientId'], properties: { clientId: NAME } };
 const OFFLINE_MAX = 1_000;
+/** Years. */
+const AWAY_FOR_MS_MAX = 1e12;
 
 const LISTED = {
   clientId: 'string',
@@ -59,6 +60,12 @@ const OFFLINE = shape({
   fill: 'number',
 });
 
+const PURGED = shape({
+  sessions: 'number',
+  messages: 'number',
+  items: listOf(shape({ clientId: 'string', disconnectedAt: 'string', queuedMessages: 'number' })),
+});
+
 interface OfClient {
   readonly Params: { readonly clientId: string };
 }
@@ -66,7 +73,6 @@ interface OfClient {
 export function addClientRoutes(
   app: FastifyInstance,
   { management: { clients } }: ServerControl,
-  logger: Logger,
 ): void {
   app.get<{ Querystring: ClientFilter & PageQuery }>(
     '/api/v1/clients',
@@ -104,16 +110,16 @@ export function addClientRoutes(
     ({ query: { order = 'bytes', limit } }) =>
       clients.offline(order, numberOf(limit, 20, 1, OFFLINE_MAX, 'limit')),
   );
-  addEndingRoutes(app, clients, logger);
+  addEndingRoutes(app, clients);
 }
 
 function addEndingRoutes(
   app: FastifyInstance,
   clients: ServerControl['management']['clients'],
-  logger: Logger,
 ): void {
-  const done = (outcome: KickOutcome, reasonCode: number): KickOutcome => {
-    logger.info({ ...outcome, reasonCode }, 'a client was ended by an operator');
+  const done = (request: FastifyRequest, outcome: KickOutcome): KickOutcome => {
+    const { clientId: _, ...result } = outcome; // it is in what was asked for
+    request.result = result;
     return outcome;
   };
   app.post<OfClient & { Body: KickRequest }>(
@@ -128,8 +134,21 @@ function addEndingRoutes(
       }),
       ...answers(KICKED),
     }),
-    async ({ params, body }) =>
-      done(await clients.kick(params.clientId, body), body.reasonCode ?? 0x98),
+    async (request) => done(request, await clients.kick(request.params.clientId, request.body)),
+  );
+  app.delete<{ Querystring: { forMs: string; dryRun?: 'true' | 'false' } }>(
+    '/api/v1/sessions/offline',
+    about('operator', TAG, 'Ends the sessions of clients that have been away for so long', {
+      ...query({ forMs: wholeNumber(1_000, AWAY_FOR_MS_MAX), dryRun: FLAG }, ['forMs']),
+      ...answers(PURGED),
+    }),
+    async (request) => {
+      const { dryRun, forMs } = request.query;
+      const awayForMs = numberOf(forMs, 0, 1_000, AWAY_FOR_MS_MAX, 'forMs');
+      const purged = await clients.purge(awayForMs, dryRun === 'true');
+      request.result = { sessions: purged.sessions, messages: purged.messages };
+      return purged;
+    },
   );
   app.delete<OfClient>(
     '/api/v1/clients/:clientId/session',
@@ -137,6 +156,7 @@ function addEndingRoutes(
       ...{ params: CLIENT_ID },
       ...answers(KICKED),
     }),
-    async ({ params }) => done(await clients.kick(params.clientId, { endSession: true }), 0x98),
+    async (request) =>
+      done(request, await clients.kick(request.params.clientId, { endSession: true })),
   );
 }

@@ -37,7 +37,7 @@ export class ControlSocket {
       request.identity = WHO;
     });
     await describeRoutes(app, version);
-    addAllRoutes(app, control, logger);
+    addAllRoutes(app, control);
     await app.ready();
     const { server } = app;
     const listening = once(server, 'listening');

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AddressRanges, limitKey, normalizeAddress } from '../lib/address.ts';
 import type { Identity, TokenAuthority } from '../server/contract/tokens.ts';
+import type { Connections } from './connections.ts';
 import {
   type AllowedHosts,
   bearerOf,
@@ -13,7 +14,7 @@ import {
 } from './gate.ts';
 import { RequestError } from './request-error.ts';
 import type { RequestRate } from './request-rate.ts';
-import { mayDo } from './role.ts';
+import { mayDo, type Role } from './role.ts';
 
 export interface Doorway {
   /** null: tokens are not known yet. */
@@ -22,6 +23,7 @@ export interface Doorway {
   /** Only this machine reaches the listener. */
   readonly isLoopback: boolean;
   readonly rate: RequestRate;
+  readonly connections: Connections;
 }
 
 const LOOPBACK = new AddressRanges(['loopback']);
@@ -29,7 +31,7 @@ const LOOPBACK = new AddressRanges(['loopback']);
 const OF_PROXIES = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
 
 export function guardRequests(app: FastifyInstance, doorway: Doorway): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { is404, raw } = request;
     const { isForAnyHost, isOpen, openOnLoopback, role } = request.routeOptions.config ?? {};
     checkTarget(raw.url ?? '');
@@ -37,6 +39,7 @@ export function guardRequests(app: FastifyInstance, doorway: Doorway): void {
     checkOrigin(raw);
     const identity = identify(request, doorway);
     request.identity = identity;
+    if (identity !== null) reply.raw.once('close', doorway.connections.hold(request.socket));
     if (isOpen === true) return;
     if (openOnLoopback === true && isOfThisMachine(request, doorway)) return;
     if (identity === null) {
@@ -45,10 +48,19 @@ export function guardRequests(app: FastifyInstance, doorway: Doorway): void {
       );
     }
     if (is404) return;
-    if (role !== undefined && mayDo(identity, role)) return;
+    if (role !== undefined && mayDo(identity, role)) {
+      request.isStillLet = stillLet(request, doorway, role);
+      return;
+    }
     const message = `this needs the role ${role}, and the token has ${identity.role}`;
     throw new RequestError(403, 'forbidden', message);
   });
+}
+
+/** Whether the token of a request still stands for somebody who may do that. */
+function stillLet({ raw }: FastifyRequest, { authority }: Doorway, role: Role): () => boolean {
+  const secret = bearerOf(raw) ?? '';
+  return () => mayDo(authority?.find(secret) ?? null, role);
 }
 
 /** null: it shows no token. Throws RequestError for a wrong one, and for one request too many. */
@@ -58,7 +70,9 @@ function identify(request: FastifyRequest, { authority, rate }: Doorway): Identi
   const address = normalizeAddress(remote) ?? remote;
   const identity = secret === null ? null : (authority?.identify(secret, address) ?? null);
   const who = identity === null ? `from ${limitKey(address)}` : `${identity.kind} ${identity.name}`;
-  if (!rate.take(who)) {
+  // Health costs no more than to say that it was asked too often, and whoever floods from here must not make it look dead.
+  const isFree = secret === null && request.routeOptions.config?.isForAnyHost === true;
+  if (!isFree && !rate.take(who)) {
     throw new RequestError(429, 'too_many', 'too many requests: ask again in a second', {
       'retry-after': '1',
     });

@@ -20,7 +20,7 @@ export function addEventRoutes(
       ...about('viewer', 'events', 'Tells what happens, as server-sent events'),
       exposeHeadRoute: false,
     },
-    async (_request, reply) => {
+    async (request, reply) => {
       if (feed.size >= READERS_MAX) {
         const message = `${READERS_MAX} read events already, which is the most`;
         throw new RequestError(429, 'too_many', message, { 'retry-after': '60' });
@@ -31,6 +31,10 @@ export function addEventRoutes(
       raw.on('error', () => {}); // it is closed then, too
       raw.on('close', () => feed.remove(raw));
       feed.add(raw);
+      app.longAnswers.watch(request, raw, () => {
+        feed.remove(raw);
+        raw.end();
+      });
     },
   );
 }

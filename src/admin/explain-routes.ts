@@ -10,7 +10,7 @@ import {
   type TraceRequest,
 } from '../server/contract/trace.ts';
 import type { ServerControl } from '../server/contract.ts';
-import { about, body, text } from './route.ts';
+import { about, body, question, text } from './route.ts';
 
 /** Bytes of a payload, as far as a packet can have any. */
 const SIZE_MAX = 268_435_455;
@@ -26,23 +26,28 @@ export function addExplainRoutes(
 ): void {
   app.post<{ Body: PublishQuestion }>(
     '/api/v1/explain/publish',
-    about('operator', 'explain', 'Says why a message would arrive or not, without publishing it', {
-      ...body(['topic'], {
-        username: NAME_OR_NULL,
-        clientId: NAME_OR_NULL,
-        groups: { type: 'array', items: text(1_024, 1), maxItems: 1_000, default: [] },
-        claims: { type: 'object', default: {} },
-        topic: text(65_535, 1),
-        qos: { ...QOS, default: 0 },
-        retain: FLAG,
-        size: SIZE,
-      }),
-    }),
+    question(
+      'operator',
+      'explain',
+      'Says why a message would arrive or not, without publishing it',
+      {
+        ...body(['topic'], {
+          username: NAME_OR_NULL,
+          clientId: NAME_OR_NULL,
+          groups: { type: 'array', items: text(1_024, 1), maxItems: 1_000, default: [] },
+          claims: { type: 'object', default: {} },
+          topic: text(65_535, 1),
+          qos: { ...QOS, default: 0 },
+          retain: FLAG,
+          size: SIZE,
+        }),
+      },
+    ),
     ({ body: question }) => explanations.publish(question),
   );
   app.post<{ Body: DeliveryQuestion }>(
     '/api/v1/explain/delivery',
-    about('operator', 'explain', 'Says why a client gets messages of a topic or not', {
+    question('operator', 'explain', 'Says why a client gets messages of a topic or not', {
       ...body(['clientId', 'topic'], {
         clientId: text(65_535, 1),
         topic: text(65_535, 1),
@@ -63,8 +68,9 @@ export function addExplainRoutes(
         payload: FLAG,
       }),
     }),
-    ({ body: request }, reply) => {
-      const trace = traces.open(request);
+    (request, reply) => {
+      const trace = traces.open(request.body);
+      app.longAnswers.watch(request, reply.raw, () => trace.close());
       // Whatever ends the answer: the reader went, or the server ends.
       reply.raw.once('close', () => trace.close());
       reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store');

@@ -14,7 +14,8 @@ const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;
 /** Throws RequestError for a target that is no plain path of ours. */
 export function checkTarget(url: string): void {
   if (!url.startsWith('/')) throw invalid('the target of a request is a path: /api/v1/…');
-  const [path, query = ''] = url.split('?', 2);
+  const end = url.indexOf('?');
+  const [path, query] = end < 0 ? [url, ''] : [url.slice(0, end), url.slice(end + 1)];
   if (!/^[\x21-\x7e]*$/.test(url) || /[\\#]|%00/i.test(path)) {
     throw invalid('there is a character in the path that has no place there: write it as %xx');
   }
@@ -24,8 +25,8 @@ export function checkTarget(url: string): void {
     if (name === '' && path !== '/') throw invalid('there is an empty name in the path');
   }
   for (const parameter of query.split('&')) {
-    const name = decoded(parameter.split('=', 1)[0]).toLowerCase();
-    if (!TOKEN_PARAMETERS.has(name)) continue;
+    const [name] = decoded(parameter).split('=', 1);
+    if (!TOKEN_PARAMETERS.has(name.toLowerCase())) continue;
     throw invalid(
       'a token is not taken from a URL, which logs keep: send the header "Authorization: Bearer …", and make another token',
     );

@@ -61,26 +61,44 @@ export function addLogRoutes(app: FastifyInstance, { log }: ServerControl): void
     about('admin', 'log', 'Takes back all levels that were changed for a while', {
       response: { 200: { type: 'object', properties: { reset: { type: 'integer' } } } },
     }),
-    async () => ({ reset: log.reset() }),
+    async (request) => {
+      const reset = log.reset();
+      request.result = { reset };
+      return { reset };
+    },
   );
   app.get<{ Querystring: { last?: string; follow?: string } }>(
     '/api/v1/log/lines',
-    about('operator', 'log', 'The last lines, a JSON object each, and if asked those that come', {
-      querystring: {
-        type: 'object',
-        additionalProperties: false,
-        properties: {
-          last: { type: 'string', pattern: '^\\d{1,4}$', description: 'How many; default 100.' },
-          follow: { type: 'string', enum: ['true', 'false'] },
+    {
+      ...about(
+        'operator',
+        'log',
+        'The last lines, a JSON object each, and if asked those that come',
+        {
+          querystring: {
+            type: 'object',
+            additionalProperties: false,
+            properties: {
+              last: {
+                type: 'string',
+                pattern: '^\\d{1,4}$',
+                description: 'How many; default 100.',
+              },
+              follow: { type: 'string', enum: ['true', 'false'] },
+            },
+          },
         },
-      },
-    }),
-    async ({ query: { last = '100', follow = 'false' } }, reply) => {
+      ),
+      exposeHeadRoute: false,
+    },
+    async (request, reply) => {
+      const { last = '100', follow = 'false' } = request.query;
       const lines = log.last(Number(last)).join('');
       if (follow === 'false') return reply.type(NDJSON).send(lines);
       const follower = new Follower(log, reply.raw);
       reply.hijack();
       follower.start(lines);
+      app.longAnswers.watch(request, reply.raw, () => follower.end());
       return reply;
     },
   );
@@ -89,15 +107,19 @@ export function addLogRoutes(app: FastifyInstance, { log }: ServerControl): void
 /** Somebody who sees each line as it comes. */
 class Follower {
   readonly #response: ServerResponse;
+  readonly #leave: () => void;
   #lostLines = 0;
 
   /** Throws ControlError when too many follow already. */
   constructor(log: LogControl, response: ServerResponse) {
     this.#response = response;
-    response.on(
-      'close',
-      log.follow((line) => this.#write(line)),
-    );
+    this.#leave = log.follow((line) => this.#write(line));
+    response.on('close', this.#leave);
+  }
+
+  end(): void {
+    this.#leave();
+    this.#response.end();
   }
 
   start(lines: string): void {

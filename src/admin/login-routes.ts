@@ -2,6 +2,7 @@
 // expires. Wrong ones count in the same penalty box as those of MQTT.
 
 import type { FastifyInstance } from 'fastify';
+import { normalizeAddress } from '../lib/address.ts';
 import type { LoginControl, LoginOutcome } from '../server/contract/tokens.ts';
 import { RequestError } from './request-error.ts';
 import { body, text } from './route.ts';
@@ -46,7 +47,8 @@ export function addLoginRoutes(app: FastifyInstance, logins: LoginControl): void
       },
     },
     async ({ body: { username, password }, socket }) => {
-      const { remoteAddress: address = '', remotePort: port = 0 } = socket;
+      const { remoteAddress = '', remotePort: port = 0 } = socket;
+      const address = normalizeAddress(remoteAddress) ?? remoteAddress;
       const login = await logins.login({ username, password, address, port });
       if (login.outcome !== 'in') throw REFUSALS[login.outcome]();
       const { secret, role, expiresAt } = login;

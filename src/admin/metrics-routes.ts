@@ -6,7 +6,9 @@ import { renderPage } from './metrics/page.ts';
 import { about } from './route.ts';
 
 export function addMetricsRoute(app: FastifyInstance, { metrics }: ServerControl): void {
-  const { config, schema } = about('viewer', 'metrics', 'Shows the metrics for Prometheus');
+  const { config, schema } = about('viewer', 'metrics', 'Shows the metrics for Prometheus', {
+    querystring: {}, // whatever a scraper is configured to say
+  });
   app.get(
     '/metrics',
     { config: { ...config, openOnLoopback: true }, schema },

@@ -1,7 +1,6 @@
 // The routes about the queue of a client.
 
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { CLIENT_ID } from './client-routes.ts';
 import { FLAG, type PageQuery, pageOf, pageQuery, query } from './paging.ts';
@@ -27,7 +26,6 @@ interface OfClient {
 export function addQueueRoutes(
   app: FastifyInstance,
   { management: { queues } }: ServerControl,
-  logger: Logger,
 ): void {
   app.get<OfClient & { Querystring: PageQuery }>(
     '/api/v1/clients/:clientId/queue',
@@ -45,11 +43,10 @@ export function addQueueRoutes(
       ...query({ dryRun: FLAG }),
       ...answers(shape({ messages: 'number' })),
     }),
-    async ({ params: { clientId }, query: { dryRun } }) => {
-      const cleared = await queues.clear(clientId, dryRun === 'true');
-      if (dryRun !== 'true') {
-        logger.info({ clientId, ...cleared }, 'a queue was cleared by an operator');
-      }
+    async (request) => {
+      const { params, query } = request;
+      const cleared = await queues.clear(params.clientId, query.dryRun === 'true');
+      request.result = { ...cleared };
       return cleared;
     },
   );

@@ -16,15 +16,24 @@ interface Document {
 interface Operation {
   readonly summary?: string;
   readonly tags?: readonly string[];
-  readonly parameters?: readonly { readonly name?: string; readonly in?: string }[];
+  readonly parameters?: readonly {
+    readonly name?: string;
+    readonly in?: string;
+    readonly required?: boolean;
+  }[];
   readonly requestBody?: unknown;
   readonly 'x-role'?: string;
 }
 
-const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
-table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ddd;padding:.4rem;text-align:left;vertical-align:top}
+/** Links follow `color-scheme`; the columns of all tables are alike, and on a narrow screen a row is a block. */
+const STYLE = `:root{color-scheme:light dark}
+body{font:16px/1.5 system-ui,sans-serif;max-width:66rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;width:100%;table-layout:fixed}
+td,th{border-bottom:1px solid #8886;padding:.4rem .4rem .4rem 0;text-align:left;vertical-align:top}
+th:first-child{width:42%}th:last-child{width:6rem}
 code{font:14px ui-monospace,monospace;overflow-wrap:anywhere}
-@media (prefers-color-scheme:dark){body{color:#ddd;background:#181818}td,th{border-color:#444}}`;
+@media (max-width:40rem){th{display:none}tr{display:block;border-bottom:1px solid #8886;padding:.4rem 0}
+td{display:block;border:0;padding:0}td:last-child::before{content:"Least role: "}}`;
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 
@@ -57,7 +66,9 @@ ${sections.join('\n')}</html>
 
 function rowOf(method: string, path: string, operation: Operation): string {
   const { summary = '', parameters = [], requestBody, 'x-role': role = 'none' } = operation;
-  const query = parameters.filter((one) => one.in === 'query').map(({ name = '' }) => name);
+  const query = parameters
+    .filter((one) => one.in === 'query')
+    .map(({ name = '', required = false }) => (required ? name : `${name}?`));
   const more = [
     query.length === 0 ? '' : `Query: <code>${escaped(query.join(', '))}</code>`,
     requestBody === undefined ? '' : `Body: <code>${escaped(fieldsOf(requestBody))}</code>`,
@@ -66,7 +77,7 @@ function rowOf(method: string, path: string, operation: Operation): string {
   return `<tr><td><code>${escaped(`${method.toUpperCase()} ${path}`)}</code><td>${about}<td>${escaped(role)}</tr>`;
 }
 
-/** The names of what a body may hold; those that it must are without a question mark. */
+/** The names of what a body may hold; those that it must are without a question mark, as in a query. */
 function fieldsOf(requestBody: unknown): string {
   const { content } = requestBody as { content?: Record<string, { schema?: BodySchema }> };
   const schema = content?.['application/json']?.schema;

@@ -1,7 +1,6 @@
 // The routes about retained messages, and the one that publishes.
 
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
 import type { PublishRequest } from '../server/contract/management.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { FLAG, numberOf, type PageQuery, pageOf, pageQuery, query, wholeNumber } from './paging.ts';
@@ -38,7 +37,6 @@ const MESSAGE = shape({
 export function addRetainedRoutes(
   app: FastifyInstance,
   { management: { retained } }: ServerControl,
-  logger: Logger,
 ): void {
   app.get<{ Querystring: PageQuery & { filter?: string } }>(
     '/api/v1/retained',
@@ -63,11 +61,10 @@ export function addRetainedRoutes(
       ...query({ filter: NAME, dryRun: FLAG }, ['filter']),
       ...answers(shape({ messages: 'number' })),
     }),
-    async ({ query: { filter, dryRun } }) => {
+    async (request) => {
+      const { filter, dryRun } = request.query;
       const removed = await retained.delete(filter, dryRun === 'true');
-      if (dryRun !== 'true') {
-        logger.info({ filter, ...removed }, 'retained messages were removed by an operator');
-      }
+      request.result = { ...removed };
       return removed;
     },
   );
@@ -93,11 +90,7 @@ const PROPERTIES = {
   },
 };
 
-export function addPublishRoute(
-  app: FastifyInstance,
-  { management }: ServerControl,
-  logger: Logger,
-): void {
+export function addPublishRoute(app: FastifyInstance, { management }: ServerControl): void {
   app.post<{ Body: PublishRequest }>(
     '/api/v1/publish',
     about('operator', 'messages', 'Publishes a message, which comes from no client', {
@@ -107,10 +100,9 @@ export function addPublishRoute(
       }),
       ...answers(shape({ subscribers: 'number', isRetained: 'boolean' })),
     }),
-    async ({ body }) => {
-      const published = await management.publish(body);
-      const { qos = 0, retain = false, topic } = body;
-      logger.info({ topic, qos, retain, ...published }, 'a message was published by an operator');
+    async (request) => {
+      const published = await management.publish(request.body);
+      request.result = { ...published };
       return published;
     },
   );

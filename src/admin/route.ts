@@ -8,9 +8,18 @@ export interface About {
   readonly schema: FastifySchema;
 }
 
+/** Nothing, and what is said all the same is refused: whoever asks for a dry run where there is none must not get the real one. */
+const NO_QUERY = { querystring: { type: 'object', additionalProperties: false, properties: {} } };
+
 /** Who may ask, and what the route does, in a sentence. */
 export function about(role: Role, tag: string, summary: string, schema: FastifySchema = {}): About {
-  return { config: { role }, schema: { summary, tags: [tag], ...schema } };
+  return { config: { role }, schema: { summary, tags: [tag], ...NO_QUERY, ...schema } };
+}
+
+/** The same of a route that changes nothing, though it is no GET, since what is asked has no place in a URL. */
+export function question(...described: Parameters<typeof about>): About {
+  const { config, schema } = about(...described);
+  return { config: { ...config, isQuestion: true }, schema };
 }
 
 export function body(required: readonly string[], properties: object): FastifySchema {

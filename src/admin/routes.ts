@@ -10,8 +10,9 @@ import {
   type ServerControl,
   type UserControl,
 } from '../server/contract.ts';
+import { query } from './paging.ts';
 import { originOf } from './role.ts';
-import { about, body, text } from './route.ts';
+import { about, body, question, text } from './route.ts';
 
 const NAME = text(65_535, 1);
 const PASSWORD = { password: text(65_535, 1), isMachine: { type: 'boolean', default: false } };
@@ -93,17 +94,15 @@ export function addBanRoutes(app: FastifyInstance, { bans }: ServerControl): voi
       }),
     }),
     async (request, reply) => {
-      return reply.code(201).send(await bans.add(request.body, originOf(request)));
+      const added = await bans.add(request.body, originOf(request));
+      request.result = { kicked: added.kicked };
+      return reply.code(201).send(added);
     },
   );
   app.delete<{ Querystring: { kind: BanKindName; pattern: string } }>(
     '/api/v1/bans',
     about('operator', 'bans', 'Lifts a ban', {
-      querystring: {
-        type: 'object',
-        required: ['kind', 'pattern'],
-        properties: { kind: KIND, pattern: NAME },
-      },
+      ...query({ kind: KIND, pattern: NAME }, ['kind', 'pattern']),
     }),
     async ({ query: { kind, pattern } }, reply) => {
       if (!(await bans.remove(kind, pattern))) {
@@ -121,11 +120,17 @@ export function addAccessRoutes(app: FastifyInstance, control: ServerControl): v
     about('admin', 'server', 'Reloads the configuration and everything that it names', {
       ...body([], { force: flag, dryRun: flag }),
     }),
-    ({ body }) => control.reload(body),
+    async (request) => {
+      const report = await control.reload(request.body);
+      const { changes, ended, muted, problems } = report;
+      request.result = { changes: changes.length, ended, muted, problems: problems.length };
+      request.isRefused = problems.length > 0;
+      return report;
+    },
   );
   app.post<{ Body: AclQuestion }>(
     '/api/v1/acl/explain',
-    about('operator', 'access', 'Says whether a client may, and by which rule', {
+    question('operator', 'access', 'Says whether a client may, and by which rule', {
       ...body(['username', 'clientId', 'action', 'topic'], {
         username: { type: ['string', 'null'], maxLength: 65_535 },
         clientId: text(65_535),

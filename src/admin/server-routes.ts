@@ -1,7 +1,6 @@
 // The routes about the server itself: what it is, its listeners, its store, its configuration, and draining it.
 
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from '../core/logger.ts';
 import type { DrainRequest } from '../server/contract/management.ts';
 import type { ServerControl } from '../server/contract.ts';
 import { about, body } from './route.ts';
@@ -40,6 +39,24 @@ const STORE = shape({
   disk: { type: ['object', 'null'], additionalProperties: { type: 'number' } },
 });
 
+const STATS = shape({
+  ...{ connections: 'number', halfConnected: 'number' },
+  ...{ sessions: 'number', sessionsConnected: 'number' },
+  ...{ subscriptions: 'number', sharedSubscriptions: 'number' },
+  ...{ retainedMessages: 'number', retainedBytes: 'number' },
+  ...{ queuedMessages: 'number', queuedBytes: 'number', inflightMessages: 'number' },
+  dropped: COUNTS,
+});
+
+const OVERLOAD = shape({
+  level: { type: 'number', minimum: 0, maximum: 3, description: '0: nothing is done without' },
+  cause: { type: ['string', 'null'], enum: ['memory', 'heap', 'loop_lag', null] },
+  since: TEXT_OR_NULL,
+  ...{ residentBytes: 'number', memoryBytes: 'number', memoryMaxBytes: 'number' },
+  ...{ heapBytes: 'number', heapMaxBytes: 'number' },
+  ...{ loopLagMs: 'number', loopLagMaxMs: 'number', pausedPublishers: 'number' },
+});
+
 const DRAIN = shape({
   isDraining: 'boolean',
   since: TEXT_OR_NULL,
@@ -52,21 +69,22 @@ const CONFIG = listOf(
   shape({ path: 'string', value: 'string', origin: 'string', isReloaded: 'boolean' }),
 );
 
-export function addServerRoutes(
-  app: FastifyInstance,
-  control: ServerControl,
-  logger: Logger,
-): void {
+export function addServerRoutes(app: FastifyInstance, control: ServerControl): void {
   const { server } = control.management;
   app.get(
     '/api/v1/server',
     about('viewer', TAG, 'Says what this server is, and for how long it has run', answers(INFO)),
     () => server.info(),
   );
+  app.get('/api/v1/stats', about('viewer', TAG, 'Counts everything, now', answers(STATS)), () =>
+    server.stats(),
+  );
   app.get(
-    '/api/v1/stats',
-    about('viewer', TAG, 'Counts everything, now', answers(shape({ dropped: COUNTS }))),
-    () => server.stats(),
+    '/api/v1/overload',
+    about('viewer', TAG, 'Says how much there is to do, and whether something is shed for that', {
+      ...answers(OVERLOAD),
+    }),
+    () => server.overload(),
   );
   app.get(
     '/api/v1/listeners',
@@ -83,14 +101,10 @@ export function addServerRoutes(
     about('admin', TAG, 'Lists the configuration in force, and who said what', answers(CONFIG)),
     () => server.config(),
   );
-  addDrainRoutes(app, server, logger);
+  addDrainRoutes(app, server);
 }
 
-function addDrainRoutes(
-  app: FastifyInstance,
-  server: ServerControl['management']['server'],
-  logger: Logger,
-): void {
+function addDrainRoutes(app: FastifyInstance, server: ServerControl['management']['server']): void {
   app.get(
     '/api/v1/server/drain',
     about('viewer', TAG, 'Says whether the server is being drained', answers(DRAIN)),
@@ -111,19 +125,19 @@ function addDrainRoutes(
       }),
       ...answers(DRAIN),
     }),
-    async ({ body }) => {
-      const state = await server.drain(body);
-      logger.warn({ ...body, clients: state.left }, 'the server is being drained by an operator');
+    async (request) => {
+      const state = await server.drain(request.body);
+      request.result = { left: state.left };
       return state;
     },
   );
   app.delete(
     '/api/v1/server/drain',
     about('admin', TAG, 'Lets clients in again', answers(DRAIN)),
-    async () => {
-      const state = await server.undrain();
-      logger.info({ clients: state.left }, 'the server is not drained any more');
-      return state;
+    async (request) => {
+      const { disconnected, left } = await server.undrain();
+      request.result = { disconnected, left };
+      return server.drainState();
     },
   );
 }

@@ -50,8 +50,12 @@ export function managementControl(server: Server, facts: ServerFacts): Managemen
     server: {
       listeners: async () => management.listeners,
       info: async () => infoOf(server, facts),
-      stats: async () => server.stats(),
-      store: async () => ({ type: facts.storeType, folder: facts.folder, ...management.store }),
+      stats: () => management.stats(),
+      store: async () => ({
+        ...{ type: facts.storeType, folder: facts.folder },
+        ...(await management.store()),
+      }),
+      overload: async () => management.overload,
       config: () => facts.config(),
       drain: async (request) => {
         if (!server.isRunning) throw new ControlError('unavailable', 'the server does not run');

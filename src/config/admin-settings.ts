@@ -31,7 +31,11 @@ export const ADMIN_SETTINGS: Settings<Omit<AdminConfig, 'tls'>> = {
   tokenFile: file(
     'A file with a token of role admin, besides those of the store: for containers, and for servers that keep nothing. At least 32 characters.',
   ),
-  connectionsMax: count(1, 65_535, 'Connections; more are closed at once.'),
+  connectionsMax: count(
+    1,
+    65_535,
+    'Connections; for each that is more, the oldest of the address that has most is closed.',
+  ),
   requestRateMax: count(
     0,
     1_000_000,

@@ -38,6 +38,15 @@ export interface PurgedSession {
   readonly queuedMessages: number;
 }
 
+export interface PurgeOutcome {
+  /** That were ended, or would be. */
+  readonly sessions: number;
+  /** Messages that waited in them. */
+  readonly messages: number;
+  /** The first 1,000 of them. */
+  readonly items: readonly PurgedSession[];
+}
+
 // What commands for a running server ask of it, and later the admin API: all that goes in and comes out is JSON.
 
 export type ControlProblem = 'invalid' | 'unknown' | 'exists' | 'unavailable' | 'failed';

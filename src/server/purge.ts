@@ -2,9 +2,10 @@
 
 import type { Context } from '../session/context.ts';
 import type { PurgedSession } from './contract.ts';
+import { nextTurn, Slices } from './management/slices.ts';
 import type { Registry } from './registry.ts';
 
-/** Sessions that are purged in one turn. */
+/** Sessions that are looked at in one turn. */
 const PURGE_SLICE = 500;
 
 /** As `Server.purgeSessions`. */
@@ -15,18 +16,15 @@ export async function purgeSessions(
   isDryRun: boolean,
 ): Promise<PurgedSession[]> {
   const purged: PurgedSession[] = [];
-  let budget = PURGE_SLICE;
+  const slices = new Slices(PURGE_SLICE);
   for (const session of [...registry]) {
+    if (slices.isOver()) await nextTurn();
     const nowMs = clock.now();
     const { clientId, connection, disconnectedAtMs, hasEnded, queuedMessages } = session;
     if (hasEnded || connection !== null || nowMs - disconnectedAtMs < offlineForMs) continue;
     const disconnectedAt = new Date(disconnectedAtMs + clock.wallNow() - nowMs).toISOString();
     purged.push({ clientId, disconnectedAt, queuedMessages });
-    if (isDryRun) continue;
-    session.end();
-    if (--budget > 0) continue;
-    budget = PURGE_SLICE;
-    await new Promise((resolve) => setImmediate(resolve));
+    if (!isDryRun) session.end();
   }
   return purged;
 }

@@ -97,7 +97,7 @@ export class Server {
       this.#abort.signal,
     );
     this.#ownListeners = new OwnListeners(this.#context, this.#admission, this.#abort.signal);
-    this.management = new Management(this.#context, this.#registry, this);
+    this.management = new Management(this.#context, this.#registry, this, () => this.#brokers);
   }
 
   /** Where clients reach it, in the order of the listeners, ports resolved. */

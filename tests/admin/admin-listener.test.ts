@@ -183,6 +183,12 @@ describe('the description', () => {
     expect(page.text).not.toMatch(/<script|https?:\/\/|\son\w+=|javascript:|<link|<img/i);
   });
 
+  test('says what a query and a body must have, and what they may', async () => {
+    const { text } = await (await openApi()).ask('GET', '/api/v1/docs');
+    expect(text).toContain('Query: <code>filter, dryRun?</code>');
+    expect(text).toContain('Body: <code>name, role, expiresInMs?</code>');
+  });
+
   test('shows no text as HTML', () => {
     const paths = { '/<b>': { get: { summary: '"><script>x</script>', tags: ['<i>'] } } };
     const page = referencePage({ info: { title: 'a&b', version: '1' }, paths });

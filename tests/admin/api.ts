@@ -21,13 +21,6 @@ const BAN: ControlledBan = {
   ...{ createdAt: '2026-01-01T00:00:00.000Z', expiresAt: null },
 };
 
-/** Tokens of tests are named as what they may do. */
-const TOKENS: ReadonlyMap<string, TokenRole> = new Map([
-  ['viewer-token', 'viewer'],
-  ['operator-token', 'operator'],
-  ['admin-token', 'admin'],
-]);
-
 export interface Asked {
   readonly token?: string;
   readonly headers?: http.OutgoingHttpHeaders | string[];
@@ -49,6 +42,14 @@ export class Api {
   readonly calls: unknown[][] = [];
   readonly health: ReadinessProblem[] = [];
   readonly wrong: string[] = [];
+  /** Why nothing is reloaded. */
+  readonly problems: string[] = [];
+  /** Named as what they may do. */
+  readonly tokens = new Map<string, TokenRole>([
+    ['viewer-token', 'viewer'],
+    ['operator-token', 'operator'],
+    ['admin-token', 'admin'],
+  ]);
   totals: EventTotals = {
     ...{ connectionsOpened: 0, connectionsClosed: 0, connectionsRefused: 0, failedLogins: 0 },
     ...{ dropped: {}, alarms: [], problems: [] },
@@ -99,17 +100,21 @@ export class Api {
         },
       },
       reload: does('reload', {
-        ...{ changes: [], ended: 0, muted: 0, afterRestart: [], problems: [] },
+        ...{ changes: [], ended: 0, muted: 0, afterRestart: [], problems: this.problems },
       }),
     };
     return part as ServerControl; // what is not here is not asked
   }
 
   identify(secret: string, address: string): Identity | null {
-    const role = TOKENS.get(secret);
-    if (role !== undefined) return { kind: 'token', name: secret, role };
-    this.wrong.push(address);
-    return null;
+    const identity = this.find(secret);
+    if (identity === null) this.wrong.push(address);
+    return identity;
+  }
+
+  find(secret: string): Identity | null {
+    const role = this.tokens.get(secret);
+    return role === undefined ? null : { kind: 'token', name: secret, role };
   }
 
   get listener(): AdminListener {
@@ -129,6 +134,7 @@ export class Api {
       health: { problems: () => this.health },
       authority: {
         identify: (secret, address) => this.identify(secret, address),
+        find: (secret) => this.find(secret),
         isPenalized: () => this.isPenalized,
       },
       logger: this.log,

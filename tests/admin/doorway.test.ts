@@ -152,12 +152,21 @@ describe('requests a second', () => {
     let nowMs = 0;
     const api = await openApi({ requestRateMax: 2, now: () => nowMs });
     const viewer = () => api.status('GET', '/api/v1/bans', { token: 'viewer-token' });
-    const nobody = () => api.status('GET', '/livez');
+    const nobody = () => api.status('GET', '/api/v1/docs');
     expect([await nobody(), await nobody(), await nobody()]).toEqual([200, 200, 429]);
     expect([await viewer(), await viewer(), await viewer()]).toEqual([200, 200, 429]);
     expect(await api.status('GET', '/api/v1/bans', { token: 'admin-token' })).toBe(200);
     nowMs = 500;
     expect([await viewer(), await viewer(), await nobody()]).toEqual([200, 429, 200]);
+  });
+
+  test('are not counted of health: who floods makes a server look dead to nobody', async () => {
+    const api = await openApi({ requestRateMax: 1, now: () => 0 });
+    await api.status('GET', '/api/v1/docs');
+    expect(await api.status('GET', '/api/v1/docs')).toBe(429);
+    expect(await api.status('GET', '/livez')).toBe(200);
+    expect(await api.status('HEAD', '/readyz')).toBe(200);
+    expect(await api.status('GET', '/livez', { token: 'guess' })).toBe(429);
   });
 });
 
@@ -195,6 +204,47 @@ describe('the audit line', () => {
     await api.ask('POST', '/api/v1/reload', { token: 'admin-token', body: '{' });
     await api.ask('POST', '/api/v1/nothing', { token: 'admin-token', body: {} });
     expect(api.log.lines).toEqual([]);
+  });
+
+  test('of logins that were refused comes so often, then with how many there were', async () => {
+    let nowMs = 0;
+    const api = await openApi({ now: () => nowMs });
+    const login = () =>
+      api.status('POST', '/api/v1/login', { body: { username: 'a', password: 'guess' } });
+    for (let i = 0; i < 25; i++) expect(await login()).toBe(401);
+    expect(api.log.lines).toHaveLength(20);
+    nowMs = 1_000;
+    await login();
+    const [{ fields }] = api.log.lines.slice(20);
+    expect(fields).toMatchObject({ who: null, outcome: 'refused', untold: 5 });
+    api.login = { outcome: 'in', secret: 's', role: 'viewer', expiresAt: '' };
+    expect(await login()).toBe(200);
+    expect(api.log.lines).toHaveLength(22);
+  });
+
+  test('is none of a question that has a body, and of a dry run', async () => {
+    const api = await openApi();
+    const asked = { token: 'admin-token', body: { dryRun: true } };
+    expect(await api.status('POST', '/api/v1/reload', asked)).toBe(200);
+    await api.ask('POST', '/api/v1/explain/delivery', { ...asked, body: { clientId: 'c' } });
+    expect(api.log.lines).toEqual([]);
+  });
+
+  test('says what came of a change, and that a reload with problems was none', async () => {
+    const api = await openApi();
+    const lines = () => api.log.lines.map(({ fields }) => [fields.outcome, fields.result]);
+    const reload = { token: 'admin-token', body: {} };
+    await api.ask('POST', '/api/v1/reload', reload);
+    api.problems.push('line 1 is wrong');
+    await api.ask('POST', '/api/v1/reload', reload);
+    const ban = { token: 'operator-token', body: { kind: 'username', pattern: 'x' } };
+    await api.ask('POST', '/api/v1/bans', ban);
+    const result = { changes: 0, ended: 0, muted: 0 };
+    expect(lines()).toEqual([
+      ['done', { ...result, problems: 0 }],
+      ['refused', { ...result, problems: 1 }],
+      ['done', { kicked: 0 }],
+    ]);
   });
 
   test('has long texts cut', async () => {

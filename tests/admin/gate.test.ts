@@ -20,6 +20,13 @@ async function raw(api: Api, text: string): Promise<string> {
   return answer;
 }
 
+async function connected(api: Api): Promise<net.Socket> {
+  const socket = net.connect(api.port, '127.0.0.1');
+  socket.on('error', () => {}); // it may be cut off
+  await once(socket.resume(), 'connect');
+  return socket;
+}
+
 function request(target: string, ...headers: string[]): string {
   const more = [`Authorization: Bearer ${token}`, 'Connection: close', ...headers];
   return `GET ${target} HTTP/1.1\r\n${more.join('\r\n')}\r\n\r\n`;
@@ -177,7 +184,41 @@ describe('a path', () => {
   });
 });
 
+describe('a query', () => {
+  test.each([
+    '/api/v1/bans?kind=a?&token=x',
+    '/api/v1/users?%zz=1',
+    '/api/v1/bans?kind=username&pattern=%ff',
+    '/api/v1/users?dryRun=true',
+    '/api/v1/users/ann?dryRun=true',
+    '/api/v1/bans?kind=username&pattern=x&dryRun=true',
+    '/api/v1/events?token%5f=x',
+  ])('that a route does not know, or nobody can read, is refused: %s', async (path) => {
+    const api = await openApi();
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await api.ask(method, path, { token });
+      expect([400, 404]).toContain(answer.status);
+    }
+    expect(api.calls).toEqual([]);
+  });
+
+  test('may be any where it changes nothing: scrapers and probes say all sorts of things', async () => {
+    const api = await openApi();
+    for (const path of ['/livez?verbose', '/readyz?exclude=x', '/api/v1/docs?x=1']) {
+      expect(await api.status('GET', path)).toBe(200);
+    }
+  });
+});
+
 describe('a request', () => {
+  test('with a body that its route does not know is refused', async () => {
+    const api = await openApi();
+    const headers = { 'content-length': 15 };
+    const body = '{"dryRun":true}';
+    const answer = await api.ask('DELETE', '/api/v1/users/ann', { token, headers, body });
+    expect([answer.status, codeOf(answer), api.calls]).toEqual([400, 'invalid', []]);
+  });
+
   test('that is too large is refused', async () => {
     const api = await openApi();
     const body = { username: 'x'.repeat(5_000), password: 'p' };
@@ -198,14 +239,17 @@ describe('a request', () => {
     expect(api.calls).toEqual([]);
   });
 
-  test('finds no place when there are too many connections', async () => {
-    const api = await openApi({ connectionsMax: 1 });
-    const first = net.connect(api.port, '127.0.0.1');
-    await once(first, 'connect');
-    first.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await once(first, 'data');
-    expect(await raw(api, request('/livez', 'Host: localhost'))).toBe('');
-    first.destroy();
+  test('finds a place however many connections say nothing: the oldest of them go', async () => {
+    const api = await openApi({ connectionsMax: 3 });
+    const silent = await Promise.all(Array.from({ length: 3 }, () => connected(api)));
+    const closed = Promise.race(silent.map((socket) => once(socket, 'close')));
+    expect(await raw(api, request('/livez', 'Host: localhost'))).toMatch(/^HTTP\/1.1 200 /);
+    await closed;
+    expect(silent.filter((socket) => socket.destroyed)).toHaveLength(1);
+    expect(api.log.lines.map(({ fields }) => fields)).toEqual([
+      { address: '127.0.0.1', connectionsMax: 3 },
+    ]);
+    for (const socket of silent) socket.destroy();
   });
 
   test.each([

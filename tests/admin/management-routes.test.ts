@@ -1,11 +1,12 @@
 // The routes about clients and messages, against a server that is really there: what they answer, what they do not take for a
 // request, and the line that each change leaves in the log.
 
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { addAllRoutes } from '../../src/admin/all-routes.ts';
+import { createApp } from '../../src/admin/app.ts';
 import { managementControl } from '../../src/cli/management-control.ts';
-import { ControlError, type ServerControl } from '../../src/server/contract.ts';
+import type { ServerControl } from '../../src/server/contract.ts';
 import { LogBook } from '../kit/log-book.ts';
 import { publishV5, subscriberV5 } from '../kit/traffic.ts';
 import { startServer, type TestServer } from '../kit/wire.ts';
@@ -20,10 +21,10 @@ let app: FastifyInstance;
 beforeEach(async () => {
   broker = await startServer({ limits: { queueMessagesMax: 100 } });
   log = new LogBook();
-  app = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } });
-  app.setErrorHandler<FastifyError>((error, _, reply) =>
-    reply.code(error instanceof ControlError ? 409 : (error.statusCode ?? 500)).send(error.message),
-  );
+  app = createApp({ logger: log });
+  app.addHook('onRequest', async (request) => {
+    request.identity = { kind: 'token', name: 'ops', role: 'operator' };
+  });
   const management = managementControl(broker.server, {
     version: '1.2.3',
     storeType: 'memory',
@@ -32,7 +33,7 @@ beforeEach(async () => {
     config: async () => [SETTING],
   });
   const control = { management, users: null, bans: {} } as unknown as ServerControl;
-  addAllRoutes(app, control, log);
+  addAllRoutes(app, control);
   onTestFinished(() => app.close());
 });
 
@@ -73,7 +74,7 @@ describe('what is asked is answered as the server knows it', () => {
       expect(said).toEqual(JSON.parse(JSON.stringify(await clients.get(id))));
       expect(said.subscriptionList).toHaveLength(1);
     }
-    expect(await ask('GET', '/clients/none')).toMatchObject({ status: 409 });
+    expect(await ask('GET', '/clients/none')).toMatchObject({ status: 404 });
   });
 
   test('sessions that are away', async () => {
@@ -124,6 +125,8 @@ describe('what is asked is answered as the server knows it', () => {
       features: { persistence: false, tls: false, websocket: false },
     });
     expect(await get('/stats')).toEqual(broker.server.stats());
+    expect(await get('/overload')).toEqual(broker.server.overload);
+    expect(await get('/overload')).toMatchObject({ level: 0, cause: null, pausedPublishers: 0 });
     expect(await get('/listeners')).toEqual([]);
     expect(await get('/store')).toMatchObject({
       ...{ type: 'memory', folder: null, isFailing: false, sessions: 0, disk: null },
@@ -153,8 +156,8 @@ test('the store says how it is doing, and listeners are told one by one', async 
   expect(other.server.management.listeners[0].state).toBe('draining');
 });
 
-describe('a change is done, and a line in the log', () => {
-  const lines = () => log.lines.map(({ level, message, fields }) => [level, message, fields]);
+describe('a change is done, and one line in the log: who, what, and what came of it', () => {
+  const lines = () => log.lines.map(({ fields }) => [fields.who, fields.what, fields.result]);
 
   test('kick', async () => {
     const client = await broker.v5('a', true, DURABLE);
@@ -164,8 +167,10 @@ describe('a change is done, and a line in the log', () => {
       said: outcome,
     });
     await client.expectClosed("e0 08 98 06 1f 0003 'bye'");
-    const sentence = 'a client was ended by an operator';
-    expect(lines()).toEqual([['info', sentence, { ...outcome, reasonCode: 0x98 }]]);
+    const what = { clientId: 'a', reasonCode: 0x98, reasonString: 'bye', endSession: false };
+    const result = { wasConnected: true, sessionEnded: false, messages: 0 };
+    expect(lines()).toEqual([['ops', what, result]]);
+    expect(log.lines).toMatchObject([{ message: 'a change was asked for', level: 'info' }]);
   });
 
   test('purge', async () => {
@@ -173,7 +178,23 @@ describe('a change is done, and a line in the log', () => {
     const { said } = await ask('DELETE', '/clients/a/session');
     expect(said).toEqual({ clientId: 'a', wasConnected: false, sessionEnded: true, messages: 0 });
     expect(broker.server.stats().sessions).toBe(0);
-    expect(lines()).toHaveLength(1);
+    const result = { wasConnected: false, sessionEnded: true, messages: 0 };
+    expect(lines()).toEqual([['ops', { clientId: 'a' }, result]]);
+  });
+
+  test('sessions that have been away for long; a dry run is none', async () => {
+    await away('a');
+    await broker.v5('here');
+    await broker.advance(10_000);
+    await away('b');
+    const items = [{ clientId: 'a', disconnectedAt: expect.any(String), queuedMessages: 0 }];
+    const told = { sessions: 1, messages: 0, items };
+    const route = '/sessions/offline?forMs=10000';
+    expect((await ask('DELETE', `${route}&dryRun=true`)).said).toEqual(told);
+    expect([broker.server.stats().sessions, lines()]).toEqual([3, []]);
+    expect((await ask('DELETE', route)).said).toEqual(told);
+    expect(broker.server.stats().sessions).toBe(2);
+    expect(lines()).toEqual([['ops', { forMs: '10000' }, { sessions: 1, messages: 0 }]]);
   });
 
   test('retained messages removed; a dry run is none', async () => {
@@ -182,8 +203,7 @@ describe('a change is done, and a line in the log', () => {
     expect((await ask('DELETE', '/retained?filter=a&dryRun=true')).said).toEqual({ messages: 1 });
     expect([broker.server.stats().retainedMessages, lines()]).toEqual([1, []]);
     expect((await ask('DELETE', '/retained?filter=a')).said).toEqual({ messages: 1 });
-    const sentence = 'retained messages were removed by an operator';
-    expect(lines()).toEqual([['info', sentence, { filter: 'a', messages: 1 }]]);
+    expect(lines()).toEqual([['ops', { filter: 'a' }, { messages: 1 }]]);
   });
 
   test('publish; the payload is not in the log', async () => {
@@ -191,8 +211,9 @@ describe('a change is done, and a line in the log', () => {
     const { said } = await ask('POST', '/publish', { topic: 't', payload: 'secret' });
     expect(said).toEqual({ subscribers: 1, isRetained: false });
     await subscriber.expect("30 0a 0001 't' 00 'secret'");
-    const fields = { topic: 't', qos: 0, retain: false, subscribers: 1, isRetained: false };
-    expect(lines()).toEqual([['info', 'a message was published by an operator', fields]]);
+    const what = { topic: 't', encoding: 'utf8', qos: 0, retain: false };
+    expect(lines()).toEqual([['ops', what, { subscribers: 1, isRetained: false }]]);
+    expect(JSON.stringify(log.lines)).not.toContain('secret');
   });
 
   test('a queue cleared; a dry run is none', async () => {
@@ -202,9 +223,7 @@ describe('a change is done, and a line in the log', () => {
     expect((await ask('DELETE', '/clients/a/queue?dryRun=true')).said).toEqual({ messages: 1 });
     expect([broker.server.stats().queuedMessages, lines()]).toEqual([1, []]);
     expect((await ask('DELETE', '/clients/a/queue')).said).toEqual({ messages: 1 });
-    expect(lines()).toEqual([
-      ['info', 'a queue was cleared by an operator', { clientId: 'a', messages: 1 }],
-    ]);
+    expect(lines()).toEqual([['ops', { clientId: 'a' }, { messages: 1 }]]);
   });
 
   test('drain, and its undoing', async () => {
@@ -215,7 +234,10 @@ describe('a change is done, and a line in the log', () => {
     for (let i = 0; i < 12; i++) await broker.advance(100);
     expect(await get('/server/drain')).toMatchObject({ disconnected: 1, left: 0 });
     expect((await ask('DELETE', '/server/drain')).said).toMatchObject({ isDraining: false });
-    expect(log.lines.map(({ level }) => level)).toEqual(['warn', 'info']);
+    expect(lines()).toMatchObject([
+      ['ops', { overMs: 1_000, serverReference: 'b', isPermanent: false }, { left: 1 }],
+      ['ops', {}, { disconnected: 1, left: 0 }],
+    ]);
   });
 });
 
@@ -227,6 +249,8 @@ const NO_REQUESTS: readonly (readonly [Method, string, object?])[] = [
   ['GET', '/clients?state=gone'],
   ['GET', '/clients?address=nowhere'],
   ['GET', '/sessions/offline?order=name'],
+  ['DELETE', '/sessions/offline'],
+  ['DELETE', '/sessions/offline?forMs=1'],
   ['GET', '/subscriptions/matching'],
   ['GET', '/retained?filter=a%23'],
   ['GET', '/retained/message'],
@@ -256,9 +280,9 @@ test('what is no request is refused in words, and changes nothing', async () => 
   const client = await broker.v5('a');
   for (const [method, url, body] of NO_REQUESTS) {
     const { status, said } = await ask(method, url, body);
-    expect([400, 409], `${method} ${url} ${JSON.stringify(body)}`).toContain(status);
+    expect([400, 404], `${method} ${url} ${JSON.stringify(body)}`).toContain(status);
     expect(JSON.stringify(said)).toMatch(/\w/);
   }
-  expect(log.lines).toEqual([]);
+  expect(log.lines.filter(({ fields }) => fields.outcome !== 'refused')).toEqual([]);
   await client.expectOpen();
 });

@@ -166,6 +166,35 @@ test('a token of a file, where nothing is kept', async () => {
   await stop(server);
 }, 30_000);
 
+test('what is told goes on ends with the token, or the user, that it is told to', async () => {
+  const folder = temporaryFolder();
+  const config = path.join(folder, 'f.toml');
+  writeFileSync(config, '[admin]\nviewer_groups = ["staff"]\n');
+  const hub = new Hub('--config', config, ...ANYWHERE);
+  const server = await hub.start();
+  const { stdout } = await hub.run('token', 'add', 'ci', '--role', 'viewer');
+  const machine = await hub.run('users', 'add', 'ann', '--machine', '--group', 'staff', '--json');
+  const { password } = JSON.parse(machine.stdout) as { password: string };
+  const login = await fetch(`${hub.url}/api/v1/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: 'ann', password }),
+  });
+  const { secret } = (await login.json()) as { secret: string };
+  const events = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const response = await fetch(`${hub.url}/api/v1/events`, { headers });
+    expect(response.status).toBe(200);
+    return response.text(); // resolves when it ends
+  };
+  const [ofToken, ofUser] = [events(stdout.trim()), events(secret)];
+  expect((await hub.run('token', 'remove', 'ci')).exitCode).toBe(0);
+  expect(await ofToken).toContain('event: readiness');
+  expect((await hub.run('users', 'disable', 'ann')).exitCode).toBe(0);
+  expect(await ofUser).toContain('event: readiness');
+  await stop(server);
+}, 60_000);
+
 describe('iothub healthcheck', () => {
   test('is 0 while the server is ready, by its folder and by its URL', async () => {
     const hub = new Hub();
@@ -179,7 +208,7 @@ describe('iothub healthcheck', () => {
     const { stdout } = await hub.run('healthcheck', '--json');
     expect(JSON.parse(stdout)).toEqual({ status: 'ready', problems: [] });
     await stop(server);
-  }, 30_000);
+  }, 60_000);
 
   test('is 1 where no server is, and says so', async () => {
     const folder = path.join(temporaryFolder(), 'data');

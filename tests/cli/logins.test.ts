@@ -74,6 +74,26 @@ describe('a login', () => {
     expect(await login('opensesame', 'ann', '192.0.2.2')).toMatchObject({ outcome: 'in' });
   });
 
+  test('is looked at with few others, of an address and in all, and told to come later', async () => {
+    const outcomes = await Promise.all([1, 2, 3].map(() => login('opensesame')));
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['in', 'in', 'later']);
+    const crowd = await Promise.all(
+      Array.from({ length: 9 }, (_, i) => login('opensesame', 'ann', `192.0.2.${i}`)),
+    );
+    expect(crowd.map(({ outcome }) => outcome)).toEqual([...Array(8).fill('in'), 'later']);
+    expect(await login('opensesame')).toMatchObject({ outcome: 'in' });
+  });
+
+  test('where no group may is none, whether the password is right or not', async () => {
+    const services = { users, hasher: testHasher() } as unknown as AccessServices;
+    const config = { viewerGroups: [], operatorGroups: [], adminGroups: [], loginTtlMs: 1 };
+    const closed = new Logins({ config, guard, services: () => services, clock });
+    for (const password of ['opensesame', 'wrong']) {
+      const who = { username: 'ann', password, address: '192.0.2.1', port: 1 };
+      expect(await closed.login(who)).toEqual({ outcome: 'none' });
+    }
+  });
+
   test('of a banned user, or from a banned address, is none', async () => {
     await guard.bans.add({ kind: 'username', pattern: 'ann' });
     expect(await login('opensesame')).toEqual({ outcome: 'banned' });

@@ -222,10 +222,13 @@ describe('changes', () => {
 
 test('the server and its listeners are told', async () => {
   const { run } = await hub();
-  expect((await run('info')).stdout).toMatch(/^version {8}IoTHub 1\.2\.3, node v/);
+  const { stdout } = await run('info');
+  expect(stdout).toMatch(/^version {8}IoTHub 1\.2\.3, node v/);
+  expect(stdout).toContain('\noverload       none\n');
   expect(JSON.parse((await run('info', '--json')).stdout)).toMatchObject({
     version: '1.2.3',
     stats: { sessions: 0 },
+    overload: { level: 0 },
   });
   const none = { exitCode: 0, stdout: '', stderr: 'iothub listeners: there are none\n' };
   expect(await run('listeners')).toEqual(none);

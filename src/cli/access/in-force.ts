@@ -37,6 +37,8 @@ export interface NextAccess {
 }
 
 export class AccessInForce {
+  /** Called after each change of a user of the store. */
+  onUserChange: (() => void) | null = null;
   readonly #logger: Logger;
   #services: AccessServices | null = null;
   #built: BuiltAccess | null = null;
@@ -145,6 +147,7 @@ export class AccessInForce {
   }
 
   #userChanged(username: string): void {
+    this.onUserChange?.();
     this.#server?.reviewUser(username).catch((error: unknown) => {
       this.#logger.error({ username, error: String(error) }, 'clients of a user were not reviewed');
     });

@@ -21,16 +21,20 @@ export class Authority implements TokenAuthority {
   }
 
   identify(secret: string, address: string): Identity | null {
-    const token = this.#tokens.find(secret);
-    if (token !== null) return { kind: 'token', name: token.name, role: token.role };
-    const user = this.#logins.find(secret);
-    if (user !== null) return user;
+    const identity = this.find(secret);
+    if (identity !== null) return identity;
     if (this.#penalties.onWrong(address)) {
       const { penaltyMs } = this.#penalties;
       const message = 'admin API: too many wrong tokens came from an address';
       this.#logger.warn({ address, penaltyMs }, message);
     }
     return null;
+  }
+
+  find(secret: string): Identity | null {
+    const token = this.#tokens.find(secret);
+    if (token !== null) return { kind: 'token', name: token.name, role: token.role };
+    return this.#logins.find(secret);
   }
 
   isPenalized(address: string): boolean {

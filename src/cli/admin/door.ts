@@ -55,7 +55,7 @@ export class AdminDoor {
     this.#options = options;
     const { config, folder, guard, services } = options;
     this.logins = new Logins({ config, guard, services });
-    this.tokens = tokenControl(this.#tokens, folder);
+    this.tokens = tokenControl(this.#tokens, folder, () => this.review());
   }
 
   /** Of the certificate that it shows now; none without TLS. */
@@ -111,6 +111,11 @@ export class AdminDoor {
   /** The server runs: everything is served. */
   async serve(control: ServerControl): Promise<void> {
     await this.#listener?.serve(control);
+  }
+
+  /** A token or a user has changed: what is being told to those who lost what they had ends. */
+  review(): void {
+    this.#listener?.review();
   }
 
   /** The files of the certificate are read again; what is wrong is told in the log, and then the former one stays. */

@@ -7,6 +7,7 @@ import { markOf } from '../../auth/passwords/password-hash.ts';
 import { hashOf, newSecret } from '../../auth/tokens/token.ts';
 import { UsersAuthenticator } from '../../auth/users/users-authenticator.ts';
 import type { AdminConfig } from '../../config/admin-config.ts';
+import { limitKey } from '../../lib/address.ts';
 import { type Clock, SYSTEM_CLOCK } from '../../lib/clock.ts';
 import { ReasonCode } from '../../protocol/reason-code.ts';
 import type {
@@ -19,6 +20,9 @@ import type { AccessServices } from '../access/services.ts';
 
 /** Logins at a time: then the oldest ends. */
 const LOGINS_MAX = 1_000;
+/** Passwords that are looked at at a time, of one address and in all: clients of MQTT need who hashes, too. */
+const CHECKS_OF_ADDRESS_MAX = 2;
+const CHECKS_MAX = 8;
 /** Stands for the client id: nobody else has it, since it is no UTF-8 that MQTT allows. */
 const CLIENT_ID = '\u0000admin';
 
@@ -44,6 +48,8 @@ export class Logins implements LoginControl {
   readonly #clock: Clock;
   /** By the hash of the secret. */
   readonly #logins = new Map<string, Login>();
+  /** Addresses whose passwords are being looked at, one for each. */
+  readonly #checking: string[] = [];
 
   constructor(options: LoginsOptions) {
     this.#options = options;
@@ -51,6 +57,25 @@ export class Logins implements LoginControl {
   }
 
   async login(who: Parameters<LoginControl['login']>[0]): Promise<LoginOutcome> {
+    const { viewerGroups, operatorGroups, adminGroups } = this.#options.config;
+    // Where nobody could come in no password is looked at: that would only tell which are right.
+    if ([viewerGroups, operatorGroups, adminGroups].every(({ length }) => length === 0)) {
+      return { outcome: 'none' };
+    }
+    const owner = limitKey(who.address);
+    const ofAddress = this.#checking.filter((one) => one === owner).length;
+    if (ofAddress >= CHECKS_OF_ADDRESS_MAX || this.#checking.length >= CHECKS_MAX) {
+      return { outcome: 'later' };
+    }
+    this.#checking.push(owner);
+    try {
+      return await this.#check(who);
+    } finally {
+      this.#checking.splice(this.#checking.indexOf(owner), 1);
+    }
+  }
+
+  async #check(who: Parameters<LoginControl['login']>[0]): Promise<LoginOutcome> {
     const { guard, services, config } = this.#options;
     const { users: database, hasher } = services();
     if (database === null) return { outcome: 'none' };

@@ -8,8 +8,12 @@ import { removeTokenFile } from './first-token.ts';
 
 const PROBLEMS = { invalid: 'invalid', exists: 'exists', full: 'failed' } as const;
 
-/** `folder`: the data folder; null: there is none. */
-export function tokenControl(tokens: Tokens, folder: string | null): TokenControl {
+/** `folder`: the data folder; null: there is none. `onRemoved`: one does not count any more. */
+export function tokenControl(
+  tokens: Tokens,
+  folder: string | null,
+  onRemoved: () => void = () => {},
+): TokenControl {
   return {
     list: async () => tokens.list().map(shown),
     add: ({ name, role, expiresInMs }: NewToken, origin) =>
@@ -22,6 +26,7 @@ export function tokenControl(tokens: Tokens, folder: string | null): TokenContro
       ),
     async remove(name) {
       const removed = await tokens.remove(name);
+      onRemoved();
       if (removed !== null && folder !== null) await removeTokenFile(folder, removed);
       return removed !== null;
     },

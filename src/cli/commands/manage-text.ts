@@ -16,6 +16,7 @@ import type {
   RetainedMessage,
   ServerInfo,
 } from '../../server/contract/management.ts';
+import type { OverloadState } from '../../server/contract/overload.ts';
 import type { ServerStats } from '../../server/contract.ts';
 
 type Row = readonly (string | number)[];
@@ -223,8 +224,9 @@ export function listeners(items: readonly ControlledListener[]): string[] {
   return table(head, rows);
 }
 
-export function info(server: ServerInfo, stats: ServerStats): string[] {
+export function info(server: ServerInfo, stats: ServerStats, overload: OverloadState): string[] {
   const { features, platform, protocolVersions, runtime } = server;
+  const { cause, level, since } = overload;
   const on = Object.entries(features).flatMap(([name, isOn]) => (isOn ? [name] : []));
   const dropped = Object.entries(stats.dropped).filter(([, count]) => count > 0);
   return pairs([
@@ -238,6 +240,7 @@ export function info(server: ServerInfo, stats: ServerStats): string[] {
     ['queued', `${stats.queuedMessages} messages, ${stats.queuedBytes} bytes`],
     ['in flight', `${stats.inflightMessages} messages`],
     ['retained', `${stats.retainedMessages} messages, ${stats.retainedBytes} bytes`],
+    ['overload', level === 0 ? 'none' : `level ${level} for ${cause}, since ${since}`],
     ['dropped', dropped.map(([reason, count]) => `${reason} ${count}`).join(', ') || NOTHING],
   ]);
 }

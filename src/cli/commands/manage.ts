@@ -22,6 +22,7 @@ import type {
   RetainedMessage,
   ServerInfo,
 } from '../../server/contract/management.ts';
+import type { OverloadState } from '../../server/contract/overload.ts';
 import { ControlError, type ServerStats } from '../../server/contract.ts';
 import { askServer, NoServer } from '../control.ts';
 import { escapeHarmful } from '../escape.ts';
@@ -230,7 +231,8 @@ function contentOf(file: string): Promise<Buffer> {
 async function info(line: ManageLine): Promise<Told> {
   const server = await ask<ServerInfo>(line, 'GET', '/server');
   const stats = await ask<ServerStats>(line, 'GET', '/stats');
-  return { lines: text.info(server, stats), json: { ...server, stats } };
+  const overload = await ask<OverloadState>(line, 'GET', '/overload');
+  return { lines: text.info(server, stats, overload), json: { ...server, stats, overload } };
 }
 
 async function drain(line: ManageLine, request: DrainRequest | 'undo' | 'state'): Promise<Told> {

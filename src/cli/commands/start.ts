@@ -73,6 +73,7 @@ export async function start(
     alarms: TlsAlarms.of(server.alarms),
   });
   access.attach(server);
+  access.onUserChange = () => admin.review();
   storage.attach(server, log.logger.child({ module: 'storage' }));
   const reloading = new Reload({
     ...{ server, access, guard, started: config, source, logger, log },

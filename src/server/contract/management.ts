@@ -1,7 +1,8 @@
 // What the admin API and the commands may ask of a running server about its clients, what waits for them and what is retained,
 // and what they may do to those. All that goes in and comes out is JSON; what cannot be done rejects with ControlError.
 
-import type { ServerStats } from '../contract.ts';
+import type { PurgeOutcome, ServerStats } from '../contract.ts';
+import type { OverloadState } from './overload.ts';
 
 /** Part of a list, in the order of names as JavaScript compares strings. */
 export interface Page<T> {
@@ -172,6 +173,8 @@ export interface ClientControl {
   kick(clientId: string, request: KickRequest): Promise<KickOutcome>;
   /** The sessions of clients that are away: those that hold the most bytes, or that are away longest, first. */
   offline(order: 'bytes' | 'age', limit: number): Promise<readonly OfflineSession[]>;
+  /** Ends the sessions of those that have been away for so many milliseconds. It is durable when this resolves. */
+  purge(offlineForMs: number, isDryRun: boolean): Promise<PurgeOutcome>;
 }
 
 export interface SubscriptionFilter {
@@ -373,6 +376,8 @@ export interface ServerAdminControl {
   info(): Promise<ServerInfo>;
   stats(): Promise<ServerStats>;
   store(): Promise<StoreInfo>;
+  /** How much there is to do, and what is done without for that. */
+  overload(): Promise<OverloadState>;
   config(): Promise<readonly ConfigValue[]>;
   drain(request: DrainRequest): Promise<DrainState>;
   drainState(): Promise<DrainState>;

@@ -47,6 +47,8 @@ export interface Identity {
 export interface TokenAuthority {
   /** null: nobody; that is counted against the address. */
   identify(secret: string, address: string): Identity | null;
+  /** Whose it is now; null: nobody's any more. That is counted against nobody. */
+  find(secret: string): Identity | null;
   /** Whether the address showed so many wrong tokens that it is told to wait. Right ones are always served. */
   isPenalized(address: string): boolean;
 }

@@ -7,6 +7,7 @@ import type { Context } from '../../session/context.ts';
 import { DRAINED } from '../../session/draining.ts';
 import type { DrainRequest, DrainState } from '../contract/management.ts';
 import type { Registry } from '../registry.ts';
+import { wellFormed } from './payload.ts';
 import { nextTurn, Slices } from './slices.ts';
 import { wallTime } from './times.ts';
 
@@ -47,10 +48,11 @@ export class Drain implements TimerOwner {
     };
   }
 
-  /** Begins, or goes on in another way. */
+  /** Begins, or goes on in another way. Throws ControlError for a reference that no packet can say. */
   begin(request: DrainRequest): void {
     const { clock, draining, wheel } = this.#context;
     const { isPermanent = false, overMs, serverReference = null } = request;
+    wellFormed(serverReference ?? '', 'server reference', true);
     this.#request = request;
     this.#sinceMs = clock.now();
     this.#disconnected = 0;

@@ -9,6 +9,7 @@ import { ControlError } from '../contract.ts';
 import type { Registry } from '../registry.ts';
 import { needStore, whenDurable } from './durable.ts';
 import { sessionOf } from './names.ts';
+import { wellFormed } from './payload.ts';
 
 export async function kick(
   context: Context,
@@ -17,6 +18,8 @@ export async function kick(
   request: KickRequest,
 ): Promise<KickOutcome> {
   const { endSession = false, reasonString = null, serverReference = null } = request;
+  wellFormed(reasonString ?? '', 'reason', true);
+  wellFormed(serverReference ?? '', 'server reference', true);
   const reasonCode = checkedCode(request.reasonCode, serverReference);
   const session = sessionOf(registry, clientId);
   const { connection } = session;

@@ -2,6 +2,7 @@
 // one. What only the command line knows (version, configuration, data folder) it adds itself.
 
 import type { Context } from '../../session/context.ts';
+import type { Broker } from '../broker.ts';
 import type {
   ClientControl,
   ControlledListener,
@@ -12,13 +13,15 @@ import type {
   StoreInfo,
   SubscriptionControl,
 } from '../contract/management.ts';
+import type { OverloadState } from '../contract/overload.ts';
 import type { ServerStats } from '../contract.ts';
 import type { ListenerState } from '../listeners.ts';
 import type { Registry } from '../registry.ts';
+import { countStats } from '../stats.ts';
 import { clientDetail, listClients } from './clients.ts';
 import { Drain } from './drain.ts';
 import { kick } from './kick.ts';
-import { offlineSessions } from './offline.ts';
+import { offlineSessions, purgeOffline } from './offline.ts';
 import { publish } from './publish.ts';
 import { clearQueue, peekQueue } from './queues.ts';
 import { deleteRetained, listRetained, retainedMessage } from './retained.ts';
@@ -29,7 +32,8 @@ export interface ManagedServer {
   readonly listeners: readonly ListenerState[];
   /** Clients that are connected. */
   countConnected(): number;
-  stats(): ServerStats;
+  /** How much it has to do. */
+  readonly overload: OverloadState;
 }
 
 /** Of a store, without its name and place. */
@@ -43,16 +47,26 @@ export class Management {
   readonly drain: Drain;
   readonly #context: Context;
   readonly #server: ManagedServer;
+  readonly #countStats: () => Promise<ServerStats>;
+  /** What is being counted; null: nobody asks. */
+  #counting: Promise<ServerStats> | null = null;
 
-  constructor(context: Context, registry: Registry, server: ManagedServer) {
+  constructor(
+    context: Context,
+    registry: Registry,
+    server: ManagedServer,
+    brokers: () => readonly Broker[],
+  ) {
     this.#context = context;
     this.#server = server;
+    this.#countStats = () => countStats(context, registry, brokers);
     this.drain = new Drain(context, registry, () => server.countConnected());
     this.clients = {
       list: (filter, page) => listClients(context, registry, filter, page),
       get: (clientId) => clientDetail(context, registry, clientId),
       kick: (clientId, request) => kick(context, registry, clientId, request),
       offline: (order, limit) => offlineSessions(context, registry, order, limit),
+      purge: (offlineForMs, isDryRun) => purgeOffline(context, registry, offlineForMs, isDryRun),
     };
     this.subscriptions = {
       list: (filter, page) => listSubscriptions(registry, filter, page),
@@ -81,9 +95,21 @@ export class Management {
     );
   }
 
-  get store(): StoreFigures {
+  get overload(): OverloadState {
+    return this.#server.overload;
+  }
+
+  /** Counted in slices: however many ask, one walks the sessions, and who asks meanwhile gets the same. */
+  stats(): Promise<ServerStats> {
+    this.#counting ??= this.#countStats().finally(() => {
+      this.#counting = null;
+    });
+    return this.#counting;
+  }
+
+  async store(): Promise<StoreFigures> {
     const { commits } = this.#context;
-    const stats = this.#server.stats();
+    const stats = await this.stats();
     const { inflightMessages, queuedBytes, queuedMessages, sessions, subscriptions } = stats;
     const { retainedBytes, retainedMessages } = stats;
     return {

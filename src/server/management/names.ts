@@ -1,5 +1,6 @@
 // Names of clients and users, as they are looked for and shown.
 
+import { isServersOwn } from '../../core/server-topics.ts';
 import { clipName } from '../../lib/clip.ts';
 import { Glob } from '../../lib/glob.ts';
 import type { Session } from '../../session/session.ts';
@@ -23,4 +24,10 @@ export function shownName(username: string | null): string | null {
 
 export function globOf(pattern: string | null | undefined): Glob | null {
   return pattern === null || pattern === undefined ? null : new Glob(pattern);
+}
+
+/** Throws ControlError for a topic, or a filter of topics, that are the server's own. */
+export function needOthersTopic(topic: string): void {
+  if (!isServersOwn(topic)) return;
+  throw new ControlError('invalid', 'topics below $SYS/ are the server’s own');
 }

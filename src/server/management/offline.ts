@@ -1,14 +1,20 @@
-// Sessions whose clients are away, those first that cost the most: chosen in slices, so many as are asked for.
+// Sessions whose clients are away, those first that cost the most: chosen in slices, so many as are asked for; and the end of those
+// whose clients do not come back.
 
 import type { Context } from '../../session/context.ts';
 import type { Session } from '../../session/session.ts';
 import type { OfflineSession } from '../contract/management.ts';
+import type { PurgeOutcome } from '../contract.ts';
+import { purgeSessions } from '../purge.ts';
 import type { Registry } from '../registry.ts';
+import { needStore, whenDurable } from './durable.ts';
 import { shownName } from './names.ts';
 import { nextTurn, Slices } from './slices.ts';
 import { wallTime } from './times.ts';
 
 const SLICE = 500;
+/** That are told one by one. */
+const PURGED_MAX = 1_000;
 
 export async function offlineSessions(
   { clock }: Context,
@@ -41,6 +47,20 @@ export async function offlineSessions(
       queuedBytes: session.outbound.queuedBytes,
       fill: fillOf(session),
     }));
+}
+
+/** In slices, as if they had expired. */
+export async function purgeOffline(
+  context: Context,
+  registry: Registry,
+  offlineForMs: number,
+  isDryRun: boolean,
+): Promise<PurgeOutcome> {
+  if (!isDryRun) needStore(context);
+  const purged = await purgeSessions(context, registry, offlineForMs, isDryRun);
+  if (!isDryRun) await whenDurable(context.commits);
+  const messages = purged.reduce((sum, { queuedMessages }) => sum + queuedMessages, 0);
+  return { sessions: purged.length, messages, items: purged.slice(0, PURGED_MAX) };
 }
 
 /** Rounded to a hundredth. */

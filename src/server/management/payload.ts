@@ -65,8 +65,8 @@ export function readProperties(said: MessageProperties): Properties {
   };
 }
 
-/** MQTT strings have no U+0000 besides. [MQTT-1.5.4-2] */
-function wellFormed(text: string, what: string, isString = false): string {
+/** The text; throws ControlError for what no UTF-8 can say. MQTT strings have no U+0000 besides. [MQTT-1.5.4-2] */
+export function wellFormed(text: string, what: string, isString = false): string {
   if (/\p{Surrogate}/u.test(text)) {
     throw new ControlError('invalid', `the ${what} has half a character (a lone surrogate)`);
   }

@@ -9,7 +9,8 @@ import { messageOf } from '../../session/own-message.ts';
 import type { PublishOutcome, PublishRequest } from '../contract/management.ts';
 import { ControlError } from '../contract.ts';
 import { needStore, whenDurable } from './durable.ts';
-import { readBytes, readProperties } from './payload.ts';
+import { needOthersTopic } from './names.ts';
+import { readBytes, readProperties, wellFormed } from './payload.ts';
 
 /** Resolves when what was promised is durable: for QoS 1 and 2, that whose session is stored gets it. */
 export async function publish(context: Context, request: PublishRequest): Promise<PublishOutcome> {
@@ -30,15 +31,14 @@ export async function publish(context: Context, request: PublishRequest): Promis
 function checkedMessage(context: Context, request: PublishRequest): Message {
   const { limits } = context;
   const { encoding = 'utf8', properties = {}, qos = 0, retain = false, topic } = request;
-  if (topic.startsWith('$SYS/')) {
-    throw new ControlError('invalid', 'topics below $SYS/ are the server’s own');
-  }
+  needOthersTopic(topic);
   if (qos > limits.qosMax) {
     throw new ControlError('invalid', `QoS ${qos} is above limits.qos_max, ${limits.qosMax}`);
   }
   if (retain && !limits.retainAvailable) {
     throw new ControlError('invalid', 'nothing is retained here: limits.retain_available is false');
   }
+  wellFormed(topic, 'topic');
   const payload = readBytes(request.payload, encoding, 'payload');
   const fields = { topicName: topic, payload, qos, retain, properties: readProperties(properties) };
   const message = made(context, fields);

@@ -14,7 +14,7 @@ import type {
 } from '../contract/management.ts';
 import { ControlError } from '../contract.ts';
 import { needStore, whenDurable } from './durable.ts';
-import { shownName } from './names.ts';
+import { needOthersTopic, shownName } from './names.ts';
 import { shownPayload, shownProperties } from './payload.ts';
 import { nextTurn, Slices } from './slices.ts';
 import { wallTime, wallTimeOrNever } from './times.ts';
@@ -63,12 +63,13 @@ export async function deleteRetained(
   isDryRun: boolean,
 ): Promise<{ readonly messages: number }> {
   const { commits, retained } = context;
+  needOthersTopic(filter);
   if (!isDryRun) needStore(context);
   let messages = 0;
   for await (const { topic } of walk(context, filter, null)) {
+    if (!isDryRun && !retained.delete(topic.name)) continue;
     messages++;
-    if (isDryRun || !retained.delete(topic.name)) continue;
-    commits?.recordRetained(topic.name, null);
+    if (!isDryRun) commits?.recordRetained(topic.name, null);
   }
   if (!isDryRun) await whenDurable(commits);
   return { messages };

@@ -235,6 +235,27 @@ describe('kicking a client', () => {
     await client.expectClosed("e0 06 9c 04 1c 0001 'b'");
   });
 
+  test('closes one of v3, which is told nothing', async () => {
+    const broker = await startServer();
+    const client = await broker.v3('c');
+    const { clients } = broker.server.management;
+    expect(await clients.kick('c', { reasonCode: 0x9c, serverReference: 'b' })).toMatchObject({
+      wasConnected: true,
+    });
+    await client.expectClosed();
+  });
+
+  test('is refused for words that no packet can say [MQTT-1.5.4-2]', async () => {
+    const broker = await startServer();
+    const client = await broker.v5('c');
+    const { clients } = broker.server.management;
+    await expect(clients.kick('c', { reasonString: 'a\0b' })).rejects.toThrow('U+0000');
+    await expect(clients.kick('c', { reasonString: '\udc00' })).rejects.toThrow('lone surrogate');
+    const elsewhere = { reasonCode: 0x9c, serverReference: 'b\0' };
+    await expect(clients.kick('c', elsewhere)).rejects.toThrow('U+0000');
+    await client.expectOpen();
+  });
+
   test('is refused for one that is away, unless its session is to end', async () => {
     const broker = await startServer();
     await (await subscriberV5(broker, 'c', 't', 1, DURABLE)).drop();

@@ -81,6 +81,13 @@ test('for good, if that is said', async () => {
   await client.expectClosed("e0 24 9d 22 1f 001b 'the server is being drained' 1c 0001 'b'");
 });
 
+test('a reference that no packet can say is refused, and nothing begins [MQTT-1.5.4-2]', async () => {
+  const broker = await startServer();
+  const { drain } = broker.server.management;
+  expect(() => drain.begin({ overMs: 0, serverReference: 'a\0' })).toThrow('U+0000');
+  expect(drain.isOn).toBe(false);
+});
+
 test('undone half way, the rest stays', async () => {
   const broker = await startServer();
   const clients = await crowd(broker, 20);

@@ -184,6 +184,17 @@ describe('retained messages', () => {
     await subscriber.expectNothing();
   });
 
+  test('of the server itself stay, and nobody is told that they went', async () => {
+    const broker = await startServer({ sys: { intervalMs: 1_000, version: '1' } });
+    const { retained } = broker.server.management;
+    await broker.advance(1_000);
+    expect((await retained.list('$SYS/#', ALL)).items).not.toEqual([]);
+    for (const filter of ['$SYS/#', '$SYS/broker/+', '$SYS']) {
+      await expect(retained.delete(filter, true)).rejects.toThrow('the server’s own');
+      await expect(retained.delete(filter, false)).rejects.toThrow('the server’s own');
+    }
+  });
+
   test('that were removed are gone after a crash, those whose setting was not written yet as well', async () => {
     const stored = await startStored();
     await retain(stored.broker, 'p', 'a', 'b');
@@ -226,6 +237,8 @@ describe('publishing', () => {
     [{ topic: 'a/#', payload: '' }, '"a/#"'],
     [{ topic: '', payload: '' }, 'empty'],
     [{ topic: '$SYS/x', payload: '' }, '$SYS/'],
+    [{ topic: '$SYS', payload: '' }, '$SYS/'],
+    [{ topic: 'a\ud800', payload: '' }, 'the topic has half a character'],
     [{ topic: 't', payload: '%', encoding: 'base64' }, 'the payload is not base64'],
     [{ topic: 't', payload: '\ud800' }, 'lone surrogate'],
     [{ topic: 't', payload: 'x'.repeat(100) }, 'limits.packet_size_max is 100'],
