@@ -54,6 +54,7 @@ const {
   STORAGE_SETTINGS,
   keyOf,
 } = await import('../dist/config/settings.js');
+const { TRACING_SETTINGS } = await import('../dist/config/tracing-settings.js');
 
 const INTRODUCTION = `# Configuration
 
@@ -284,6 +285,7 @@ const ENDING = `## What must agree
 * \`[[rules]]\` need an authorizer \`rules\`, and it them; without any \`[[authorizers]]\` it is there by itself.
 * A table of \`[[quotas]]\` has one of \`client_id\`, \`username\`, \`group\`, \`listener\`, and a limit; a burst needs its rate.
 * \`http://\` of \`[admin]\` beyond loopback needs \`insecure = true\`; \`https://\` needs \`[admin.tls]\` with \`cert\` and \`key\`.
+* \`endpoint\` of \`[tracing]\` needs one of \`clients\`, \`topics\` and \`ratio\`, and is \`https://\`; \`http://\` on loopback, or with \`insecure = true\`.
 * \`--host\` and \`--port\` go with one \`mqtt://\` listener, and not with \`--listener\`.
 `;
 
@@ -482,6 +484,13 @@ Other bounds than \`[limits]\` for the connections of one listener: ${Object.key
     OVERLOAD_SETTINGS,
     DEFAULT_CONFIG.overload,
   ),
+  section(
+    '`[tracing]`',
+    'OpenTelemetry traces of messages ([tracing.md](tracing.md)). A reload changes all of it.',
+    TRACING_SETTINGS,
+    DEFAULT_CONFIG.tracing,
+  ),
+  `### \`[tracing.headers]\`\n\nHeaders that are sent with every request, as collectors want them for a key: any name, and a text. None is ever shown.\n`,
   ENVIRONMENT,
   ENDING,
 ].join('\n');

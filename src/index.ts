@@ -48,6 +48,7 @@ export type {
   StoreTables,
 } from './server/options.ts';
 export { Server } from './server/server.ts';
+export type { TracingOptions } from './server/spans/options.ts';
 export type { StoreTable } from './server/store-table.ts';
 export type { AccessRules } from './session/access.ts';
 export type { ConnectGuard, GuardHost, GuardTable } from './session/connect-guard.ts';

@@ -28,6 +28,7 @@ import { accessFiles, isSame, type Look, lookAt } from './access/rest.ts';
 import { describeBindError } from './bind-error.ts';
 import { listenersOf } from './listeners.ts';
 import type { Log } from './logger.ts';
+import { tracingOf } from './tracing.ts';
 
 /** How long files must be at rest before they are read. */
 export interface RestTimes {
@@ -215,6 +216,7 @@ export class Reload {
     this.onReloaded?.();
     guard.setSettings(guardSettings(config.penalties));
     await server.setQuotas(quotaRules(config));
+    server.tracing.set(tracingOf(config));
     await server.reloadCertificates();
     await this.#parts.alsoReload?.();
     const { added, changed, removed } = listeners;

@@ -153,7 +153,7 @@ function httpProblems({ url, insecure, ca, headers }: HttpConfig): Disagreement[
 }
 
 /** Values may be secrets: no message shows them. */
-function headerProblems(headers: HttpConfig['headers']): Disagreement[] {
+export function headerProblems(headers: HttpConfig['headers']): Disagreement[] {
   const problems: Disagreement[] = [];
   for (const [name, value] of Object.entries(headers)) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {

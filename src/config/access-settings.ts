@@ -130,7 +130,7 @@ export const HTTP_AUTHENTICATOR_SETTINGS = {
 export const MODULE_SETTINGS: Settings<Pick<ModuleConfig, 'timeoutMs'>> = TIMEOUT;
 
 /** What is wrong with the URL of an endpoint, or null; no message shows what may be a secret. */
-function urlProblem(text: string, mayBePlain: boolean): string | null {
+export function urlProblem(text: string, mayBePlain: boolean): string | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     return 'it is not the URL of an endpoint: write https://host/path';

@@ -11,6 +11,7 @@ import type { ListenerConfig } from './listener-config.ts';
 import { formatSize } from './quantity.ts';
 import type { RawConfig } from './raw.ts';
 import { ruleDisagreements } from './rule-agreement.ts';
+import { tracingDisagreements } from './tracing-agreement.ts';
 
 /** What is read with the configuration: names of what is not are not looked for. */
 export interface Scope {
@@ -33,6 +34,7 @@ export function disagreements(
     ...limitDisagreements(config),
     ...queueDisagreements(config),
     ...adminDisagreements(config),
+    ...tracingDisagreements(raw, config),
     ...accessDisagreements(raw, config),
     ...ruleDisagreements(raw, config, areListenersKnown),
     ...sound.flatMap(([index, listener]) =>

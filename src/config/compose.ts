@@ -59,6 +59,7 @@ import {
   QUEUE_SETTINGS,
   STORAGE_SETTINGS,
 } from './settings.ts';
+import { DEFAULT_TRACING, TRACING_SETTINGS, type TracingConfig } from './tracing-settings.ts';
 
 /** `base`: the folder from which paths of files are seen. */
 export function compose(raw: RawConfig, base: string): Config {
@@ -91,6 +92,11 @@ export function compose(raw: RawConfig, base: string): Config {
     overload: {
       ...DEFAULT_OVERLOAD,
       ...(named(OVERLOAD_SETTINGS, raw.overload, base) as Partial<OverloadConfig>),
+    },
+    tracing: {
+      ...DEFAULT_TRACING,
+      ...(named(TRACING_SETTINGS, raw.tracing, base) as Partial<TracingConfig>),
+      headers: (raw.tracing?.headers ?? {}) as TracingConfig['headers'],
     },
     secretsIn: null,
   });

@@ -21,6 +21,7 @@ import {
   type OverloadConfig,
   type SysConfig,
 } from './service-settings.ts';
+import { DEFAULT_TRACING, type TracingConfig } from './tracing-settings.ts';
 
 export interface LogConfig {
   readonly level: LogLevel;
@@ -92,6 +93,7 @@ export interface Config {
   readonly admin: AdminConfig;
   readonly sys: SysConfig;
   readonly overload: OverloadConfig;
+  readonly tracing: TracingConfig;
   /** The configuration file, when secrets stand in it. */
   readonly secretsIn: string | null;
 }
@@ -138,6 +140,7 @@ export const DEFAULT_CONFIG: Config = freeze({
   admin: DEFAULT_ADMIN,
   sys: DEFAULT_SYS,
   overload: DEFAULT_OVERLOAD,
+  tracing: DEFAULT_TRACING,
   secretsIn: null,
 });
 

@@ -26,6 +26,7 @@ export interface RawConfig {
   readonly admin?: RawTable;
   readonly sys?: RawTable;
   readonly overload?: RawTable;
+  readonly tracing?: RawTable;
 }
 
 /** What a table says, by the names of the program. `base`: the folder from which paths of files are seen. */

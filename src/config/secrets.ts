@@ -1,6 +1,6 @@
 // Whether secrets stand in the configuration file itself: then it is one of the files that not everybody may read.
 
-const PARTS = ['listeners', 'authenticators', 'authorizers', 'admin'] as const;
+const PARTS = ['listeners', 'authenticators', 'authorizers', 'admin', 'tracing'] as const;
 const SECRET_KEYS: ReadonlySet<string> = new Set(['secret', 'key_passphrase', 'headers']);
 
 /** `raw` is what the file says, before anything else is merged in. What is an author's own (`options`) is not looked at. */

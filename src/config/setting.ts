@@ -62,6 +62,21 @@ export function count(min: number, max: number, meaning: string): Setting<number
   };
 }
 
+/** A part of a whole: 0 to 1. */
+export function fraction(meaning: string): Setting<number> {
+  return {
+    type: reader((value) => {
+      const isRight = typeof value === 'number' && value >= 0 && value <= 1;
+      return isRight ? { value } : `${quote(value)} is not a number from 0 to 1: 0.1 is a tenth`;
+    }),
+    kind: 'number',
+    range: '0 to 1',
+    meaning,
+    show: String,
+    fromText: asNumber,
+  };
+}
+
 /** Whole bytes from `min` to `max`. */
 export function size(min: number, max: number, meaning: string): Setting<number> {
   const range = `${formatSize(min)} to ${formatSize(max)}`;

@@ -34,6 +34,7 @@ import {
   QUEUE_SETTINGS,
   STORAGE_SETTINGS,
 } from './settings.ts';
+import { TRACING_SETTINGS } from './tracing-settings.ts';
 
 export interface Table {
   /** One table, several (`[[…]]`), one that may hold anything, or texts under any names. */
@@ -86,6 +87,7 @@ export const ROOT = table(
     admin: table('table', ADMIN_SETTINGS, { tls: table('table', ADMIN_TLS_SETTINGS) }),
     sys: table('table', SYS_SETTINGS),
     overload: table('table', OVERLOAD_SETTINGS),
+    tracing: table('table', TRACING_SETTINGS, { headers: table('texts', {}) }),
   },
 );
 

@@ -89,7 +89,7 @@ export function buildContext(options: ServerOptions, limits: Limits, registry: R
         ? null
         : new Commits(storage, clock, tick, wheel, metrics, alarms, logs.storage),
     encodeOnce: new EncodeOnce(),
-    tracing: new Tracing(),
+    tracing: new Tracing(drops),
     publishView: new PublishView(),
     message: new Message(new Topic('', new Uint8Array(2), 0), 0, false, new Uint8Array(0), 0),
     delivery: new Delivery(),

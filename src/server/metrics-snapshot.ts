@@ -8,6 +8,7 @@ import type { Broker } from './broker.ts';
 import type { ListenerFigures, MetricsSnapshot } from './contract/metrics.ts';
 import type { ListenerState } from './listeners.ts';
 import type { Registry } from './registry.ts';
+import type { SpanFigures } from './spans/options.ts';
 
 /** Sessions or connections that are looked at in one turn: less than a millisecond. */
 const SLICE = 1_000;
@@ -29,6 +30,7 @@ export interface Counted {
   readonly listeners: readonly ListenerState[];
   readonly refusals: Readonly<Record<string, number>>;
   readonly sys: Readonly<Record<string, string>>;
+  readonly spans: SpanFigures;
 }
 
 const NO_SESSIONS = {
@@ -47,7 +49,7 @@ export function figuresOf(
   { sessions, bytesOfConnections }: Walked,
   counted: Counted,
 ): ServerFigures {
-  const { context, brokers, listeners, refusals, sys } = counted;
+  const { context, brokers, listeners, refusals, spans, sys } = counted;
   const { alarms, drops, metrics, pool, quotas, retained, router, shedding } = context;
   const { memoryBytes, ...figures } = sessions;
   const { commitDurations, ...counters } = metrics;
@@ -66,6 +68,7 @@ export function figuresOf(
     routerNodes: router.nodeCount,
     retainedMessages: retained.count,
     quotaAccounts: quotas.accountCount,
+    spans,
     overloadLevel: shedding.level,
     pausedPublishers: shedding.pausedCount,
     alarms: alarms.active.map(({ name, severity }) => ({ name, severity })),

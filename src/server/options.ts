@@ -16,6 +16,7 @@ import type { ListenerOptions } from '../transport/listener-options.ts';
 import type { Listener } from '../transport/stream.ts';
 import type { AccessOptions } from './access-control.ts';
 import type { OverloadOptions } from './overload.ts';
+import type { TracingOptions } from './spans/options.ts';
 import type { StoreTable } from './store-table.ts';
 import type { SysOptions } from './sys-topics.ts';
 
@@ -70,6 +71,8 @@ export interface ServerOptions {
   readonly sys?: SysOptions;
   /** When memory is too little, and what is shed then. Default: memory is the embedder's, only the loop is watched. */
   readonly overload?: OverloadOptions;
+  /** OpenTelemetry traces of messages. Default: there are none. */
+  readonly tracing?: TracingOptions | null;
   readonly clock?: Clock;
   readonly ids?: Ids;
 }

@@ -43,6 +43,7 @@ import { setQuotas } from './quotas.ts';
 import { openStore } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { closeContext, shutDown } from './shutdown.ts';
+import { MessageTracing } from './spans/message-tracing.ts';
 import { statsOf } from './stats.ts';
 import { openSys } from './sys-source.ts';
 import type { SysTopics } from './sys-topics.ts';
@@ -58,6 +59,8 @@ export type ServerState = 'new' | 'starting' | 'running' | 'stopping' | 'stopped
 export class Server {
   /** What operators may see and do of clients and messages. */
   readonly management: Management;
+  /** OpenTelemetry traces of messages: `set` says of which. */
+  readonly tracing: MessageTracing;
   readonly #options: ServerOptions;
   readonly #context: Context;
   readonly #registry: Registry;
@@ -89,6 +92,7 @@ export class Server {
     const queues = new QueueShedder(this.#registry);
     this.#overload = new Overload(this.#context, lag, queues, overload);
     this.#traces = new Traces(this.#context);
+    this.tracing = new MessageTracing(this.#context, options, this.#abort.signal);
     this.#access = new AccessControl(this.#context, this.#registry, options);
     this.#listeners = new Listeners(
       this.#context,
@@ -284,7 +288,7 @@ export class Server {
     const { listeners, refusals } = this;
     return figuresOf(walked, {
       ...{ context: this.#context, brokers: this.#brokers },
-      ...{ listeners, refusals, sys: this.#sys?.values ?? {} },
+      ...{ listeners, refusals, spans: this.tracing.figures, sys: this.#sys?.values ?? {} },
     });
   }
 
@@ -383,6 +387,7 @@ export class Server {
   }
 
   async #release(): Promise<void> {
+    await this.tracing.close();
     this.#abort.abort();
     this.#sweep?.cancel();
     this.#sampling?.cancel();

@@ -1,6 +1,6 @@
 // The traces that run. While there is none, the session layer and the drops know of nobody to tell.
 
-import type { DropListener, DropReason } from '../core/drop.ts';
+import type { DropReason } from '../core/drop.ts';
 import { DROP_REASON_NAMES } from '../core/drop.ts';
 import { formatPeer } from '../lib/address.ts';
 import { clipName } from '../lib/clip.ts';
@@ -26,7 +26,7 @@ const NO_LIMITS = { topicLengthMax: 65_535, topicLevelsMax: 65_535 };
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export class Traces implements TraceControl, Trace, DropListener {
+export class Traces implements TraceControl, Trace {
   readonly #context: Context;
   #active: readonly ActiveTrace[] = [];
   #isClosed = false;
@@ -42,12 +42,11 @@ export class Traces implements TraceControl, Trace, DropListener {
       const message = `${TRACES_MAX} traces run already, which is all there may be: end one first`;
       throw new ControlError('unavailable', message);
     }
-    const { clock, drops, tracing, wheel } = this.#context;
+    const { clock, tracing, wheel } = this.#context;
     const onEnd = (ended: ActiveTrace): void => this.#remove(ended);
     const trace = new ActiveTrace(request, { clock, wheel, onEnd });
     this.#active = [...this.#active, trace];
-    tracing.trace = this;
-    drops.trace = this;
+    tracing.add(this);
     return trace;
   }
 
@@ -137,6 +136,13 @@ export class Traces implements TraceControl, Trace, DropListener {
     }));
   }
 
+  // A line says these already, or they are about the server, not the client.
+  routed(): void {}
+  loaded(): void {}
+  moved(): void {}
+  lost(): void {}
+  lostStored(): void {}
+
   onDrop(reason: DropReason, clientId: string | null, topicName: string, count: number): void {
     this.#tell(clientId ?? '', topicName, 'dropped', () => ({
       ...{ reason: DROP_REASON_NAMES[reason], count },
@@ -185,9 +191,7 @@ export class Traces implements TraceControl, Trace, DropListener {
 
   #remove(ended: ActiveTrace): void {
     this.#active = this.#active.filter((trace) => trace !== ended);
-    if (this.#active.length > 0) return;
-    this.#context.tracing.trace = null;
-    this.#context.drops.trace = null;
+    if (this.#active.length === 0) this.#context.tracing.remove(this);
   }
 
   #at(): string {

@@ -272,6 +272,7 @@ export class Outbound implements QueueOwner {
   /** The same of one that is in the store only. */
   lostStored(reason: DropReason, { topicName, sequence }: QueuedEntry, depth: number): void {
     const { clientId, record } = this.#session;
+    this.#context.tracing.trace?.lostStored(this.#session, sequence, reason);
     this.#context.drops.drop(reason, clientId, topicName, 1, null, depth);
     record.dequeueSequence(sequence);
   }

@@ -71,7 +71,7 @@ export class Redistribution {
       const entry = queue.shiftStored();
       if (entry === undefined) break;
       if (entry.isShared) shared.set(entry.sequence, entry);
-      else this.#loseStored(DropReason.SessionEnded, entry.topicName);
+      else this.#loseStored(DropReason.SessionEnded, entry);
     }
     // Asked before the session is removed from the store, and answered as of now.
     this.#session.record.withStored([...shared.keys()], (entries) => {
@@ -79,9 +79,7 @@ export class Redistribution {
         shared.delete(entry.sequence);
         this.#moveOrLose(entry, this.#context.clock.now());
       }
-      for (const { topicName } of shared.values()) {
-        this.#loseStored(DropReason.StoreDamaged, topicName);
-      }
+      for (const entry of shared.values()) this.#loseStored(DropReason.StoreDamaged, entry);
     });
   }
 
@@ -94,7 +92,8 @@ export class Redistribution {
   }
 
   /** What was in the store only: who sent it is not known. */
-  #loseStored(reason: DropReason, topicName: string): void {
+  #loseStored(reason: DropReason, { topicName, sequence }: QueuedEntry): void {
+    this.#context.tracing.trace?.lostStored(this.#session, sequence, reason);
     this.#context.drops.drop(reason, this.#session.clientId, topicName);
   }
 
@@ -117,9 +116,10 @@ export class Redistribution {
       this.#session.lose(DropReason.Expired, message);
       return true;
     }
-    const { router } = this.#context;
-    return (
-      group !== null && router.redistribute(group, message, this.#session, nowMs, isLastChance)
-    );
+    const { router, tracing } = this.#context;
+    if (group === null) return false;
+    if (!router.redistribute(group, message, this.#session, nowMs, isLastChance)) return false;
+    tracing.trace?.moved(this.#session, entry);
+    return true;
   }
 }

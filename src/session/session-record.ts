@@ -127,7 +127,12 @@ export class SessionRecord {
   ): void {
     const { commits } = this.#context;
     if (commits === null || sequences.length === 0) return;
-    const take = (found: readonly StoredDelivery[]): void => then(this.#taken(found));
+    const take = (found: readonly StoredDelivery[]): void => {
+      const entries = this.#taken(found);
+      const { trace } = this.#context.tracing;
+      if (trace !== null) for (const entry of entries) trace.loaded(this.#session, entry);
+      then(entries);
+    };
     const fail = (error: unknown): void => {
       const { client, connection } = this.#session;
       const fields = { error: String(error) };

@@ -375,8 +375,10 @@ export class Session implements Subscriber, TimerOwner, Waiting {
   }
 
   /** It does not get this message. `depth`: as of `Drops.drop`. */
-  lose(reason: DropReason, { publisher, topic }: Message, depth = -1): void {
+  lose(reason: DropReason, message: Message, depth = -1): void {
+    const { publisher, topic } = message;
     const publisherId = publisher === null ? null : publisher.clientId;
+    this.#context.tracing.trace?.lost(this, message, reason);
     this.#context.drops.drop(reason, this.clientId, topic.name, 1, publisherId, depth);
   }
 

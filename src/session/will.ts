@@ -115,8 +115,10 @@ function send(context: Context, session: Session, will: Will): void {
   const nowMs = context.clock.now();
   message.receivedAtMs = nowMs;
   context.metrics.willsPublished++;
-  if (context.tracing.trace !== null) context.tracing.trace.willPublished(message);
+  const { trace } = context.tracing;
+  trace?.willPublished(message);
   const mayKeep = !message.retain || mayRetain(context, session, message, nowMs);
   if (!mayKeep) context.drops.drop(DropReason.Quota, session.clientId, message.topic.name);
-  distribute(context, message, nowMs, mayKeep);
+  const delivered = distribute(context, message, nowMs, mayKeep);
+  trace?.routed(message, delivered, 0);
 }

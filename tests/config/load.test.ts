@@ -49,6 +49,11 @@ describe('a configuration that is right', () => {
       admin: DEFAULT_ADMIN,
       sys: { intervalMs: 10_000 },
       overload: { memoryMax: null },
+      tracing: {
+        ...{ endpoint: null, insecure: false, headers: {}, serviceName: 'iothub' },
+        ...{ clients: [], topics: [], ratio: 1, follow: true },
+        ...{ spansPerSecondMax: 100, queueMax: 2_048, timeoutMs: 10_000 },
+      },
       secretsIn: null,
     });
   });

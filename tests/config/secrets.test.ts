@@ -9,6 +9,7 @@ test.each([
   [{ authenticators: [{ type: 'jwt', keys: [{ file: 'k' }, { secret: 's' }] }] }, true],
   [{ authorizers: [{ type: 'http', headers: {} }] }, false],
   [{ authorizers: [{ type: 'http', headers: { authorization: 's' } }] }, true],
+  [{ tracing: { headers: { authorization: 's' } } }, true],
   [{ listeners: [{ tls: { key_passphrase: 's' } }] }, true],
   [{ authorizers: [{ type: './mine.mjs', options: { secret: 's' } }] }, false],
   [{ storage: { options: { secret: 's' } } }, false],

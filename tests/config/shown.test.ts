@@ -99,11 +99,19 @@ type = "http"
 url = "https://127.0.0.1/x?key=geheim"
 [authenticators.headers]
 authorization = "geheim"
+[tracing]
+endpoint = "https://127.0.0.1/v1/traces?key=geheim"
+ratio = 0.5
+[tracing.headers]
+x-key = "geheim"
 `;
     const settings = await settingsOf(toml);
     expect(settings['authenticators[0].keys[0].secret']).toBe('"…"  # FILE:8');
     expect(settings['authenticators[1].url']).toBe('"https://127.0.0.1/x?…"  # FILE:11');
     expect(settings['authenticators[1].headers.authorization']).toBe('"…"  # FILE:13');
+    expect(settings['tracing.endpoint']).toBe('"https://127.0.0.1/v1/traces?…"  # FILE:15');
+    expect(settings['tracing.ratio']).toBe('0.5  # FILE:16');
+    expect(settings['tracing.headers.x-key']).toBe('"…"  # FILE:18');
     expect(JSON.stringify(settings)).not.toContain('geheim');
   });
 

@@ -36,6 +36,7 @@ import { warnOfOpenFiles } from '../open-files.ts';
 import { type ConfigSource, connectionLogOf, Reload } from '../reload.ts';
 import { ServiceNotify } from '../service-notify.ts';
 import type { ChosenStorage } from '../storage.ts';
+import { tracingOf } from '../tracing.ts';
 
 /** Time for the last lines of the log to get out, once everything is closed. */
 const LINGER_MS = 1_000;
@@ -199,6 +200,7 @@ function configured(config: Config, version: string): ServerOptions {
     sys: { ...config.sys, version },
     overload: config.overload,
     drops: config.drops,
+    tracing: tracingOf(config),
   };
 }
 

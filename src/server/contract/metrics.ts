@@ -3,6 +3,7 @@
 import type { AlarmSeverity } from '../../core/alarms.ts';
 import type { DurationCounts } from '../../core/duration-counts.ts';
 import type { Metrics } from '../../core/metrics.ts';
+import type { SpanFigures } from '../spans/options.ts';
 
 /** Names of other servers that the page may have, too. */
 export type MetricsCompat = 'mosquitto-exporter' | 'emqx';
@@ -75,6 +76,8 @@ export interface MetricsSnapshot {
   readonly lostLogLines: number;
   /** What `$SYS` said last, by topics without `$SYS/broker/`; empty where it says nothing. */
   readonly sys: Readonly<Record<string, string>>;
+  /** Of traced messages, by what became of them. */
+  readonly spans: SpanFigures;
 }
 
 export interface MetricsControl {

@@ -255,8 +255,9 @@ function take(
     context.shedding.level === OverloadLevel.Publishers
       ? distributeWhileFull(connection, message, nowMs)
       : distributeInTime(context, message, nowMs);
-  if (qos === 0 || connection.session !== session) return ReasonCode.Success;
   const commit = commits === null || commits.records === recordsBefore ? 0 : commits.gathering;
+  if (trace !== null) trace.routed(message, delivered, commit);
+  if (qos === 0 || connection.session !== session) return ReasonCode.Success;
   const reasonCode = delivered === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success;
   connection.writer.unacknowledged++;
   if (qos === 1) connection.writer.sendAck(PacketType.Puback, packetId, reasonCode, commit, true);
