@@ -29,7 +29,7 @@ function rowsOf(page: string, heading: string): string[] {
 
 test('docs/alarms.md has every alarm', () => {
   const raised =
-    /(?:\b[aA]larms\??\.raise|\braiseAlarm|#warnOf)\(\s*'([a-z_]+)'|\b(?:SYNC_)?ALARM = '([a-z_]+)'/g;
+    /(?:\b[aA]larms\??\.raise|\braiseAlarm|#warnOf|ExpiryWarning)\(\s*'([a-z_]+)'|\b(?:SYNC_)?ALARM = '([a-z_]+)'/g;
   const names = [...found(SOURCES, raised), 'jwt_keys:…'].sort();
   expect(names.length).toBeGreaterThan(12);
   expect(SOURCES).toContain('`jwt_keys:');
