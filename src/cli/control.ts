@@ -4,7 +4,6 @@
 import { rm } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
-import { ControlSocket } from '../admin/control-socket.ts';
 import type { Logger } from '../core/logger.ts';
 import { ControlError, type ControlProblem, type ServerControl } from '../server/contract.ts';
 import { withShortPath } from '../storage/store-folder/socket-path.ts';
@@ -25,6 +24,8 @@ export async function openControlSocket(
 ): Promise<() => Promise<void>> {
   const file = path.join(folder, CONTROL_NAME);
   await rm(file, { force: true });
+  // Only now: commands that ask through the socket need no web server.
+  const { ControlSocket } = await import('../admin/control-socket.ts');
   const socket = await ControlSocket.open({
     control,
     logger,

@@ -1,14 +1,29 @@
-// Every command but those that run a server, or look at how one would run. Each is loaded when it is asked for: a server loads
-// neither their code nor a store that it does not use.
+// The command line: flags, then the server, or one of the tools. What is wrong with the flags is a sentence on stderr and an exit
+// code of its own; see exit-code.ts. Each command is loaded when it is asked for: all that a server needs takes longer to load
+// than most commands run, and a server loads neither their code nor a store that it does not use.
 
-import type { CommandLine } from './options.ts';
+import { CommanderError } from 'commander';
+import { ExitCode } from './exit-code.ts';
+import { type CommandLine, parseCommandLine } from './options.ts';
 import { readVersion } from './version.ts';
 
-type OtherLine = Exclude<CommandLine, { readonly command: 'start' | 'check' }>;
-
 /** The exit code. */
-export async function runCommand(line: OtherLine): Promise<number> {
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  let line: CommandLine;
+  try {
+    line = parseCommandLine(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
+  }
+  return runCommand(line);
+}
+
+async function runCommand(line: CommandLine): Promise<number> {
   switch (line.command) {
+    case 'start':
+    case 'check':
+      return (await import('./run-server.ts')).runServer(line);
     case 'passwd':
       return (await import('./commands/passwd.ts')).passwd(line);
     case 'users':

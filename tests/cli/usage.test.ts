@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { iothub, iothubWith, ROOT } from './command.ts';
+import { iothub, iothubWith, ROOT, runNode } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 describe('the command line', () => {
   test('--version prints the version of package.json', async () => {
@@ -11,7 +12,7 @@ describe('the command line', () => {
   });
 
   test('--help names every flag and every exit code', async () => {
-    const { exitCode, stdout } = await iothub('--help');
+    const { exitCode, stdout } = await inProcess('--help');
     expect(exitCode).toBe(0);
     for (const word of [
       '--host',
@@ -55,7 +56,7 @@ describe('the command line', () => {
     ],
     [['--log-level', 'loud'], 'Allowed choices are debug'],
   ])('%j is refused in one sentence, with exit code 2', async (args, sentence) => {
-    const { exitCode, stdout, stderr } = await iothub(...args);
+    const { exitCode, stdout, stderr } = await inProcess(...args);
     expect(exitCode).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(sentence);
@@ -67,10 +68,33 @@ describe('the command line', () => {
       'mqtt://me:geheim@127.0.0.1',
       'mqtts://127.0.0.1?cert=c&key=k&key-passphrase=geheim',
     ]) {
-      const { exitCode, stderr } = await iothub('--listener', url);
+      const { exitCode, stderr } = await inProcess('--listener', url);
       expect(exitCode).toBe(2);
       expect(stderr).not.toContain('geheim');
     }
+  });
+});
+
+describe('a command that runs no server loads none', () => {
+  /** The packages of a server, not of the command line or of a store. */
+  const OF_SERVERS = ['fastify', 'jose', 'pino', 'prom-client', '@peculiar/x509'];
+
+  async function loadedBy(...args: string[]): Promise<string[]> {
+    const hook = path.join(ROOT, 'tests/cli/loaded-packages.mjs');
+    const main = path.join(ROOT, 'dist/cli/main.js');
+    const { stdout } = await runNode(['--import', hook, main, ...args]);
+    return OF_SERVERS.filter((name) => stdout.split('\n').includes(name));
+  }
+
+  test.each([
+    [['pub', '-t', 't', '-m', 'm', '-p', '1']],
+    [['users', 'list', '--data', '/nowhere']],
+  ])('%j', async (args) => {
+    expect(await loadedBy(...args)).toEqual([]);
+  });
+
+  test('as one would see', async () => {
+    expect(await loadedBy('check')).toEqual(expect.arrayContaining(['fastify', 'pino']));
   });
 });
 
@@ -117,7 +141,7 @@ describe('--test-config', () => {
 
   test('lists everything that is wrong, with exit code 78', async () => {
     const file = fileWith('[limits]\nqos_max = 3\nqueue = 1\n[log]\nlevel = "loud"');
-    const { exitCode, stdout, stderr } = await iothub('--config', file, '--test-config');
+    const { exitCode, stdout, stderr } = await inProcess('--config', file, '--test-config');
     expect(exitCode).toBe(78);
     expect(stdout).toBe('');
     const lines = stderr.trimEnd().split('\n');
