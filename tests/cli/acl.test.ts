@@ -5,7 +5,8 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../kit/folder.ts';
 import { PacketClient } from '../kit/packet-client.ts';
-import { iothub, RunningServer } from './command.ts';
+import { RunningServer } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 const USERS = '[[authenticators]]\ntype = "users"\n';
 const RULES = `
@@ -47,12 +48,12 @@ class Configured {
 
   /** What the files say. */
   ask(...args: string[]) {
-    return iothub('acl', 'test', '--config', this.file, '--client', 'c', ...args);
+    return inProcess('acl', 'test', '--config', this.file, '--client', 'c', ...args);
   }
 
   /** What the server says. */
   askLive(...args: string[]) {
-    return iothub('acl', 'test', '--live', '--data', this.data, '--client', 'c', ...args);
+    return inProcess('acl', 'test', '--live', '--data', this.data, '--client', 'c', ...args);
   }
 }
 
@@ -104,7 +105,16 @@ describe('a server that runs', () => {
     const configured = new Configured(`${USERS}${RULES}`);
     const { data } = configured;
     await configured.start();
-    const added = await iothub('users', 'add', 'bob', '-g', 'plant', '--machine', '--data', data);
+    const added = await inProcess(
+      'users',
+      'add',
+      'bob',
+      '-g',
+      'plant',
+      '--machine',
+      '--data',
+      data,
+    );
     expect(added.exitCode).toBe(0);
     expect(await configured.askLive('--as', 'anna', 'publish', 'ops/a')).toEqual(ALLOWED);
     expect(await configured.askLive('--as', 'bob', 'publish', 'plant/a')).toEqual(ALLOWED);
@@ -136,7 +146,7 @@ describe('a server that runs', () => {
 });
 
 test('without a configuration and without --live it says whose rules it asked', async () => {
-  const { stdout, stderr } = await iothub('acl', 'test', 'publish', 'a', '--client', 'c');
+  const { stdout, stderr } = await inProcess('acl', 'test', 'publish', 'a', '--client', 'c');
   expect(stdout).toBe('allow\n');
   expect(stderr).toMatch(/^iothub acl: no configuration is named, .*-c.*--live\n$/);
 });

@@ -10,6 +10,7 @@ import { temporaryFolder } from '../kit/folder.ts';
 import { familyOf, samplesOf } from '../kit/metrics.ts';
 import { Authority, fromNow } from '../support/certificates.ts';
 import { iothub, RunningServer } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 const ANYWHERE = ['--admin', 'http://127.0.0.1:0'];
 
@@ -54,7 +55,7 @@ class Hub {
   }
 
   run(...args: string[]) {
-    return iothub(...args, '--data', this.data);
+    return inProcess(...args, '--data', this.data);
   }
 }
 
@@ -203,7 +204,7 @@ describe('iothub healthcheck', () => {
       const said = args.includes('--live') ? 'live\n' : 'ready\n';
       const ok = { exitCode: 0, stdout: said, stderr: '' };
       expect(await hub.run('healthcheck', ...args)).toEqual(ok);
-      expect(await iothub('healthcheck', '--url', hub.url, ...args)).toEqual(ok);
+      expect(await inProcess('healthcheck', '--url', hub.url, ...args)).toEqual(ok);
     }
     const { stdout } = await hub.run('healthcheck', '--json');
     expect(JSON.parse(stdout)).toEqual({ status: 'ready', problems: [] });
@@ -214,13 +215,13 @@ describe('iothub healthcheck', () => {
     const folder = path.join(temporaryFolder(), 'data');
     mkdirSync(folder);
     const none = { exitCode: 1, stdout: '' };
-    expect(await iothub('healthcheck', '--data', folder)).toEqual({
+    expect(await inProcess('healthcheck', '--data', folder)).toEqual({
       ...none,
       stderr: `iothub healthcheck: no server runs on the data folder ${folder}: start it, or name its folder with --data\n`,
     });
     const closed = await takenPort();
     const silent = ['--url', `http://127.0.0.1:${closed}`, '--timeout', '1'];
-    expect(await iothub('healthcheck', ...silent)).toMatchObject({
+    expect(await inProcess('healthcheck', ...silent)).toMatchObject({
       ...none,
       stderr: 'iothub healthcheck: the server did not answer in time\n',
     });
@@ -234,7 +235,7 @@ describe('iothub healthcheck', () => {
     await once(stranger, 'listening');
     onTestFinished(() => void stranger.close());
     const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
-    const { exitCode, stderr } = await iothub('healthcheck', '--url', url);
+    const { exitCode, stderr } = await inProcess('healthcheck', '--url', url);
     expect([exitCode, stderr]).toEqual([
       ...[1, 'iothub healthcheck: what answers there is no server of this kind\n'],
     ]);
@@ -246,7 +247,7 @@ describe('iothub healthcheck', () => {
     [['--timeout', '0'], '--timeout'],
     [['--live', '--ready'], '--live'],
   ])('%j is a wrong command line', async (args, word) => {
-    const { exitCode, stderr } = await iothub('healthcheck', ...args);
+    const { exitCode, stderr } = await inProcess('healthcheck', ...args);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(word);
   });

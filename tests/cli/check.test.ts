@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../kit/folder.ts';
-import { iothub } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 function fileWith(content: string): string {
   const file = path.join(temporaryFolder(), 'f.toml');
@@ -24,7 +24,7 @@ describe('iothub check', () => {
       actions = ["publish"]
       topics = ["a/#"]
     `);
-    expect(await iothub('check', '-c', file, '--data', '/var/x')).toEqual({
+    expect(await inProcess('check', '-c', file, '--data', '/var/x')).toEqual({
       exitCode: 0,
       stdout: [
         'ok',
@@ -40,7 +40,7 @@ describe('iothub check', () => {
   });
 
   test('says it as JSON, of flags, too', async () => {
-    const { exitCode, stdout } = await iothub(
+    const { exitCode, stdout } = await inProcess(
       ...['check', '--json', '--store', 'memory'],
       ...['--listener', 'mqtt://:1884?anonymous=true'],
     );
@@ -54,7 +54,7 @@ describe('iothub check', () => {
 
   test('says what is wrong, with exit code 78', async () => {
     const file = fileWith('[limits]\nqos_max = 3');
-    expect(await iothub('check', '--config', file)).toEqual({
+    expect(await inProcess('check', '--config', file)).toEqual({
       exitCode: 78,
       stdout: '',
       stderr: `${file}:2: limits.qos_max: 3 is not one of 0, 1, 2\n`,
@@ -65,7 +65,7 @@ describe('iothub check', () => {
     const file = fileWith('');
     const listener = `mqtts://127.0.0.1:0?cert=${file}&key=${file}`;
     for (const args of [['check'], ['-t']]) {
-      const { exitCode, stderr } = await iothub(...args, '--listener', listener);
+      const { exitCode, stderr } = await inProcess(...args, '--listener', listener);
       expect([exitCode, stderr]).toEqual([78, expect.stringContaining(file)]);
     }
   });
@@ -75,7 +75,7 @@ describe('iothub check', () => {
     [['check', '--port', '1e3'], 'A port is a whole number'],
     [['check', '-l', 'tcp://x'], 'unknown protocol'],
   ])('%j is a wrong command line', async (args, sentence) => {
-    const { exitCode, stderr } = await iothub(...args);
+    const { exitCode, stderr } = await inProcess(...args);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(sentence)]);
   });
 });

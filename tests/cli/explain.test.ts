@@ -10,7 +10,8 @@ import { publishLines } from '../../src/cli/explained.ts';
 import { eventLine } from '../../src/cli/traced.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { PacketClient } from '../kit/packet-client.ts';
-import { iothub, ROOT, RunningServer } from './command.ts';
+import { ROOT, RunningServer } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 const TOML = `
 [[listeners]]
@@ -57,7 +58,7 @@ describe('explain', () => {
   test('says who would get it, and by which line of which file', async () => {
     const { data, port } = await start();
     await subscriber(port, 's');
-    const said = await iothub(
+    const said = await inProcess(
       'explain',
       'publish',
       '--data',
@@ -72,7 +73,7 @@ describe('explain', () => {
     expect(lines.at(-1)).toBe('would be published: sent at once to 1 client');
     expect(said.stdout).toMatch(/it may publish this: .* \(.*acl:1\)\n +by: /);
     expect(said.stdout).toContain('sent: s: it is sent at once, at QoS 0\n  by plant/# (QoS 1, ');
-    const denied = await iothub(
+    const denied = await inProcess(
       'explain',
       'publish',
       '--data',
@@ -91,7 +92,7 @@ describe('explain', () => {
   test('says why a client gets nothing', async () => {
     const { data, port } = await start();
     await subscriber(port, 's');
-    const asks = (...args: string[]) => iothub('explain', 'delivery', '--data', data, ...args);
+    const asks = (...args: string[]) => inProcess('explain', 'delivery', '--data', data, ...args);
     const got = await asks('--client', 's', '-t', 'plant/1');
     expect([got.exitCode, got.stdout.trimEnd().split('\n').at(-1)]).toEqual([
       0,
@@ -110,7 +111,7 @@ describe('explain', () => {
     [['trace', '--for', '2d']],
     [['trace', '--max', '0']],
   ])('%j is a wrong line', async (args) => {
-    const { exitCode, stdout, stderr } = await iothub(...args);
+    const { exitCode, stdout, stderr } = await inProcess(...args);
     expect([exitCode, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/ See iothub (?:explain \w+|trace) --help\.\n$/);
   });
@@ -121,7 +122,7 @@ describe('explain', () => {
       ['explain', 'publish', '-t', 'a/#'],
       ['trace', '-t', 'a/#/b'],
     ]) {
-      const { exitCode, stdout, stderr } = await iothub(...args, '--data', data);
+      const { exitCode, stdout, stderr } = await inProcess(...args, '--data', data);
       expect([exitCode, stdout]).toEqual([2, '']);
       expect(stderr).toContain(JSON.stringify(args.at(-1)));
     }
@@ -129,8 +130,8 @@ describe('explain', () => {
 
   test('needs a server', async () => {
     const data = temporaryFolder();
-    expect((await iothub('explain', 'publish', '-t', 't', '--data', data)).exitCode).toBe(69);
-    expect((await iothub('trace', '--data', data)).exitCode).toBe(69);
+    expect((await inProcess('explain', 'publish', '-t', 't', '--data', data)).exitCode).toBe(69);
+    expect((await inProcess('trace', '--data', data)).exitCode).toBe(69);
   });
 });
 

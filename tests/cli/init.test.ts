@@ -22,7 +22,8 @@ import { admitsAnonymous } from '../../src/config/access-config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { bytes, testHasher } from '../auth/passwords/fixture.ts';
 import { temporaryFolder } from '../kit/folder.ts';
-import { iothub, ROOT } from './command.ts';
+import { ROOT } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -37,7 +38,7 @@ function at(name: string): string {
 
 /** Runs it; it must go well. Returns what it printed. */
 async function init(...args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await iothub('init', folder, ...args);
+  const { exitCode, stdout, stderr } = await inProcess('init', folder, ...args);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   return stdout;
 }
@@ -143,7 +144,7 @@ describe('iothub init', () => {
     expect(config.rules).toMatchObject([
       { effect: 'allow', actions: ['publish', 'subscribe'], topics: ['#'], users: ['anna'] },
     ]);
-    expect(await iothub('-c', at('iothub.toml'), '-t')).toMatchObject({ exitCode: 0 });
+    expect(await inProcess('-c', at('iothub.toml'), '-t')).toMatchObject({ exitCode: 0 });
   });
 
   test('writes shell words that are one also where the folder has blanks', async () => {
@@ -168,7 +169,7 @@ describe('iothub init does not overwrite', () => {
     writeFileSync(at('iothub.toml'), 'mine');
     writeFileSync(at('tls/ca.key'), 'mine');
     symlinkSync('/nowhere/at/all', at('passwords'));
-    const { exitCode, stdout, stderr } = await iothub('init', folder, '--tls');
+    const { exitCode, stdout, stderr } = await inProcess('init', folder, '--tls');
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toBe(
       `iothub init: nothing was written, because this is there already:
@@ -192,14 +193,14 @@ iothub init: name another folder, or move it away
   test('its own folder', async () => {
     await init();
     const before = readFileSync(at('passwords'));
-    expect(await iothub('init', folder)).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(await inProcess('init', folder)).toMatchObject({ exitCode: 1, stdout: '' });
     expect(readFileSync(at('passwords'))).toEqual(before);
   });
 
   test('a file where the folder would be', async () => {
     mkdirSync(path.dirname(folder), { recursive: true });
     writeFileSync(folder, 'mine');
-    const { exitCode, stdout, stderr } = await iothub('init', folder);
+    const { exitCode, stdout, stderr } = await inProcess('init', folder);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(/^iothub init: .*\/hub: cannot be written: /);
     expect(readFileSync(folder, 'utf8')).toBe('mine');

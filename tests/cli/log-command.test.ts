@@ -110,7 +110,7 @@ describe('iothub log', () => {
     [['--level', 'debug', '--for', '25h'], 'A duration from "1s" to "24h"'],
     [['--last', '1001'], 'A whole number from 0 to 1000'],
   ])('a command line that makes no sense is exit code 2: %j', async (args, sentence) => {
-    const { exitCode, stderr } = await iothub('log', ...args);
+    const { exitCode, stderr } = await inProcess('log', ...args);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(sentence);
   });

@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { ConfigValue } from '../../src/server/contract/management.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { PacketClient } from '../kit/packet-client.ts';
-import { iothub, RunningServer } from './command.ts';
+import { RunningServer } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 const RULE = '[[rules]]\neffect = "allow"\nactions = ["publish"]\ntopics = ["a"]\n';
 const LISTENER = '[[listeners]]\nurl = "mqtt://127.0.0.1:0"\n';
@@ -20,7 +21,7 @@ test('a server that runs is asked by its data folder, and knows what a reload br
   onTestFinished(() => server.kill());
   const port = await server.port();
   const ask = async (...words: string[]) => {
-    const { exitCode, stdout, stderr } = await iothub(...words, '--data', data, '--json');
+    const { exitCode, stdout, stderr } = await inProcess(...words, '--data', data, '--json');
     expect([exitCode, stderr]).toEqual([0, '']);
     return JSON.parse(stdout);
   };

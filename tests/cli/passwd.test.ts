@@ -7,6 +7,7 @@ import { type CommandLine, parseCommandLine } from '../../src/cli/options.ts';
 import { bytes, testHasher } from '../auth/passwords/fixture.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { iothub, iothubFed } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 const HASH = `$7$101$AAAAAAAAAAAAAAAA$${'A'.repeat(86)}==`;
 /** So that tests are quick. */
@@ -34,14 +35,14 @@ async function fits(username: string, password: string, text = content()): Promi
 
 /** Runs it; it must go well. Returns what it printed on standard output. */
 async function passwd(...args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await iothub('passwd', ...args);
+  const { exitCode, stdout, stderr } = await inProcess('passwd', ...args);
   expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
   return stdout;
 }
 
 /** Runs it; it must fail with 1. Returns what it printed on standard error. */
 async function failing(...args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await iothub('passwd', ...args);
+  const { exitCode, stdout, stderr } = await inProcess('passwd', ...args);
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
   return stderr;
 }
@@ -151,7 +152,7 @@ describe('a user', () => {
     expect(content().startsWith(before)).toBe(true);
     expect(await fits('alice', 'one')).toBe(true);
 
-    const { stderr } = await iothub('passwd', ...FAST, '-b', file, 'alice', 'two');
+    const { stderr } = await inProcess('passwd', ...FAST, '-b', file, 'alice', 'two');
     expect(stderr).toContain('user "alice" has a new password in');
     expect(stderr).toContain(`${file}:4: is skipped, it has no colon`);
     expect([await fits('alice', 'one'), await fits('alice', 'two')]).toEqual([false, true]);
@@ -240,14 +241,14 @@ describe('a file', () => {
   test('that everybody could read is closed, and that is said', async () => {
     writeFileSync(file, '');
     chmodSync(file, 0o644);
-    const { stderr } = await iothub('passwd', ...FAST, '-b', file, 'alice', 'p');
+    const { stderr } = await inProcess('passwd', ...FAST, '-b', file, 'alice', 'p');
     expect(stderr).toContain('was open to every user of this machine (mode 0644)');
     expect((statSync(file).mode & 0o777).toString(8)).toBe('640');
   });
 
   test('that a server will refuse is changed all the same, and that is said', async () => {
     writeFileSync(file, 'bob:plain\n', { mode: 0o600 });
-    const { exitCode, stderr } = await iothub('passwd', ...FAST, '-b', file, 'alice', 'p');
+    const { exitCode, stderr } = await inProcess('passwd', ...FAST, '-b', file, 'alice', 'p');
     expect(exitCode).toBe(0);
     expect(stderr).toContain('a server will refuse this file until it is mended:');
     expect(stderr).toContain(`${file}:1: user "bob" is not hashed`);
@@ -257,7 +258,7 @@ describe('a file', () => {
   test('loses no user when several are added at once', async () => {
     writeFileSync(file, '', { mode: 0o600 });
     const names = ['a', 'b', 'c', 'd'];
-    await Promise.all(names.map((name) => passwd(...FAST, '-b', file, name, 'p')));
+    await Promise.all(names.map((name) => iothub('passwd', ...FAST, '-b', file, name, 'p')));
     expect([...(await read()).users.keys()].sort()).toEqual(names);
   });
 });
@@ -293,6 +294,6 @@ describe('-U', () => {
 
 test('names cannot play tricks on a terminal', async () => {
   await passwd('-c', ...FAST, '-b', file, 'a', 'p');
-  const { stderr } = await iothub('passwd', '-D', file, '\u202ea\u009b');
+  const { stderr } = await inProcess('passwd', '-D', file, '\u202ea\u009b');
   expect(stderr).toBe(`iothub passwd: ${file}: has no user "\\u202ea\\u009b"\n`);
 });

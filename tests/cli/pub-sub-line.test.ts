@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/options.ts';
-import { iothub, iothubWith } from './command.ts';
+import { iothubWith } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 describe('the flags', () => {
   test('are mosquitto_pub’s', () => {
@@ -101,7 +102,7 @@ describe('one sentence, and exit code 2, for', () => {
     [['sub', '-t', 'x', '--bogus'], "unknown option '--bogus'"],
     [['sub', '-t', 'x', '-L', 'mqtt://u:geheim@'], '-L names no host'],
   ])('%j', async (args, sentence) => {
-    const { exitCode, stdout, stderr } = await iothub(...args);
+    const { exitCode, stdout, stderr } = await inProcess(...args);
     expect([exitCode, stdout]).toEqual([2, '']);
     expect(stderr).toContain(sentence);
     expect(stderr).toMatch(/^iothub: .*[.?] See iothub (?:pub|sub) --help\.\n$/);

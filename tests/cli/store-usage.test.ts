@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type CommandLine, parseCommandLine } from '../../src/cli/options.ts';
 import { iothub } from './command.ts';
+import { inProcess } from './in-process.ts';
 
 describe('the command line of what is stored', () => {
   test.each<[string, CommandLine]>([
@@ -46,7 +47,7 @@ describe('the command line of what is stored', () => {
     [['sessions', 'purge', '--offline-for', '30x'], 'A duration is written as'],
     [['sessions', 'purge', '--offline-for', '-1'], 'A duration is written as'],
   ])('%j is refused in one sentence, with exit code 2', async (args, sentence) => {
-    const { exitCode, stdout, stderr } = await iothub(...args);
+    const { exitCode, stdout, stderr } = await inProcess(...args);
     expect(exitCode).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(sentence);
@@ -62,17 +63,17 @@ describe('the command line of what is stored', () => {
   });
 
   test('--help of a command names its flags and the exit codes', async () => {
-    const { exitCode, stdout } = await iothub('store', '--help');
+    const { exitCode, stdout } = await inProcess('store', '--help');
     expect(exitCode).toBe(0);
     for (const word of ['stats', 'verify', 'export', 'compact', 'backup', 'restore']) {
       expect(stdout).toContain(word);
     }
     for (const code of [0, 1, 2, 74, 75]) expect(stdout).toMatch(`${code} `);
-    expect((await iothub('store', 'export', '--help')).stdout).toContain('--output <file>');
+    expect((await inProcess('store', 'export', '--help')).stdout).toContain('--output <file>');
   });
 
   test('--help of the program names the flags of the store and its exit codes', async () => {
-    const { stdout } = await iothub('--help');
+    const { stdout } = await inProcess('--help');
     for (const word of ['--data', '--store', '--strict-store', 'sessions', 'store', '74 ', '75 ']) {
       expect(stdout).toContain(word);
     }
