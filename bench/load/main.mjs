@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describeMachine, isInMemory } from '../lib/machine.mjs';
 import { temporaryFolder } from '../lib/processes.mjs';
 import { runAccess } from './access.mjs';
@@ -190,13 +191,18 @@ async function main(argv) {
   return 1;
 }
 
-main(process.argv.slice(2)).then(
-  (exitCode) => {
-    process.exitCode = exitCode;
-  },
-  (error) => {
+/** Resolves with the exit code. @param {readonly string[]} argv */
+export async function runCommandLine(argv) {
+  try {
+    return await main(argv);
+  } catch (error) {
     const isUsage = error instanceof UsageError;
     say(`bench: ${isUsage || error instanceof TargetError ? error.message : error.stack}`);
-    process.exitCode = isUsage ? 2 : 1;
-  },
-);
+    return isUsage ? 2 : 1;
+  }
+}
+
+// Tests of wrong command lines call it without a process.
+if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exitCode = await runCommandLine(process.argv.slice(2));
+}

@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ROOT, runNode } from '../cli/command.ts';
+import { vi } from 'vitest';
+import { type Outcome, ROOT, runNode } from '../cli/command.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 
 const MAIN = path.join(ROOT, 'bench/load/main.mjs');
@@ -80,6 +81,26 @@ export async function benchWith(env: NodeJS.ProcessEnv, ...args: string[]): Prom
     return { ...outcome, results, violations };
   } catch {
     return { ...outcome, results: [], violations: [] };
+  }
+}
+
+/** The same in this process, for what ends before anything is measured. */
+export async function benchInProcess(...args: string[]): Promise<Outcome> {
+  const { runCommandLine } = await benchModule('load/main.mjs');
+  const said = { stdout: '', stderr: '' };
+  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said.stderr += String(text);
+    return true;
+  });
+  const stdout = vi.spyOn(console, 'log').mockImplementation((text) => {
+    said.stdout += `${text}\n`;
+  });
+  try {
+    const run = runCommandLine as (argv: readonly string[]) => Promise<number>;
+    return { exitCode: await run(args), ...said };
+  } finally {
+    stderr.mockRestore();
+    stdout.mockRestore();
   }
 }
 

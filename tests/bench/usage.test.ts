@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, test } from 'vitest';
-import { bench, benchWith } from './bench.ts';
+import { bench, benchInProcess, benchWith } from './bench.ts';
 
 test.each([
   [['nothing'], /There is no scenario "nothing"; there are pairs, fanout/],
@@ -14,7 +14,7 @@ test.each([
   [['pairs', '-V', '3'], /-V is "3", but has to be a whole number from 4 to 5/],
   [['pairs', '--size', '15'], /--size is "15", but has to be a whole number from 16/],
   [['pairs', '--duration', 'long'], /--duration is "long", but has to be a number of seconds/],
-  [['pairs', '--window'], /Option '--window'.* argument/],
+  [['pairs', '--window'], /Option '--window <value>' argument missing/],
   [['--url', 'http://127.0.0.1'], /--url is "http:.*has to be like mqtt:\/\/127.0.0.1:1883/],
   [['--url', 'mqtt://192.0.2.1'], /--url names 192.0.2.1, which is not this machine.*--remote/],
   [['--pid', '1'], /--pid .* needs --url/],
@@ -50,10 +50,16 @@ test.each([
   [['--against', 'Mosquitto=mosquitto -p 1883'], /--against is .*has to be like 'Mosquitto=/],
   [['--against', 'IoTHub=a {port}'], /two servers with the name IoTHub/],
 ])('%j', async (args, sentence) => {
-  const { exitCode, stdout, stderr } = await bench(...args);
+  const { exitCode, stdout, stderr } = await benchInProcess(...args);
   expect(stderr).toMatch(sentence);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect([exitCode, stdout]).toEqual([2, '']);
+});
+
+test('so it is for a process', async () => {
+  const { exitCode, stdout, stderr } = await bench('nothing');
+  expect([exitCode, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^bench: There is no scenario "nothing"; .*\n$/);
 });
 
 test('a server that is not there', async () => {
@@ -74,7 +80,10 @@ test('no program that makes a certificate', async () => {
 });
 
 test('a server to compare with that does not start', async () => {
-  const { exitCode, stderr } = await bench('pairs', '--against', 'Peer=/nowhere/peer {port}');
+  const { exitCode, stderr } = await bench(
+    ...['pairs', '-n', '1', '--count', '1', '--duration', '10', '--drain', '10'],
+    ...['--against', 'Peer=/nowhere/peer {port}'],
+  );
   expect(stderr).toMatch(/Peer does not start:[\s\S]*\/nowhere\/peer/);
   expect(exitCode).toBe(1);
 });
