@@ -1,10 +1,14 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Real clients against the built server: `npm run test:integration`, which builds first.
 export default defineConfig({
   test: {
     include: ['tests/integration/**/*.test.ts'],
-    testTimeout: 40_000,
-    fileParallelism: false,
+    // Each file has servers and ports of its own. A test is a chain of processes that wait for one another, so that one file at a
+    // time leaves half of the machine idle.
+    maxWorkers: Math.max(2, availableParallelism()),
+    testTimeout: 90_000,
+    hookTimeout: 60_000,
   },
 });

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { temporaryFolder } from '../kit/folder.ts';
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 30_000;
 
 export interface Hub {
   /** Of the first listener; 0 for a unix socket. */
@@ -40,6 +40,8 @@ export async function startServing(
   const own = args.includes('--admin') ? [] : ['--no-admin'];
   const child = spawn(process.execPath, ['dist/cli/main.js', ...own, ...data, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // A machine that is busy with other tests makes it late, which is no reason to refuse clients here.
+    env: { ...process.env, IOTHUB_LIMITS__LOOP_LAG_MAX: '0s' },
   });
   atEnd(async () => {
     await end(child, 'SIGKILL');
