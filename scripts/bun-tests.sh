@@ -25,11 +25,7 @@ version=$("$bun" --version) || { echo "$bun does not run: expected the path of b
 node scripts/prepare.mjs
 # Without --bun it would be Node that runs: vitest says so in its first line.
 vitest=("$bun" --bun node_modules/vitest/vitest.mjs run)
-# Not those of TLS, nor of what else Bun's servers refuse or cannot: reloads across protocols, few files to open. The load
-# generator is for Node.
-"${vitest[@]}" --exclude 'tests/transport/tls/**' --exclude 'tests/server/tls-*' \
-  --exclude 'tests/server/{accept,listener-changes,listeners-reload,stages}.test.ts' \
-  --exclude 'tests/cli/{open-files,reload}.test.ts' --exclude 'tests/bench/**'
+"${vitest[@]}" --config vitest.bun.config.ts
 "${vitest[@]}" --config vitest.integration.config.ts \
   --testNamePattern '^(?!.*(tls|TLS|wss|certificate|another CA|over each of them))'
 "$bun" tests/crash/crash.mjs 8 always
