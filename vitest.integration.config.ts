@@ -5,9 +5,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['tests/integration/**/*.test.ts'],
-    // Each file has servers and ports of its own. A test is a chain of processes that wait for one another, so that one file at a
-    // time leaves half of the machine idle.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // Each file has servers and ports of its own. A test is a chain of processes that wait for one another, and for times that
+    // pass: one file at a time leaves more than half of the machine idle.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 90_000,
     hookTimeout: 60_000,
   },
