@@ -2,7 +2,7 @@
 // way in which files are written, while reloads are asked for in every way, too, all at the same time. Clients see to it that no
 // decision is made by a half of something, or by nothing: see torture/crowd.ts.
 //
-// `IOTHUB_SEED=123` repeats what is written, and `IOTHUB_TORTURE_STEPS=100` goes on for longer.
+// `IOTHUB_SEED=123` repeats what is written.
 
 import { mkdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { askServer } from '../../src/cli/control.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { freePort } from '../kit/free-port.ts';
+import { runs } from '../kit/runs.ts';
 import { RunningServer } from './command.ts';
 import { Crowd, only } from './torture/crowd.ts';
 import { pick, randomOf, shuffled } from './torture/random.ts';
@@ -25,7 +26,7 @@ import {
 } from './torture/rule-sets.ts';
 
 const SEED = Number(process.env.IOTHUB_SEED ?? Math.floor(Math.random() * 1e9));
-const STEPS = Number(process.env.IOTHUB_TORTURE_STEPS ?? 8);
+const STEPS = runs(5);
 
 const ALL_FLAWS = PARTS.flatMap((part) =>
   FLAWS.filter((flaw) => canHave(part, flaw)).map((flaw) => ({ part, flaw })),

@@ -12,6 +12,7 @@ import {
 } from '../../src/core/drop-ledger.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { matchesFilter } from '../../src/protocol/filter.ts';
+import { runs } from '../kit/runs.ts';
 
 const ALL: DropFilter = { reason: null, clientId: null, topicFilter: null, sinceMs: 0 };
 const WALL_MS = 1_700_000_000_000;
@@ -228,7 +229,7 @@ test('it is a list for each reason, whatever is lost in whatever order, read in 
         ).toEqual(expected);
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

@@ -9,6 +9,7 @@ import type { QoS } from '../../src/protocol/packet.ts';
 import { PublishView } from '../../src/protocol/publish-view.ts';
 import { TopicTable } from '../../src/protocol/topic.ts';
 import { hex, toHex } from '../kit/hex.ts';
+import { runs } from '../kit/runs.ts';
 
 /** Monotonic milliseconds of the start, when store time is 1,700,000,000,000 = 0x018bcfe56800. */
 const START_MS = 1_000;
@@ -207,7 +208,7 @@ describe('a stored message', () => {
         onlyErrors(() => codec.decode(bytes));
         onlyErrors(() => codec.summarize(bytes));
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 

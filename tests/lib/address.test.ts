@@ -10,6 +10,7 @@ import {
   rangeProblem,
 } from '../../src/lib/address.ts';
 import { hex } from '../kit/hex.ts';
+import { runs } from '../kit/runs.ts';
 import { isBun } from '../kit/runtime.ts';
 
 /** What looks like addresses, and often is none. */
@@ -97,7 +98,7 @@ describe('normalizeAddress', () => {
           expect(address).toBe(serialized(text));
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });
@@ -240,7 +241,7 @@ describe('AddressRanges', () => {
           }
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Glob } from '../../src/lib/glob.ts';
+import { runs } from '../kit/runs.ts';
 
 const FITS = [
   ['bob', 'bob'],
@@ -51,7 +52,7 @@ test('it fits what the regular expression fits', () => {
       const expected = new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(text);
       expect(new Glob(pattern).matches(text)).toBe(expected);
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
 });
 

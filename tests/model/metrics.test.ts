@@ -1,16 +1,16 @@
 // The metrics page under random operations: after each, every gauge is what a recount of the model gives, and counters that belong to
-// one another agree. A failure shows the shortest sequence that leads to it. IOTHUB_MODEL_RUNS sets the number of runs,
-// IOTHUB_MODEL_SEED repeats one.
+// one another agree. A failure shows the shortest sequence that leads to it; IOTHUB_MODEL_SEED repeats one.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DROP_REASON_NAMES } from '../../src/core/drop.ts';
 import { familyOf, metricsOf, readPage } from '../kit/metrics.ts';
+import { runs } from '../kit/runs.ts';
 import type { ModelSession } from './model.ts';
 import { apply, limits, operation } from './operations.ts';
 import { sizeOf, World } from './world.ts';
 
-const RUNS = Number(process.env.IOTHUB_MODEL_RUNS ?? 25);
+const RUNS = runs(25);
 const SEED = process.env.IOTHUB_MODEL_SEED;
 
 /** All gauges that the model can be asked about, by their samples. */

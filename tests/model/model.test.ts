@@ -1,12 +1,13 @@
 // Random operations of a few clients, done to the server and to the model alike. A failure prints the seed and the shortest
-// sequence that shows it. IOTHUB_MODEL_RUNS sets the number of runs, IOTHUB_MODEL_SEED repeats one.
+// sequence that shows it. IOTHUB_MODEL_SEED repeats one.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { runs } from '../kit/runs.ts';
 import { apply, limits, operation } from './operations.ts';
 import { World } from './world.ts';
 
-const RUNS = Number(process.env.IOTHUB_MODEL_RUNS ?? 250);
+const RUNS = runs(250);
 const SEED = process.env.IOTHUB_MODEL_SEED;
 
 test(

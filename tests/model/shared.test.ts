@@ -9,9 +9,10 @@ import { FakeClock } from '../../src/lib/clock.ts';
 import { PacketType, type PublishPacket, type QoS } from '../../src/protocol/index.ts';
 import { Server } from '../../src/server/server.ts';
 import { PacketClient } from '../kit/packet-client.ts';
+import { runs } from '../kit/runs.ts';
 import { turns } from '../kit/until.ts';
 
-const RUNS = Number(process.env.IOTHUB_MODEL_RUNS ?? 100);
+const RUNS = runs(100);
 const SEED = process.env.IOTHUB_MODEL_SEED;
 const TURNS = 6;
 const WINDOW = 2;

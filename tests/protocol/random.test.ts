@@ -13,6 +13,7 @@ import { ProtocolError } from '../../src/protocol/protocol-error.ts';
 import { PublishView } from '../../src/protocol/publish-view.ts';
 import { TopicTable } from '../../src/protocol/topic.ts';
 import { decodeUtf8, encodeUtf8, utf8Length } from '../../src/protocol/utf8.ts';
+import { runs } from '../kit/runs.ts';
 import { anyPacket, mutations } from './arbitraries.ts';
 import { decode } from './support.ts';
 
@@ -20,7 +21,7 @@ const WAYS = ([3, 4, 5] as const).flatMap((version) => [
   { version, role: 'server' as Role },
   { version, role: 'client' as Role },
 ]);
-const RUNS = { numRuns: 500 };
+const RUNS = { numRuns: runs(500) };
 
 function encode(packet: Packet, version: ProtocolVersion): Uint8Array {
   const bytes = encodePacket(packet, version);
@@ -65,7 +66,7 @@ describe.each(WAYS)('for a $role of version $version', ({ version, role }) => {
         const chunks = ends.map((end, i) => stream.slice(i === 0 ? 0 : ends[i - 1], end));
         expect(decodeAll(decoder(), chunks)).toEqual([sent, false]);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -79,7 +80,7 @@ describe.each(WAYS)('for a $role of version $version', ({ version, role }) => {
           expect(decode(again, { version: own, role })).toEqual(each);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 
@@ -93,7 +94,7 @@ describe.each(WAYS)('for a $role of version $version', ({ version, role }) => {
           expect(error).toBeInstanceOf(ProtocolError);
         }
       }),
-      { numRuns: 5_000 },
+      { numRuns: runs(5_000) },
     );
   });
 
@@ -102,7 +103,7 @@ describe.each(WAYS)('for a $role of version $version', ({ version, role }) => {
       fc.property(fc.array(fc.uint8Array({ maxLength: 30 })), (chunks) => {
         decodeAll(decoder(), chunks);
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });
@@ -116,7 +117,7 @@ describe('the first packet', () => {
         expect(level).toBeGreaterThanOrEqual(0);
         expect(level).toBeLessThan(128);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 
@@ -129,7 +130,7 @@ describe('the first packet', () => {
         const cut = bytes.slice(0, body + 7);
         expect(connectVersion(cut, body, cut.length)).toEqual({ nameIsValid: true, level: 5 });
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 });
@@ -198,7 +199,7 @@ describe('PublishView and decodePublish', () => {
             expect(view(bytes[0], body, version)).toEqual(friendly(bytes[0], body, version));
           },
         ),
-        { numRuns: 1_000 },
+        { numRuns: runs(1_000) },
       );
     },
   );
@@ -240,7 +241,7 @@ describe('text', () => {
         const ours = outcome(() => decodeUtf8(each, 0, each.length, ''));
         expect(ours).toBe(outcome(() => strict.decode(each)));
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     );
   });
 });
@@ -288,7 +289,7 @@ describe('filters', () => {
           expect(error).toBeInstanceOf(ProtocolError);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { RetainedStore } from '../../src/router/retained.ts';
 import { RetainedScan } from '../../src/router/retained-scan.ts';
 import { TopicIndex } from '../../src/router/topic-index.ts';
+import { runs } from '../kit/runs.ts';
 import { matchesNaively, retained } from './fakes.ts';
 
 const level = fc.constantFrom('a', 'b', 'a ', 'a!', 'a0', '', '$x', '%');
@@ -68,7 +69,7 @@ describe('RetainedScan, whatever happens meanwhile', () => {
           expect(store.atOrAfter('')).toBeNull();
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });

@@ -6,6 +6,7 @@ import { DropReason, Drops } from '../../src/core/drop.ts';
 import type { QoS } from '../../src/protocol/packet.ts';
 import { Router, type RouterOptions } from '../../src/router/router.ts';
 import { Availability, Subscription } from '../../src/router/subscription.ts';
+import { runs } from '../kit/runs.ts';
 import { FakeSubscriber, matchesNaively, messageTo } from './fakes.ts';
 
 const CLIENTS = 12;
@@ -196,7 +197,7 @@ describe('Router, whatever happens in whatever order', () => {
         expect(model.router.sharedSubscriptionCount).toBe(0);
         expect(model.router.groupCount).toBe(0);
       }),
-      { numRuns: 80 },
+      { numRuns: runs(80) },
     );
   });
 });

@@ -11,6 +11,7 @@ import { PacketType, type PublishPacket, type QoS } from '../../src/protocol/ind
 import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import { Server } from '../../src/server/server.ts';
 import { PacketClient } from '../kit/packet-client.ts';
+import { runs } from '../kit/runs.ts';
 import { settle } from '../kit/wire.ts';
 
 const SHARED = ['$share/g/a/+', '$share/g/#', '$share/h/a/b'];
@@ -235,6 +236,6 @@ test('of overlapping subscriptions those that may bring a message bring it, once
         }
       },
     ),
-    { numRuns: 200, interruptAfterTimeLimit: 30_000 },
+    { numRuns: runs(200), interruptAfterTimeLimit: 30_000 },
   );
 });

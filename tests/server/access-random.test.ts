@@ -18,6 +18,7 @@ import { aclLines } from '../auth/acl/acl-arbitraries.ts';
 import { LogBook } from '../kit/log-book.ts';
 import { PacketClient } from '../kit/packet-client.ts';
 import { accessRules, permissions, plainFilter } from '../kit/rule-arbitraries.ts';
+import { runs } from '../kit/runs.ts';
 import { settle } from '../kit/wire.ts';
 
 const ADMIN = 'admin';
@@ -287,6 +288,6 @@ test('what is explained is what happens, by whatever rules', { timeout: 60_000 }
       fc.uniqueArray(plainFilter, { minLength: 2, maxLength: 3 }),
       check,
     ),
-    { numRuns: 150, interruptAfterTimeLimit: 30_000 },
+    { numRuns: runs(150), interruptAfterTimeLimit: 30_000 },
   );
 });

@@ -11,6 +11,7 @@ import { Server } from '../../src/server/server.ts';
 import { sysFigures } from '../../src/server/sys-figures.ts';
 import type { Stream } from '../../src/transport/stream.ts';
 import { PacketClient } from '../kit/packet-client.ts';
+import { runs } from '../kit/runs.ts';
 import { turns } from '../kit/until.ts';
 import { RESERVED_OPEN } from '../kit/wire.ts';
 
@@ -361,7 +362,7 @@ test('every figure is what a recount gives, whatever clients do', async () => {
         await world.server.stop();
       }
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 }, 60_000);
 

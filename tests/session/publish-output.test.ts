@@ -15,6 +15,7 @@ import { EncodeOnce } from '../../src/session/encode-once.ts';
 import { Output } from '../../src/session/output.ts';
 import { appendPublish, encodePublish } from '../../src/session/publish-output.ts';
 import { toHex } from '../kit/hex.ts';
+import { runs } from '../kit/runs.ts';
 
 const qos = fc.constantFrom<QoS>(0, 1, 2);
 const version = fc.constantFrom<ProtocolVersion>(3, 4, 5);
@@ -108,7 +109,7 @@ test('an appended PUBLISH is the encoded one, whether it goes out as it came, on
         output.clear();
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: runs(1_000) },
   );
 });
 

@@ -8,6 +8,7 @@ import { Message } from '../../src/protocol/message.ts';
 import { TopicTable } from '../../src/protocol/topic.ts';
 import { OutboundMessage } from '../../src/session/outbound-message.ts';
 import { Queue } from '../../src/session/queue.ts';
+import { runs } from '../kit/runs.ts';
 
 const topics = new TopicTable(DEFAULT_LIMITS);
 const TOPICS = ['a', 'b', 'c'];
@@ -166,7 +167,7 @@ for (const isStored of [false, true]) {
             expect([...lost].sort()).toEqual([...plain.lost].sort());
           }
         }),
-        { numRuns: 300 },
+        { numRuns: runs(300) },
       );
     },
   );

@@ -8,6 +8,7 @@ import {
   type RefusalReason,
 } from '../../src/transport/accept-control.ts';
 import { LoopLag } from '../../src/transport/loop-lag.ts';
+import { runs } from '../kit/runs.ts';
 
 const NO_LIMITS: AcceptLimits = {
   connectionsMax: 0,
@@ -448,7 +449,7 @@ describe('whatever comes and goes', () => {
           expect(control.open).toBe(open.length);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -483,7 +484,7 @@ describe('whatever comes and goes', () => {
           expect(reasons).toEqual([null, null, 'connections-per-address']);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AddressRanges } from '../../src/lib/address.ts';
 import { type ForwardedHeader, realAddress } from '../../src/transport/forwarded.ts';
+import { runs } from '../kit/runs.ts';
 
 /** Our proxies. */
 const trusted = new AddressRanges(['10.0.0.0/8', 'fd00::/8']);
@@ -60,7 +61,7 @@ describe.each<ForwardedHeader>(['x-forwarded-for', 'forwarded'])('%s', (header) 
         const values = `${text}, ${element('2.2.2.2')}, ${element('10.0.0.3')}`;
         expect(realAddress(header, values, PEER, trusted)).toBe('2.2.2.2');
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { PROXY_HEADER_BYTES_MAX, type ProxyHeader } from '../../src/transport/proxy-header.ts';
 import { readProxyHeader } from '../../src/transport/proxy-protocol.ts';
 import { hex, toHex } from '../kit/hex.ts';
+import { runs } from '../kit/runs.ts';
 
 const SIGNATURE = '0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a';
 /** 192.0.2.1:4711 to 192.0.2.2:1883 over TCP, and the rest of the header. */
@@ -439,7 +440,7 @@ describe('in any pieces', () => {
           last = result;
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { UnfinishedWrite } from '../../src/transport/unfinished-write.ts';
+import { runs } from '../kit/runs.ts';
 
 test('small pieces come together, a large one as it lies', () => {
   const large = new Uint8Array(65_536).fill(3);
@@ -45,6 +46,6 @@ test('whatever the pieces are and however few bytes are taken each time, all lea
         return Buffer.concat(left).equals(Buffer.concat(pieces));
       },
     ),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });

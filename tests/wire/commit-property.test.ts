@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { MemoryGauge, MemoryReading } from '../../src/server/memory-gauge.ts';
 import { CarefulPublisher, CarefulSubscriber } from '../kit/careful-client.ts';
+import { runs } from '../kit/runs.ts';
 import { type StoredServer, startStored } from '../kit/stored.ts';
 import { settle } from '../kit/wire.ts';
 
@@ -15,8 +16,7 @@ const MEMORY_MAX = 1_000;
 const LOOK_MS = 100;
 /** A run that takes longer hangs, and is told with its seed like any other failure. */
 const RUN_MS = 10_000;
-/** More of them by hand: COMMIT_RUNS=1000. */
-const RUNS = Number(process.env.COMMIT_RUNS ?? 60);
+const RUNS = runs(60);
 
 type Step =
   | { readonly do: 'publish'; readonly who: number; readonly qos: 1 | 2; readonly count: number }

@@ -7,6 +7,7 @@ import { AclFileAuthorizer } from '../../../src/auth/acl/acl-file.ts';
 import type { AclEntry, AclFile } from '../../../src/auth/acl/acl-lines.ts';
 import { type Client, UNDECIDED } from '../../../src/auth/auth.ts';
 import { matchesFilter } from '../../../src/protocol/filter.ts';
+import { runs } from '../../kit/runs.ts';
 import { ACL_TOPICS, aclFilter, aclLines } from './acl-arbitraries.ts';
 import { acl, client } from './clients.ts';
 import { allTopics } from './topics.ts';
@@ -300,7 +301,7 @@ test('random files decide as §5.6 says, also where a name has slashes in it', (
         expect([topic, from.authorizeReceive(one, topic) === ALLOWED]).toEqual([topic, read]);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: runs(150) },
   );
 });
 
@@ -320,6 +321,6 @@ test('a SUBSCRIBE that is not granted would receive nothing, and a whole one eve
       if (typeof verdict === 'number') expect(answers.has(ALLOWED)).toBe(false);
       else if (verdict.isWhole) expect(answers).toEqual(new Set([ALLOWED]));
     }),
-    { numRuns: 400 },
+    { numRuns: runs(400) },
   );
 });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { covers, intersection } from '../../../src/auth/acl/filter-algebra.ts';
 import { matchesFilter } from '../../../src/protocol/filter.ts';
+import { runs } from '../../kit/runs.ts';
 import { allTopics } from './topics.ts';
 
 const common = (a: string, b: string) =>
@@ -54,7 +55,7 @@ describe('intersection', () => {
         expect(text === null ? [] : [...names(text)]).toEqual(both);
         expect(text === null).toBe(both.length === 0);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });
@@ -82,7 +83,7 @@ describe('covers', () => {
         const isSubset = [...names(b)].every((name) => names(a).has(name));
         expect(isCovered(a, b)).toBe(isSubset);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 
@@ -93,7 +94,7 @@ describe('covers', () => {
         fc.pre(text !== null);
         expect([isCovered(a, text ?? ''), isCovered(b, text ?? '')]).toEqual([true, true]);
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });

@@ -9,6 +9,7 @@ import { RulesAuthorizer } from '../../../src/auth/acl/rules.ts';
 import { type Grant, UNDECIDED } from '../../../src/auth/auth.ts';
 import { matchesFilter } from '../../../src/protocol/filter.ts';
 import type { QoS } from '../../../src/protocol/packet.ts';
+import { runs } from '../../kit/runs.ts';
 import { client } from './clients.ts';
 import { allTopics } from './topics.ts';
 
@@ -134,7 +135,7 @@ test('publish and receive: the first rule that fits decides', () => {
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -187,7 +188,7 @@ test('subscribe: refused if every allow is empty or inside one earlier deny, who
       const qosMax = Math.max(...deciding.map((part) => part.rule.qosMax ?? 2));
       expect(verdict).toEqual({ qosMax, isWhole });
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -205,6 +206,6 @@ test('a whole grant has nothing in it that a delivery would be refused', () => {
       }
       if (!mayDeny) expect(answers).not.toContain(0x87);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });

@@ -11,8 +11,9 @@ import { Penalties } from '../../../src/auth/guard/penalties.ts';
 import { DEFAULT_GUARD_SETTINGS } from '../../../src/auth/guard/settings.ts';
 import { pairKey, shortKey } from '../../../src/auth/guard/short-key.ts';
 import { SlidingCount } from '../../../src/auth/guard/sliding-count.ts';
+import { runs } from '../../kit/runs.ts';
 
-const RUNS = { numRuns: 300 };
+const RUNS = { numRuns: runs(300) };
 
 test('a sliding count has all of the last seven eighths of the window, and nothing older than it', () => {
   const steps = fc.array(fc.integer({ min: 0, max: 4_000 }), { maxLength: 100 });
@@ -172,7 +173,7 @@ test('no two pairs of names have the same key, and no key is long', () => {
       expect(pairKey(a, b) === pairKey(c, d)).toBe(a === c && b === d);
       expect(shortKey(a) === shortKey(b)).toBe(a === b);
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
   expect(pairKey('x'.repeat(60_000), 'y'.repeat(60_000)).length).toBeLessThan(140);
 });

@@ -6,6 +6,7 @@ import {
   identityOf,
   readClientCertificate,
 } from '../../../src/transport/tls/client-certificate.ts';
+import { runs } from '../../kit/runs.ts';
 import { Authority, type CertificateOptions, newKeys } from '../../support/certificates.ts';
 
 const ca = Authority.root();
@@ -218,7 +219,7 @@ describe('who a certificate is', () => {
         expect(certificate.commonName).toBe(isClean ? name : null);
         expect(certificate.subject).toMatch(/^[\x20-\x7e]*$/);
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 });
@@ -251,7 +252,7 @@ describe('what is no certificate is refused', () => {
           expect((error as Error).name).toBe('DerError');
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });
