@@ -35,13 +35,13 @@ process.on('exit', () => {
 
 const startedMs = performance.now();
 const others = async () => {
-  await run('store-cut', times(8));
-  await run('faults', times(8));
+  await run('store-cut', times(5));
+  await run('faults', times(6));
 };
-await Promise.all([run('crash', times(28), 'always'), others()]);
+await Promise.all([run('crash', times(20), 'always'), others()]);
 await run('sessions');
 await run('power');
-await Promise.all([run('crash', times(8), 'relaxed'), run('full-disk')]);
+await Promise.all([run('crash', times(6), 'relaxed'), run('full-disk')]);
 const seconds = Math.round((performance.now() - startedMs) / 1_000);
 for (const line of failed) say(`FAILED: ${line}`);
 say(`crash tests: ${failed.length === 0 ? 'ok' : 'FAILED'} in ${seconds} s, SEED=${SEED}`);

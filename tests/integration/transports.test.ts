@@ -97,7 +97,7 @@ describe.each([4, 5] as const)('MQTT.js in version %i', (protocolVersion) => {
   test('has its pings answered over each of them, and stays', async () => {
     const hub = await startHub(...TRANSPORTS.flatMap((one) => listener(one, certificates)));
     const stayed = hub.urls.map(async (url) => {
-      const { client } = await open(hub, { protocolVersion, ca, keepalive: 1 }, url);
+      const { client } = await open(hub, { protocolVersion, ca, keepalive: 2 }, url);
       let answers = 0;
       await within(
         new Promise<void>((resolve) => {
