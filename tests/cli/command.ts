@@ -91,7 +91,8 @@ export class RunningServer {
     const command = [process.execPath, ENTRY, ...alone([...port, ...data, ...args])];
     const child = spawn('bash', ['-c', `${limit}exec "$@"`, 'bash', ...command], {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: environment(),
+      // A machine that is busy with other tests makes it late, which is no reason to refuse clients here.
+      env: { ...environment(), IOTHUB_LIMITS__LOOP_LAG_MAX: '0s' },
     });
     this.child = child;
     this.exit = once(child, 'exit').then(([exitCode]) => exitCode as number | null);
