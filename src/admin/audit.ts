@@ -6,23 +6,6 @@ import type { Logger } from '../core/logger.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import { clip } from '../lib/clip.ts';
 
-/** What came of a change: how many, who, of what kind; nothing secret. */
-export type ChangeResult = Readonly<Record<string, string | number | boolean | null>>;
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** It changes nothing, though it is no GET: it has no audit line. */
-    readonly isQuestion?: boolean;
-  }
-
-  interface FastifyRequest {
-    /** null: there is nothing to say of it. */
-    result: ChangeResult | null;
-    /** What was asked for was not done, though the answer is no error. */
-    isRefused: boolean;
-  }
-}
-
 /** Names of values that nobody may see, in any spelling. */
 const SECRET = /pass|secret|token|key|auth|credential|payload|claims|cookie/i;
 const FIELDS_MAX = 16;

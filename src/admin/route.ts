@@ -1,7 +1,24 @@
-// How a route of the admin API is described: who may ask, what it does, and what must come with it.
+// How a route of the admin API is described: who may ask, what it does, what must come with it, and what it says of a change.
 
 import type { FastifyContextConfig, FastifySchema } from 'fastify';
 import type { Role } from './role.ts';
+
+/** What came of a change: how many, who, of what kind; nothing secret. */
+type ChangeResult = Readonly<Record<string, string | number | boolean | null>>;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** It changes nothing, though it is no GET: it has no audit line. */
+    readonly isQuestion?: boolean;
+  }
+
+  interface FastifyRequest {
+    /** null: there is nothing to say of it. */
+    result: ChangeResult | null;
+    /** What was asked for was not done, though the answer is no error. */
+    isRefused: boolean;
+  }
+}
 
 export interface About {
   readonly config: FastifyContextConfig;
