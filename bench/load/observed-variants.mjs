@@ -15,11 +15,19 @@ const TRACE_MINUTES = 10;
 /** Where the admin API of a server is, by its folder. @type {Map<string, string>} */
 const urls = new Map();
 
-/** The admin API on a port of its own. @param {string} folder */
-async function withAdmin(folder) {
+/** A loopback port that nobody listens on, nor will. */
+async function otherPort(taken) {
+  for (;;) {
+    const port = await freePort();
+    if (port !== taken) return port;
+  }
+}
+
+/** The admin API on a port of its own. @param {string} folder @param {{ port: number }} options where it serves MQTT */
+async function withAdmin(folder, { port }) {
   const file = path.join(folder, 'token');
   fs.writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
-  const url = `http://127.0.0.1:${await freePort()}`;
+  const url = `http://127.0.0.1:${await otherPort(port)}`;
   urls.set(folder, url);
   return ['[admin]', `url = "${url}"`, `token_file = ${JSON.stringify(file)}`];
 }

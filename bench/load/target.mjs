@@ -37,7 +37,7 @@ const PLACEHOLDERS = /\{(acl|cert|key|passwords|port|transport)\}/g;
  * @property {string | null} [command] absent or null: IoTHub
  * @property {import('./login.mjs').Login} [login] who its clients say they are; default: nobody
  * @property {boolean} [admitsAnonymous] also of an IoTHub that asks others who they are
- * @property {(folder: string, options: object) => string[] | Promise<string[]>} [configure] lines of IoTHub's configuration
+ * @property {(folder: string, options: object & { port: number }) => string[] | Promise<string[]>} [configure] lines of IoTHub's configuration
  * @property {readonly string[]} [flags] more of IoTHub's command line
  * @property {boolean} [admin] its configuration says where the admin API is; default: nowhere
  * @property {(folder: string) => Promise<() => void>} [observe] begins to look at it, until what it resolves with is called
@@ -97,7 +97,7 @@ export async function startServer(contestant, place, options, folder) {
 
 async function iotHub(contestant, folder, protocol, port, options, files) {
   const { configure, admitsAnonymous = false, flags = [], admin = false } = contestant;
-  const lines = (await configure?.(folder, options)) ?? [];
+  const lines = (await configure?.(folder, { ...options, port })) ?? [];
   const config = path.join(folder, 'iothub.toml');
   fs.writeFileSync(config, `${[...CONFIG, ...lines].join('\n')}\n`);
   const parameters = new URLSearchParams({ ...files, ...(admitsAnonymous && { anonymous: true }) });
