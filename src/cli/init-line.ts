@@ -10,9 +10,11 @@ export interface InitLine {
   readonly hasTls: boolean;
   /** Names and addresses by which others reach this machine; none: only programs on it do. */
   readonly hosts: readonly string[];
+  readonly json: boolean;
 }
 
 interface InitOptions {
+  readonly json?: boolean;
   readonly user: string;
   readonly tls?: boolean;
   readonly host?: readonly string[];
@@ -39,14 +41,15 @@ export function addInitCommand(program: Command, found: (line: InitLine) => void
       'with --tls: a name or address by which others reach this machine; may be repeated',
       (text, hosts: readonly string[] = []) => [...hosts, parseHost(text)],
     )
+    .option('--json', 'say it as one line of JSON, the password too')
     .addHelpText('after', EPILOGUE)
     .action((folder: string, options: InitOptions, command: Command) => {
-      const { user: username, tls = false, host: hosts = [] } = options;
+      const { user: username, tls = false, host: hosts = [], json = false } = options;
       if (hosts.length > 0 && !tls) {
         const message = 'error: --host needs --tls: passwords would cross the network in the clear';
         command.error(message, { exitCode: 2 });
       }
-      found({ command: 'init', folder, username, hasTls: tls, hosts });
+      found({ command: 'init', folder, username, hasTls: tls, hosts, json });
     });
 }
 

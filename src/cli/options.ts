@@ -29,7 +29,14 @@ import { addPasswdCommand, type PasswdLine } from './passwd-line.ts';
 import { addPubCommand, type PubLine } from './pub-line.ts';
 import { addSubCommand, type SubLine } from './sub-line.ts';
 import { addTokenCommands, type TokenLine } from './token-line.ts';
-import { type DataOption, dataOf, parseName, toolCommand } from './tool-options.ts';
+import {
+  type DataOption,
+  dataOf,
+  type JsonOption,
+  jsonCommand,
+  parseName,
+  toolCommand,
+} from './tool-options.ts';
 import { failUnknown, sayInOneSentence } from './usage-error.ts';
 import { addUsersCommands, type UsersLine } from './users-line.ts';
 import { readVersion } from './version.ts';
@@ -61,14 +68,21 @@ export type ToolLine =
   | { readonly command: 'stats'; readonly data: string; readonly json: boolean }
   | { readonly command: 'verify'; readonly data: string; readonly json: boolean }
   | { readonly command: 'export'; readonly data: string; readonly output: string | null }
-  | { readonly command: 'compact'; readonly data: string }
-  | { readonly command: 'backup'; readonly data: string; readonly folder: string }
-  | { readonly command: 'restore'; readonly data: string; readonly folder: string }
+  | { readonly command: 'compact'; readonly data: string; readonly json: boolean }
+  | CopyLine
   | PurgeLine;
+
+export interface CopyLine {
+  readonly command: 'backup' | 'restore';
+  readonly data: string;
+  readonly folder: string;
+  readonly json: boolean;
+}
 
 export interface PurgeLine {
   readonly command: 'purge';
   readonly data: string;
+  readonly json: boolean;
   readonly offlineForMs: number;
   readonly dryRun: boolean;
 }
@@ -281,6 +295,11 @@ interface ParsedOptions extends Omit<StartOptions, 'listeners' | 'metrics' | 'le
   readonly listener?: readonly string[];
 }
 
+interface PurgeOptions extends JsonOption {
+  readonly offlineFor: number;
+  readonly dryRun?: boolean;
+}
+
 /** Not as the parser of the option: its message would show the URL, and with it what must not be seen. */
 function checkListeners(urls: readonly string[], program: Command): void {
   for (const url of urls) {
@@ -294,16 +313,20 @@ function addStoreCommands(program: Command, found: (line: CommandLine) => void):
     .command('store')
     .description('look at, check, copy and mend what is stored')
     .addHelpText('after', STORE_EPILOGUE);
-  toolCommand(store, 'stats', 'say what is in it, and how much room it takes')
-    .option('--json', 'as one line of JSON')
-    .action((options: DataOption & { json?: boolean }, command: Command) =>
-      found({ command: 'stats', data: dataOf(options, command), json: options.json === true }),
+  const whole = (command: 'stats' | 'verify' | 'compact', description: string): void => {
+    jsonCommand(store, command, description).action((options: JsonOption, own: Command) =>
+      found({ command, data: dataOf(options, own), json: options.json === true }),
     );
-  toolCommand(store, 'verify', 'read every record of it, and list what is damaged')
-    .option('--json', 'as one line of JSON')
-    .action((options: DataOption & { json?: boolean }, command: Command) =>
-      found({ command: 'verify', data: dataOf(options, command), json: options.json === true }),
-    );
+  };
+  const copy = (command: CopyLine['command'], description: string, where: string): void => {
+    jsonCommand(store, command, description)
+      .argument('<folder>', where, parseName)
+      .action((folder: string, options: JsonOption, own: Command) =>
+        found({ command, data: dataOf(options, own), folder, json: options.json === true }),
+      );
+  };
+  whole('stats', 'say what is in it, and how much room it takes');
+  whole('verify', 'read every record of it, and list what is damaged');
   toolCommand(store, 'export', 'write all of it as lines of JSON')
     .option('-o, --output <file>', 'to this file instead of the standard output', parseName)
     .action((options: DataOption & { output?: string }, command: Command) =>
@@ -313,23 +336,10 @@ function addStoreCommands(program: Command, found: (line: CommandLine) => void):
         output: options.output ?? null,
       }),
     );
-  toolCommand(
-    store,
-    'compact',
-    'give unused room in its file back; not while a server runs',
-  ).action((options: DataOption, command: Command) =>
-    found({ command: 'compact', data: dataOf(options, command) }),
-  );
-  toolCommand(store, 'backup', 'copy it into a new folder, also while the server runs')
-    .argument('<folder>', 'where the copy goes', parseName)
-    .action((folder: string, options: DataOption, command: Command) =>
-      found({ command: 'backup', data: dataOf(options, command), folder }),
-    );
-  toolCommand(store, 'restore', 'put a backup in its place; not while a server runs')
-    .argument('<folder>', 'where the backup is', parseName)
-    .action((folder: string, options: DataOption, command: Command) =>
-      found({ command: 'restore', data: dataOf(options, command), folder }),
-    );
+  whole('compact', 'give unused room in its file back; not while a server runs');
+  const target = 'where the copy goes';
+  copy('backup', 'copy it into a new folder, also while the server runs', target);
+  copy('restore', 'put a backup in its place; not while a server runs', 'where the backup is');
 }
 
 function addSessionsCommands(program: Command, found: (line: CommandLine) => void): Command {
@@ -337,17 +347,18 @@ function addSessionsCommands(program: Command, found: (line: CommandLine) => voi
     .command('sessions')
     .description('look after the sessions that are stored')
     .addHelpText('after', STORE_EPILOGUE);
-  toolCommand(sessions, 'purge', 'end the sessions of clients that have been away for long')
+  jsonCommand(sessions, 'purge', 'end the sessions of clients that have been away for long')
     .requiredOption(
       '--offline-for <duration>',
       'for at least so long, as "30d"; their queues go with them',
       parseOfflineFor,
     )
     .option('--dry-run', 'only say which ones')
-    .action((options: DataOption & { offlineFor: number; dryRun?: boolean }, command: Command) =>
+    .action((options: PurgeOptions, command: Command) =>
       found({
         command: 'purge',
         data: dataOf(options, command),
+        json: options.json === true,
         offlineForMs: options.offlineFor,
         dryRun: options.dryRun === true,
       }),

@@ -6,6 +6,11 @@ export interface DataOption {
   readonly data?: string;
 }
 
+/** Of `jsonCommand`. */
+export interface JsonOption extends DataOption {
+  readonly json?: boolean;
+}
+
 const DEFAULT_DATA = './data';
 
 /** A command that takes the data folder, also when it was named before the command. */

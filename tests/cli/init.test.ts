@@ -55,8 +55,25 @@ function passwordIn(stdout: string): string {
   return /^ {2}PASSWORD=(.*)$/m.exec(stdout)?.[1] ?? '';
 }
 
+test('a program is told as JSON where everything is, and the password', async () => {
+  const told: unknown = JSON.parse(await init('--user', 'plant', '--json'));
+  expect(told).toEqual({
+    config: at('iothub.toml'),
+    files: [at('passwords'), at('iothub.toml')],
+    username: 'plant',
+    password: expect.stringMatching(/^[a-z2-9]{26}$/),
+  });
+});
+
 describe('the command line', () => {
-  const LINE = { command: 'init', folder: './iothub', username: 'admin', hasTls: false, hosts: [] };
+  const LINE = {
+    command: 'init',
+    folder: './iothub',
+    username: 'admin',
+    hasTls: false,
+    hosts: [],
+    json: false,
+  };
 
   test.each<[string[], object]>([
     [['init'], LINE],

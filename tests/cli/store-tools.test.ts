@@ -450,6 +450,33 @@ describe('iothub store backup and restore', () => {
   });
 });
 
+test('compact, backup, restore and purge tell programs as JSON what they did', async () => {
+  await makeStore(data, 40);
+  const copy = path.join(home, 'copy');
+  const asked = async (...args: string[]): Promise<unknown> => {
+    const { exitCode, stdout } = await iothub(...args, '--json', '--data', data);
+    expect(exitCode).toBe(0);
+    return JSON.parse(stdout);
+  };
+  expect(await asked('store', 'backup', copy)).toEqual({
+    file: storeFile(copy),
+    damagedRecords: 0,
+  });
+  expect(await asked('sessions', 'purge', '--offline-for', '30d', '--dry-run')).toMatchObject({
+    isDryRun: true,
+    sessions: { length: 11, 0: { clientId: 'client-30', queuedMessages: 20 } },
+  });
+  expect(await asked('store', 'compact')).toEqual({
+    bytesBefore: expect.any(Number),
+    bytesAfter: statSync(storeFile(data)).size,
+  });
+  expect(await asked('store', 'restore', copy)).toEqual({
+    source: copy,
+    former: expect.stringMatching(/store\.mdb\.before-restore-/),
+    damagedRecords: 0,
+  });
+});
+
 describe('iothub sessions purge', () => {
   test('ends the sessions of clients that have been away so long', async () => {
     await makeStore(data, 40);

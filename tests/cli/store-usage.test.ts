@@ -12,16 +12,22 @@ describe('the command line of what is stored', () => {
     ['store verify', { command: 'verify', data: './data', json: false }],
     ['store export', { command: 'export', data: './data', output: null }],
     ['store export -o f', { command: 'export', data: './data', output: 'f' }],
-    ['store compact', { command: 'compact', data: './data' }],
-    ['store backup b --data d', { command: 'backup', data: 'd', folder: 'b' }],
-    ['store restore --data d b', { command: 'restore', data: 'd', folder: 'b' }],
+    ['store compact', { command: 'compact', data: './data', json: false }],
+    ['store backup b --data d', { command: 'backup', data: 'd', folder: 'b', json: false }],
+    ['store restore --data d b --json', { command: 'restore', data: 'd', folder: 'b', json: true }],
     [
       'sessions purge --offline-for 30d --dry-run',
-      { command: 'purge', data: './data', offlineForMs: 30 * 86_400_000, dryRun: true },
+      {
+        command: 'purge',
+        data: './data',
+        json: false,
+        offlineForMs: 30 * 86_400_000,
+        dryRun: true,
+      },
     ],
     [
-      'sessions purge --offline-for 90 --data d',
-      { command: 'purge', data: 'd', offlineForMs: 90_000, dryRun: false },
+      'sessions purge --offline-for 90 --data d --json',
+      { command: 'purge', data: 'd', json: true, offlineForMs: 90_000, dryRun: false },
     ],
   ])('%s is understood', (line, meaning) => {
     expect(parseCommandLine(line.split(' '))).toEqual(meaning);

@@ -52,7 +52,7 @@ export async function init(line: InitLine): Promise<ExitCode> {
     for (const sentence of error.message.split('\n')) complain(sentence);
     return ExitCode.Runtime;
   }
-  process.stdout.write(report(line, password));
+  process.stdout.write(line.json ? summary(line, password) : report(line, password));
   return ExitCode.Ok;
 }
 
@@ -127,6 +127,14 @@ async function makeFolder(folder: string, undo: (() => Promise<void>)[]): Promis
     at = path.dirname(at);
   }
   undo.push(...made.map((one) => () => rmdir(one)));
+}
+
+/** For a program: where everything is, and the password, which stands nowhere else. */
+function summary(line: InitLine, password: string): string {
+  const { folder, username } = line;
+  const files = fileNames(line).map((name) => path.join(folder, name));
+  const written = { config: path.join(folder, CONFIG), files, username, password };
+  return `${JSON.stringify(written)}\n`;
 }
 
 /** What was written, and what to type to see it work; the password stands in one place only. */

@@ -8,6 +8,10 @@ import { say } from './store.ts';
 
 export async function purgeCommand(options: ToolOptions, line: PurgeLine): Promise<ExitCode> {
   const purged = await purge(options, line.offlineForMs, line.dryRun);
+  if (line.json) {
+    say(JSON.stringify({ isDryRun: line.dryRun, sessions: purged }));
+    return ExitCode.Ok;
+  }
   for (const { clientId, disconnectedAt, queuedMessages } of purged) {
     const name = escapeHarmful(JSON.stringify(clientId));
     say(`${name}  offline since ${disconnectedAt}, ${queuedMessages} messages queued`);

@@ -12,6 +12,7 @@ import {
 } from '../../storage/store-folder/tools.ts';
 import { escapeHarmful } from '../escape.ts';
 import { ExitCode } from '../exit-code.ts';
+import type { CopyLine } from '../options.ts';
 
 export async function stats(options: ToolOptions, isJson: boolean): Promise<ExitCode> {
   const summary = await summarizeStore(options);
@@ -70,22 +71,30 @@ function sayVerified(report: Awaited<ReturnType<typeof verifyStore>>): void {
   else say(`damaged: ${ASIDE}`);
 }
 
-export async function compact(options: ToolOptions): Promise<ExitCode> {
+export async function compact(options: ToolOptions, isJson: boolean): Promise<ExitCode> {
   const { before, after } = await compactStore(options);
-  say(`compacted from ${formatBytes(before)} to ${formatBytes(after)}`);
+  if (isJson) say(JSON.stringify({ bytesBefore: before, bytesAfter: after }));
+  else say(`compacted from ${formatBytes(before)} to ${formatBytes(after)}`);
   return ExitCode.Ok;
 }
 
-export async function backup(options: ToolOptions, target: string): Promise<ExitCode> {
-  const { file, damagedRecords } = await backupStore(options, target);
-  const where = escapeHarmful(file ?? target);
-  if (damagedRecords !== null) say(`backed up into ${where}${damage(damagedRecords)}`);
+export async function backup(options: ToolOptions, line: CopyLine): Promise<ExitCode> {
+  const { folder, json } = line;
+  const { file, damagedRecords } = await backupStore(options, folder);
+  const where = escapeHarmful(file ?? folder);
+  if (json) say(JSON.stringify({ file: file ?? folder, damagedRecords }));
+  else if (damagedRecords !== null) say(`backed up into ${where}${damage(damagedRecords)}`);
   else say(`the server backed up into ${where}, which was not verified: it is not seen from here`);
   return ExitCode.Ok;
 }
 
-export async function restore(options: ToolOptions, source: string): Promise<ExitCode> {
+export async function restore(options: ToolOptions, line: CopyLine): Promise<ExitCode> {
+  const { folder: source, json } = line;
   const { file, damagedRecords } = await restoreStore(options, source);
+  if (json) {
+    say(JSON.stringify({ source, former: file, damagedRecords: damagedRecords ?? 0 }));
+    return ExitCode.Ok;
+  }
   const kept = file === null ? '' : `; the store that was there is now ${escapeHarmful(file)}`;
   say(`restored from ${escapeHarmful(source)}${kept}${damage(damagedRecords ?? 0)}`);
   return ExitCode.Ok;

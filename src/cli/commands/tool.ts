@@ -31,11 +31,11 @@ function run(line: ToolLine, options: ToolOptions): Promise<ExitCode> {
     case 'export':
       return exportCommand(options, line.output);
     case 'compact':
-      return compact(options);
+      return compact(options, line.json);
     case 'backup':
-      return backup(options, line.folder);
+      return backup(options, line);
     case 'restore':
-      return restore(options, line.folder);
+      return restore(options, line);
     case 'purge':
       return purgeCommand(options, line);
   }
