@@ -204,7 +204,8 @@ export class Overload {
     if (shedding.level >= OverloadLevel.Connections) this.#queues.shed(shedding.level);
     if (shedding.level === OverloadLevel.Publishers) {
       shedding.startRound(this.#roundBytes(parts));
-      shedding.resumePublishers(Math.max(memory, heap) >= FULL);
+      if (Math.max(memory, heap) >= FULL) shedding.resumeDebtors(nowMs);
+      else shedding.resumePublishers();
     }
   }
 

@@ -3,6 +3,7 @@
 // acknowledged is never given up here: it waits in its queue, or in the store.
 
 import { LARGE } from '../core/buffer-pool.ts';
+import { ReasonCode } from '../protocol/reason-code.ts';
 import type { Connection } from './connection.ts';
 import { PauseReason } from './connection-state.ts';
 import type { Context } from './context.ts';
@@ -25,6 +26,10 @@ const PUBLISHER_BYTES_MAX = 65_536;
 const ROUND_BYTES_MAX = 16_777_216;
 /** Publishers that are read again in one turn. */
 const RESUMED_PER_TURN = 100;
+/** Who is not heard for so long, or for one and a half times its keep-alive if that is longer, is given up; milliseconds. */
+const UNHEARD_MS = 60_000;
+/** In one round: each may leave a will. */
+const GIVEN_UP_PER_ROUND = 100;
 /** Read from the store at once; enough for a small window. */
 const PAGE_BYTES = 16_384;
 
@@ -107,14 +112,34 @@ export class Shedding {
     this.#roundBytesLeft = Math.min(bytes, ROUND_BYTES_MAX);
   }
 
+  /** They are read again, some each turn: for good when it is over, else until each has published once more. */
+  resumePublishers(): void {
+    this.#resume([...this.#paused]);
+  }
+
   /**
-   * They are read again, some each turn: for good when it is over, else until each has published once more. When memory is
-   * `full`, only those for whom something waits: their acknowledgements free it.
+   * Memory is full: only those are read again for whom something waits, since their acknowledgements free it. Nobody sees that
+   * a client has gone while it is not read, and what came of it stays here: so the others do not wait for ever.
    */
-  resumePublishers(isFull = false): void {
-    const isUnderWay = this.#resuming.length > 0;
+  resumeDebtors(nowMs: number): void {
+    const debtors: Connection[] = [];
+    const givenUp: Connection[] = [];
     for (const connection of this.#paused) {
-      if (isFull && connection.session !== null && !owesUs(connection.session)) continue;
+      if (connection.session === null || owesUs(connection.session)) debtors.push(connection);
+      else if (givenUp.length < GIVEN_UP_PER_ROUND && isUnheard(connection, nowMs)) {
+        givenUp.push(connection);
+      }
+    }
+    this.#resume(debtors);
+    for (const connection of givenUp) {
+      this.#paused.delete(connection);
+      connection.disconnect(ReasonCode.ServerBusy, 'the server had no memory to hear it for long');
+    }
+  }
+
+  #resume(connections: readonly Connection[]): void {
+    const isUnderWay = this.#resuming.length > 0;
+    for (const connection of connections) {
       this.#paused.delete(connection);
       this.#resuming.push(connection);
     }
@@ -144,4 +169,9 @@ export class Shedding {
 /** Something is kept for its client, until it is acknowledged. */
 function owesUs({ outbound }: Session): boolean {
   return outbound.inflightCount + outbound.queuedMessages > 0;
+}
+
+/** Its client has gone without it being seen, or waits in vain. */
+function isUnheard({ keepAlive, lastReceivedMs }: Connection, nowMs: number): boolean {
+  return nowMs - lastReceivedMs >= Math.max(UNHEARD_MS, keepAlive.timeoutMs);
 }

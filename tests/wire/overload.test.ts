@@ -259,6 +259,38 @@ test('level 3, hardly anything left: only those publishers are read for whom som
   expect(await publisher.packets()).toHaveLength(1);
 });
 
+/** A v5 client with a keep-alive, in seconds. */
+async function connectAlive(broker: TestServer, keepAlive: number): Promise<WireClient> {
+  const bytes = connectPacket(5, `alive-${keepAlive}`, true);
+  bytes[11] = keepAlive;
+  const client = broker.open();
+  await client.send(bytes);
+  await client.packets();
+  return client;
+}
+
+test('level 3, hardly anything left: who could not be heard for a minute and its keep-alive is given up', async () => {
+  const { memory, options } = watched();
+  const broker = await startServer(options);
+  const watcher = await subscriberV5(broker, 'watcher', 'w');
+  const [short, long] = await Promise.all(
+    [10, 200].map((keepAlive) => connectAlive(broker, keepAlive)),
+  );
+  const both = await subscriberV5(broker, 'both', 't', 1);
+  await use(broker, memory, FULL);
+  for (const client of [short, long, both]) {
+    for (const packetId of [1, 2]) client.write(publishV5({ topicName: 't', qos: 1, packetId }));
+  }
+  for (let i = 0; i < 55; i++) await broker.advance(1_000);
+  expect([short, long, both].map(({ isClosed }) => isClosed)).toEqual([false, false, false]);
+  for (let i = 0; i < 10; i++) await broker.advance(1_000);
+  expect([short, long, both].map(({ isClosed }) => isClosed)).toEqual([true, false, false]);
+  const [type, , reasonCode] = (await short.packets()).at(-1) ?? [];
+  expect([type, reasonCode]).toEqual([0xe0, 0x89]);
+  await watcher.expectOpen();
+  expect(broker.server.overload.pausedPublishers).toBe(1);
+});
+
 test('level 3: acknowledgements are heard, so that queues drain', async () => {
   const { memory, options } = watched({ limits: { inflightMessagesMax: 1 } });
   const broker = await startServer(options);
