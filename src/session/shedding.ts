@@ -148,7 +148,10 @@ export class Shedding {
 
   #resumeSome(): void {
     const some = this.#resuming.splice(0, RESUMED_PER_TURN);
-    for (const connection of some) connection.resumeReading(PauseReason.Overload);
+    for (const connection of some) {
+      // Meanwhile a message of it may have been let in, by an authorizer that took its time, and is kept.
+      if (!this.#paused.has(connection)) connection.resumeReading(PauseReason.Overload);
+    }
     const first = this.#resuming[0];
     if (first !== undefined) first.context.tick.waitForNextTurn(this);
   }

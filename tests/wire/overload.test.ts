@@ -1,11 +1,19 @@
 // What clients notice of an overloaded server, level by level, and that nothing acknowledged is lost. docs/overload.md.
 
 import { expect, test } from 'vitest';
+import type { Authorizer } from '../../src/auth/auth.ts';
+import { ReasonCode } from '../../src/protocol/reason-code.ts';
 import type { MemoryGauge, MemoryReading } from '../../src/server/memory-gauge.ts';
 import type { ServerOptions } from '../../src/server/options.ts';
 import { ONE_HOUR, startStored } from '../kit/stored.ts';
 import { publishV3, publishV5, subscriberV3, subscriberV5 } from '../kit/traffic.ts';
-import { connectPacket, startServer, type TestServer, type WireClient } from '../kit/wire.ts';
+import {
+  connectPacket,
+  settle,
+  startServer,
+  type TestServer,
+  type WireClient,
+} from '../kit/wire.ts';
 import { asksPublish } from '../server/explain-kit.ts';
 
 const LOOK_MS = 100;
@@ -289,6 +297,31 @@ test('level 3, hardly anything left: who could not be heard for a minute and its
   expect([type, reasonCode]).toEqual([0xe0, 0x89]);
   await watcher.expectOpen();
   expect(broker.server.overload.pausedPublishers).toBe(1);
+});
+
+test('level 3: whose message its authorizer lets in when it was about to be read again stays paused behind it', async () => {
+  const { memory, options } = watched();
+  let answer: (code: ReasonCode) => void = () => {};
+  const authorizer: Authorizer = {
+    authorizePublish: (_client, topicName) =>
+      topicName !== 'think' ? 0 : new Promise((resolve) => (answer = resolve)),
+    authorizeSubscribe: () => 0,
+  };
+  const broker = await startServer({ ...options, authorizer });
+  const others: WireClient[] = [];
+  for (let i = 0; i < 110; i++) others.push(await broker.v5(`other-${i}`)); // more than a turn hears again
+  const publisher = await broker.v5('pub');
+  await use(broker, memory, PUBLISHERS);
+  for (const other of others) await other.send(publishV5({ topicName: 't' }));
+  for (const [i, topicName] of ['think', 'a', 'b'].entries()) {
+    publisher.write(publishV5({ topicName, qos: 1, packetId: i + 1, payload: 'm', retain: true }));
+  }
+  await settle();
+  broker.clock.advance(1_000);
+  answer(ReasonCode.Success);
+  expect(await publisher.packets()).toHaveLength(1);
+  await broker.advance(1_000);
+  expect(await publisher.packets()).toHaveLength(1);
 });
 
 test('level 3: acknowledgements are heard, so that queues drain', async () => {
