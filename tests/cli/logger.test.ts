@@ -59,7 +59,7 @@ describe('the JSON log', () => {
     logger.info({}, 'lost');
     output.writableLength = 0;
     logger.info({}, 'taken again');
-    expect(output.text.map((line) => JSON.parse(line).msg)).toEqual([
+    expect(output.entries.map(({ msg }) => msg)).toEqual([
       'still taken',
       'log lines were lost because they were not read in time',
       'taken again',
@@ -83,12 +83,12 @@ describe('the JSON log', () => {
     logger.info({}, 'lost');
     output.fail(full);
     logger.info({}, 'lost with what was said of the first');
-    output.fail(full);
+    expect(output.text).toHaveLength(2);
     output.fail(full);
     output.text.length = 0;
     logger.info({}, 'taken again');
-    expect(output.entries).toMatchObject([{ lostLines: 2, lostInAll: 3 }, { msg: 'taken again' }]);
-    expect(control.state().lostLines).toBe(3);
+    expect(output.entries).toMatchObject([{ lostLines: 1, lostInAll: 2 }, { msg: 'taken again' }]);
+    expect(control.state().lostLines).toBe(2);
   });
 });
 

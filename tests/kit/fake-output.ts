@@ -20,6 +20,7 @@ export class FakeOutput implements LogOutput {
 
   /** The lines as objects. */
   get entries(): Record<string, unknown>[] {
-    return this.text.map((line) => JSON.parse(line));
+    const lines = this.text.flatMap((text) => text.trimEnd().split('\n'));
+    return lines.map((line) => JSON.parse(line));
   }
 }

@@ -45,18 +45,22 @@ export class LineWriter {
       return;
     }
     this.#askOutput();
-    if (this.#lostLines > 0) {
-      const lost = {
-        level: 'warn',
-        time: new Date().toISOString(),
-        lostLines: this.#lostLines,
-        lostInAll: this.#lostSoFar, // a line like this one may have been lost, too
-        msg: 'log lines were lost because they were not read in time',
-      };
-      this.#lostLines = 0;
-      this.#output.write(this.#format(`${JSON.stringify(lost)}\n`));
-    }
-    this.#output.write(this.#format(line));
+    // With the line, as one text: what is said of lines that were lost is none when it is lost itself.
+    this.#output.write(this.#said() + this.#format(line));
+  }
+
+  /** What is to be said of lines that were lost; empty: nothing. */
+  #said(): string {
+    if (this.#lostLines === 0) return '';
+    const lost = {
+      level: 'warn',
+      time: new Date().toISOString(),
+      lostLines: this.#lostLines,
+      lostInAll: this.#lostSoFar, // a line like this one may have been lost, too
+      msg: 'log lines were lost because they were not read in time',
+    };
+    this.#lostLines = 0;
+    return this.#format(`${JSON.stringify(lost)}\n`);
   }
 
   #askOutput(): void {
