@@ -14,12 +14,15 @@ const SLICE = 1_000;
 
 /** Sums over sessions. */
 class Sums {
+  /** Counted with the others: of those that came and went meanwhile all figures know the same. */
+  sessions = 0;
   sessionsConnected = 0;
   queuedMessages = 0;
   queuedBytes = 0;
   inflightMessages = 0;
 
   add({ connection, outbound }: Session): void {
+    this.sessions++;
     if (connection !== null) this.sessionsConnected++;
     this.queuedMessages += outbound.queuedMessages;
     this.queuedBytes += outbound.queuedBytes;
@@ -34,7 +37,7 @@ export function statsOf(
 ): ServerStats {
   const sums = new Sums();
   for (const session of registry) sums.add(session);
-  return statsFrom(sums, context, registry, brokers);
+  return statsFrom(sums, context, brokers);
 }
 
 /** The same over some turns: what changes meanwhile is counted before or after its change. */
@@ -51,20 +54,19 @@ export async function countStats(
     if (slices.isOver()) await nextTurn();
     sums.add(session);
   }
-  return statsFrom(sums, context, registry, brokers());
+  return statsFrom(sums, context, brokers());
 }
 
 function statsFrom(
-  { sessionsConnected, queuedMessages, queuedBytes, inflightMessages }: Sums,
+  { sessions, sessionsConnected, queuedMessages, queuedBytes, inflightMessages }: Sums,
   { retained, router, drops }: Context,
-  registry: Registry,
   brokers: readonly Broker[],
 ): ServerStats {
   const halfConnected = brokers.reduce((sum, broker) => sum + broker.halfConnected, 0);
   return {
     connections: halfConnected + brokers.reduce((sum, broker) => sum + broker.connected, 0),
     halfConnected,
-    sessions: registry.size,
+    sessions,
     sessionsConnected,
     subscriptions: router.subscriptionCount,
     sharedSubscriptions: router.sharedSubscriptionCount,

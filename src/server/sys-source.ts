@@ -23,19 +23,21 @@ function countForSys(
   brokers: () => readonly Broker[],
   done: (counts: SysCounts) => void,
 ): void {
-  const sessions: Iterator<Session> = registry[Symbol.iterator]();
+  const walk: Iterator<Session> = registry[Symbol.iterator]();
+  let sessions = 0;
   let sessionsConnected = 0;
   let queuedMessages = 0;
   let queuedBytes = 0;
   let left = registry.size; // whoever comes and goes all the time does not make this go on for ever
   const goOn = (): void => {
     for (let i = 0; i < SLICE; i++) {
-      const { done: isDone, value: session } = sessions.next();
+      const { done: isDone, value: session } = walk.next();
       if (isDone === true || left-- === 0) {
-        const walked = { sessionsConnected, queuedMessages, queuedBytes };
-        done({ ...walked, ...atOnce(context, registry, brokers()) });
+        const walked = { sessions, sessionsConnected, queuedMessages, queuedBytes };
+        done({ ...walked, ...atOnce(context, brokers()) });
         return;
       }
+      sessions++;
       if (session.connection !== null) sessionsConnected++;
       queuedMessages += session.outbound.queuedMessages;
       queuedBytes += session.outbound.queuedBytes;
@@ -48,11 +50,9 @@ function countForSys(
 /** What needs no walk over the sessions. */
 function atOnce(
   { retained, router }: Context,
-  registry: Registry,
   brokers: readonly Broker[],
-): Omit<SysCounts, 'sessionsConnected' | 'queuedMessages' | 'queuedBytes'> {
+): Omit<SysCounts, 'sessions' | 'sessionsConnected' | 'queuedMessages' | 'queuedBytes'> {
   return {
-    sessions: registry.size,
     connections: brokers.reduce((sum, broker) => sum + broker.halfConnected + broker.connected, 0),
     subscriptions: router.subscriptionCount,
     sharedSubscriptions: router.sharedSubscriptionCount,
