@@ -62,7 +62,7 @@ export class UsedMemory {
   /** Bytes that are used: never more than are resident, and just those whenever more are than ever before. */
   of({ residentBytes, heldBytes }: MemoryReading, nowMs: number): number {
     if (residentBytes > this.#mostResident) {
-      this.#most = residentBytes - heldBytes;
+      this.#most = Math.max(0, residentBytes - heldBytes); // V8 may hold what nobody has touched yet
       this.#least = Math.min(this.#most, this.#least + residentBytes - this.#mostResident);
       this.#mostResident = residentBytes;
       this.#sinceMs = nowMs;

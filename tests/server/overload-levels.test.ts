@@ -235,6 +235,15 @@ test('when more is resident than ever after a lot was freed, that counts whole f
   expect(of(413, 100, 60_001)).toBe(413);
 });
 
+test('what V8 held and nobody had touched is not missed when it is gone', () => {
+  const used = new UsedMemory();
+  const of = (residentBytes: number, heldBytes: number) =>
+    used.of({ residentBytes, heldBytes, heapBytes: 0 }, 0);
+  expect(of(100, 160)).toBe(100);
+  expect(of(100, 80)).toBe(80);
+  expect(of(90, 20)).toBe(20);
+});
+
 test('what grows outside of V8 counts for good', () => {
   const used = new UsedMemory();
   for (let i = 0; i < 100; i++) {
