@@ -147,7 +147,7 @@ export class AdminListener {
   }
 
   async close(): Promise<void> {
-    await closeServer(this.#server);
+    await closeServer(this.#server, () => this.#connections.destroyAll());
     for (const app of this.#apps) await app.close();
   }
 

@@ -63,6 +63,12 @@ export class Connections {
     };
   }
 
+  destroyAll(): void {
+    for (const connections of [...this.#owners.values()]) {
+      for (const { socket } of [...connections.values()]) socket.destroy();
+    }
+  }
+
   #makeRoom(newcomer: string): void {
     const victim = this.#oldestOfMost(newcomer, true) ?? this.#oldestOfMost(newcomer, false);
     if (victim === null) return;

@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
@@ -215,6 +216,17 @@ describe('the listener', () => {
     expect(await shownBy(api.port)).toBe('two');
     expect(() => api.listener.setCertificate({ cert: 'no', key: 'no' })).toThrow();
     expect(await shownBy(api.port)).toBe('two');
+  });
+
+  test('stops although somebody has connected and does not shake hands', async () => {
+    const { cert, key } = Authority.root().server();
+    const api = await new Api().open({ certificate: { cert, key }, requestTimeoutMs: 86_400_000 });
+    const silent = net.connect(api.port, '127.0.0.1');
+    silent.on('error', () => {});
+    const closed = once(silent, 'close');
+    await once(silent, 'connect');
+    await api.listener.close();
+    await closed;
   });
 });
 
