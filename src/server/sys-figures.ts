@@ -46,11 +46,12 @@ export interface SysFigure {
   readonly show: (look: SysLook) => string;
 }
 
-/** What Mosquitto calls dropped: a limit of a queue or an output was in the way. */
+/** What Mosquitto calls dropped: a limit of a queue or an output was in the way, which is lower while the server is overloaded. */
 const LIMIT_DROPS: readonly DropReason[] = [
   DropReason.QueueFull,
   DropReason.QueueOldest,
   DropReason.OutputFull,
+  DropReason.Overload,
 ];
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, one) => total + one, 0);

@@ -5,7 +5,7 @@ import { FAMILIES } from '../../src/admin/metrics/families.ts';
 import { nameOf } from '../../src/admin/metrics/mosquitto-exporter.ts';
 import { formatFor } from '../../src/admin/metrics/negotiate.ts';
 import { renderPage } from '../../src/admin/metrics/page.ts';
-import { DROP_REASON_NAMES } from '../../src/core/drop.ts';
+import { DROP_REASON_NAMES, DropReason } from '../../src/core/drop.ts';
 import { FakeClock } from '../../src/lib/clock.ts';
 import { PacketType } from '../../src/protocol/index.ts';
 import { Server } from '../../src/server/server.ts';
@@ -303,9 +303,11 @@ describe('names of others', () => {
     client.sendConnect('b');
     client.publish('a', 'queued, and kept', 1, { retain: true });
     await settle();
+    other.drops.counts[DropReason.Overload]++;
     clock.advance(10_000);
     await settle();
     const { samples } = await readPage(metricsOf(other, ['mosquitto-exporter']));
+    expect(samples.get('broker_publish_messages_dropped')).toBe(1);
     const said = (await other.figures()).sys;
     expect(Object.keys(said)).toHaveLength(sysFigures().length);
     for (const [topic, value] of Object.entries(said)) {
@@ -322,6 +324,14 @@ describe('names of others', () => {
     const { samples } = await readPage(metricsOf(server, ['mosquitto-exporter']));
     expect([...samples.keys()].filter((key) => key.startsWith('broker_load'))).toEqual([]);
     expect(samples.get('broker_store_messages_bytes')).toBe(0);
+  });
+
+  test('what an overloaded server does not keep for slow clients is dropped, to every name', async () => {
+    server.drops.counts[DropReason.Overload] += 3;
+    const { samples } = await readPage(metricsOf(server, ['mosquitto-exporter', 'emqx']));
+    expect(samples.get('broker_publish_messages_dropped')).toBe(3);
+    expect(samples.get('emqx_delivery_dropped')).toBe(3);
+    expect(samples.get('emqx_delivery_dropped_qos0_msg')).toBe(3);
   });
 
   test('EMQX: those of its boards', async () => {

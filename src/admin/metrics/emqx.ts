@@ -35,7 +35,7 @@ const QOS_ROWS: readonly Alias[] = [0, 1, 2].flatMap((qos): Alias[] => [
 ]);
 
 const QUEUE_FULL = ['queue_full', 'queue_oldest', 'queue_replaced'];
-const QOS0 = ['output_full', 'offline'];
+const QOS0 = ['output_full', 'overload', 'offline'];
 
 const MESSAGE_ROWS: readonly Alias[] = [
   ['emqx_bytes_received', (s) => s.counters.bytesReceived],

@@ -46,7 +46,7 @@ const ROWS: readonly Alias[] = [
   // What limits of queues and output cost.
   [
     'broker_publish_messages_dropped',
-    (s) => dropped(s, 'queue_full', 'queue_oldest', 'output_full'),
+    (s) => dropped(s, 'queue_full', 'queue_oldest', 'output_full', 'overload'),
   ],
   ['broker_publish_bytes_received', (s) => s.counters.publishBytesReceived],
   ['broker_publish_bytes_sent', (s) => s.counters.publishBytesSent],
