@@ -13,6 +13,7 @@ import { LineWriter, type LogOutput } from './log/line-writer.ts';
 import { LogFile } from './log/log-file.ts';
 import { mosquittoLines } from './log/mosquitto-line.ts';
 import { RecentLines } from './log/recent-lines.ts';
+import { unblocked } from './log/terminal.ts';
 import { prettyLine } from './pretty.ts';
 
 /** The log of a process: where it goes, and what of it is written. */
@@ -39,20 +40,6 @@ export async function openLog(config: LogConfig): Promise<Log> {
     reopen: () => file.reopen(),
     flushSync: () => file.flushSync(),
   };
-}
-
-/**
- * Node waits for a terminal until it has taken every byte. One that nobody reads (Ctrl-S, a session that hangs, a container's log
- * driver) would stop the server, so that it is treated as a pipe is: what it does not take waits here.
- */
-function unblocked(output: NodeJS.WriteStream): LogOutput {
-  const { _handle: handle } = output as { readonly _handle?: TerminalHandle };
-  if (output.isTTY) handle?.setBlocking?.(false);
-  return output;
-}
-
-interface TerminalHandle {
-  setBlocking?(isBlocking: boolean): number;
 }
 
 /** The same, writing to `output`. */
