@@ -69,18 +69,22 @@ function retryAfterMs(text: string | null, wallNowMs: number): number | null {
   return Number.isNaN(dateMs) ? null : Math.max(0, dateMs - wallNowMs);
 }
 
-/** Its first bytes: nobody makes the server keep more. */
+/** Its first bytes: nobody makes the server keep more. '' for one that breaks off, or does not end in time. Never rejects. */
 async function textOf({ body }: Response): Promise<string> {
   if (body === null) return '';
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let text = '';
-  while (text.length < ANSWER_MAX) {
-    const { done, value } = await reader.read();
-    if (done) return text;
-    text += decoder.decode(value, { stream: true });
+  try {
+    while (text.length < ANSWER_MAX) {
+      const { done, value } = await reader.read();
+      if (done) return text;
+      text += decoder.decode(value, { stream: true });
+    }
+    await reader.cancel();
+  } catch {
+    // Its status has come: sent again, the spans would be there twice.
   }
-  await reader.cancel();
   return '';
 }
 

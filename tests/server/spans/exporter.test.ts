@@ -1,9 +1,10 @@
 // How spans get to a collector, and what happens when it is slow, down, overloaded or wrong: nothing grows, everything is counted,
 // nothing secret is said, and no message waits.
 
+import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { TracingOptions } from '../../../src/server/spans/options.ts';
-import { type Answer, deadUrl } from '../../kit/http-endpoint.ts';
+import { type Answer, deadUrl, rawEndpoint } from '../../kit/http-endpoint.ts';
 import { LogBook } from '../../kit/log-book.ts';
 import { OtlpCollector } from '../../kit/otlp-collector.ts';
 import { publishV5 } from '../../kit/traffic.ts';
@@ -102,6 +103,25 @@ describe('a collector that works', () => {
       expect(figures(one)).toEqual({ ...NONE, exported: 1 });
     },
   );
+});
+
+test.each([
+  ['breaks off', (socket: Socket) => socket.destroy()],
+  ['does not end in time', () => {}],
+])('has the spans once it says 200, also where what follows %s', async (_what, then) => {
+  let requests = 0;
+  const endpoint = await rawEndpoint((socket) => {
+    requests++;
+    socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{', () => then(socket));
+  });
+  const one = await traced(undefined, { endpoint, timeoutMs: 1_000 });
+  await publish(one.publisher);
+  await until(() => {
+    one.broker.clock.advance(50);
+    return one.broker.server.tracing.figures.waiting === 0;
+  });
+  expect(figures(one)).toEqual({ ...NONE, exported: 1 });
+  expect(requests).toBe(1);
 });
 
 function lineOf({ log }: Traced, part: string): LogBook['lines'][number] {
