@@ -7,8 +7,10 @@ import type { TracingOptions } from '../../../src/server/spans/options.ts';
 import { type Answer, deadUrl, rawEndpoint } from '../../kit/http-endpoint.ts';
 import { LogBook } from '../../kit/log-book.ts';
 import { OtlpCollector } from '../../kit/otlp-collector.ts';
+import { usedBytes } from '../../kit/resources.ts';
 import { publishV5 } from '../../kit/traffic.ts';
 import { until } from '../../kit/until.ts';
+import { publishWith } from '../../kit/user-properties.ts';
 import { settle, startServer, type TestServer, type WireClient } from '../../kit/wire.ts';
 
 const SECRET = 'Bearer s3cret';
@@ -224,6 +226,17 @@ describe('a collector that does not', () => {
     expect(JSON.stringify([one.log.lines, one.broker.server.alarms.active])).not.toMatch(
       /k3y|s3cret/,
     );
+  });
+
+  test('is not there: what publishers say at length takes no room while spans wait', async () => {
+    const endpoint = await deadUrl();
+    const one = await traced(undefined, { endpoint, timeoutMs: 60_000 });
+    const text = `01-${'a'.repeat(32)}-${'b'.repeat(16)}-01-${'x'.repeat(50_000)}`;
+    const packet = publishWith('t', [['traceparent', text]]);
+    const before = await usedBytes();
+    for (let i = 0; i < 200; i++) await one.publisher.send(packet);
+    expect(figures(one)).toEqual({ ...NONE, waiting: 200 });
+    expect(await usedBytes()).toBeLessThan(before + 200 * 25_000);
   });
 
   test('does not answer in time', async () => {
