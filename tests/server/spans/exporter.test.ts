@@ -342,5 +342,7 @@ describe('a stop', () => {
     one.broker.server.abort();
     await stopped;
     expect(figures(one)).toEqual({ ...NONE, failed: 1 });
+    const { problem } = lineOf(one, 'spans were dropped').fields as { problem: string };
+    expect(problem).toBe('no answer by the end of tracing');
   });
 });
