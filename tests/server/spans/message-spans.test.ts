@@ -229,6 +229,29 @@ describe('what it comes to', () => {
     ]);
   });
 
+  test.each([
+    [1, 0],
+    [0, 1],
+  ])('it goes to one client two ways, at QoS %i and %i: each has a span', async (own, shared) => {
+    const { broker, collector } = await traced();
+    const subscriber = await subscriberV5(broker, 's', 't', own, '21 0001'); // Receive Maximum 1
+    await subscribeV5(subscriber, '$share/g/t', shared);
+    const publisher = await broker.v5('p');
+    await publisher.send(publishV5({ topicName: 't', qos: 1 }));
+    await publisher.send(publishV5({ topicName: 't', qos: 1, packetId: 2 }));
+    await subscriber.send('40 02 0001');
+    await subscriber.send('40 02 0002');
+    const spans = await collector.taken(broker, 6);
+    expect(spans.map(story).sort()).toEqual([
+      'deliver | s | acknowledged | queued sent',
+      'deliver | s | acknowledged | sent',
+      'deliver | s | sent | sent',
+      'deliver | s | sent | sent',
+      'publish | p',
+      'publish | p',
+    ]);
+  });
+
   test('nobody subscribes; nobody else; it may not be published', async () => {
     const { broker, collector } = await traced();
     const publisher = await broker.v5('p');
