@@ -18,7 +18,7 @@ import type { SpanIds } from './span-ids.ts';
 import { traceContextOf } from './trace-context.ts';
 import { type Delivery, TracedMessage } from './traced-message.ts';
 
-/** Spans that are not over. */
+/** Spans that are not over; beyond, the oldest are told as they are: one client that is away must not end all tracing. */
 const OPEN_MAX = 10_000;
 /** Deliveries of one message that have a span each. */
 const DELIVERIES_MAX = 100;
@@ -209,7 +209,7 @@ export class MessageSpans implements Trace, TimerOwner {
     const filter = selection.filterOf(message.publisher?.clientId ?? '', message.topic.name);
     if (filter === null) return;
     const nowMs = context.clock.now();
-    if (!this.#mayBegin(nowMs)) return;
+    if (!this.#mayBegin(nowMs, null)) return;
     const origin = {
       ...{ name, filter, follow: options.follow, context: traceContextOf(message) },
       wallOffsetMs: context.clock.wallNow() - nowMs,
@@ -228,7 +228,7 @@ export class MessageSpans implements Trace, TimerOwner {
       traced.untold++;
       return null;
     }
-    if (!this.#mayBegin(nowMs)) {
+    if (!this.#mayBegin(nowMs, traced)) {
       traced.untold++;
       return null;
     }
@@ -238,17 +238,25 @@ export class MessageSpans implements Trace, TimerOwner {
     return delivery;
   }
 
-  /** Whether there may be one more; it is then. */
-  #mayBegin(nowMs: number): boolean {
-    const { lost } = this.#parts.counts;
-    if (this.#open >= OPEN_MAX) lost.limit++;
-    else if (!this.#bucket.has(1, nowMs)) lost.rate++;
-    else {
-      this.#bucket.take(1);
-      this.#open++;
-      return true;
+  /** Whether there may be one more, of that message; it is then. */
+  #mayBegin(nowMs: number, of: TracedMessage | null): boolean {
+    if (!this.#bucket.has(1, nowMs)) {
+      this.#parts.counts.lost.rate++;
+      return false;
     }
-    return false;
+    this.#bucket.take(1);
+    if (this.#open >= OPEN_MAX) this.#giveUpOldest(of);
+    this.#open++;
+    return true;
+  }
+
+  /** `but`: not this one, which may be old and moves to another client. */
+  #giveUpOldest(but: TracedMessage | null): void {
+    for (const traced of this.#messages.values()) {
+      if (traced === but) continue;
+      this.#giveUp(traced);
+      return;
+    }
   }
 
   #find({ sequence }: Message): TracedMessage | null {
