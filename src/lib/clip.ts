@@ -1,8 +1,8 @@
 // Text that a stranger chose, cut to what a line of the log or a key of a table has room for.
 
-/** At most `max` characters of it; what was cut says so. */
+/** At most `max` characters of it; what was cut says so. It is a copy: a part of a text would keep all of it in memory. */
 export function clip(text: string, max = 128): string {
-  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
+  return text.length <= max ? text : `${[...text.slice(0, max - 1)].join('')}…`;
 }
 
 /** A JWT or what is like one: parts in base64url, the first of them the beginning of a JSON object. */

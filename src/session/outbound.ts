@@ -155,7 +155,7 @@ export class Outbound implements QueueOwner {
       } else if (entry.qos === 0) {
         queue.shift();
         this.#session.record.dequeue(entry);
-        this.#sendQos0(entry.message, entry.retain, entry.subscriptionIdentifiers, nowMs);
+        this.#sendQos0(entry.message, entry.retain, entry.subscriptionIdentifiers, nowMs, entry);
       } else {
         if (!this.hasWindowRoom) return false; // [MQTT-4.9.0-2]
         queue.shift();
@@ -264,9 +264,9 @@ export class Outbound implements QueueOwner {
   }
 
   /** A queued message is given up: counted, and forgotten by the store. */
-  lost(reason: DropReason, { message, sequence }: OutboundMessage, depth: number): void {
-    this.#session.lose(reason, message, depth);
-    this.#session.record.dequeueSequence(sequence);
+  lost(reason: DropReason, entry: OutboundMessage, depth: number): void {
+    this.#session.lose(reason, entry.message, depth, entry);
+    this.#session.record.dequeueSequence(entry.sequence);
   }
 
   /** The same of one that is in the store only. */
@@ -289,16 +289,17 @@ export class Outbound implements QueueOwner {
     retain: boolean,
     subscriptionIdentifiers: readonly number[],
     nowMs: number,
+    entry?: OutboundMessage,
   ): void {
     const writer = this.#session.connection?.writer;
     if (writer === undefined) return;
     if (!writer.hasRoom) {
       this.#context.shedding.untakenMessages++;
-      this.#session.lose(writer.whyNoRoom, message, writer.output.pendingBytes);
+      this.#session.lose(writer.whyNoRoom, message, writer.output.pendingBytes, entry);
     } else if (
       !writer.sendPublish(message, 0, retain, false, 0, subscriptionIdentifiers, nowMs, 0)
     ) {
-      this.#session.lose(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
+      this.#session.lose(DropReason.PacketTooLarge, message, -1, entry); // [MQTT-3.1.2-25]
     }
   }
 
@@ -310,14 +311,13 @@ export class Outbound implements QueueOwner {
 
   /** The entry has its packet id. A QoS 2 PUBLISH waits until the store has it too. */
   #send(entry: OutboundMessage, dup: boolean, nowMs: number): void {
-    const connection = this.#session.connection;
-    if (connection === null) return;
+    const writer = this.#session.connection?.writer;
+    if (writer === undefined) return;
     const commit =
       entry.qos === 2 && entry.sequence !== 0 && !dup ? this.#session.record.commit : 0;
-    const { writer } = connection;
     const { message, qos, retain, packetId, subscriptionIdentifiers: ids } = entry;
     if (writer.sendPublish(message, qos, retain, dup, packetId, ids, nowMs, commit)) return;
-    this.#session.lose(DropReason.PacketTooLarge, message); // [MQTT-3.1.2-25]
+    this.#session.lose(DropReason.PacketTooLarge, message, -1, entry); // [MQTT-3.1.2-25]
     this.#inflight?.remove(entry);
     this.#session.record.dequeue(entry);
   }

@@ -86,7 +86,7 @@ export class Redistribution {
   /** Its client must not have it any more: another member of its group may. */
   giveUp(entry: OutboundMessage, nowMs: number): void {
     if (entry.group === null || !this.#giveAway(entry, nowMs, true)) {
-      this.#session.lose(DropReason.ReceiveNotAuthorized, entry.message);
+      this.#session.lose(DropReason.ReceiveNotAuthorized, entry.message, -1, entry);
     }
     this.#session.record.dequeue(entry);
   }
@@ -103,7 +103,7 @@ export class Redistribution {
     const isAllOver = drops.isStopping && commits === null; // nobody would keep it
     const mayMove = !isAllOver && entry.group !== null && (entry.packetId === 0 || entry.qos === 1);
     if (mayMove && this.#giveAway(entry, nowMs, true)) return;
-    this.#session.lose(DropReason.SessionEnded, entry.message);
+    this.#session.lose(DropReason.SessionEnded, entry.message, -1, entry);
   }
 
   /**
@@ -113,7 +113,7 @@ export class Redistribution {
   #giveAway(entry: OutboundMessage, nowMs: number, isLastChance: boolean): boolean {
     const { group, message } = entry;
     if (entry.packetId === 0 && message.isExpired(nowMs)) {
-      this.#session.lose(DropReason.Expired, message);
+      this.#session.lose(DropReason.Expired, message, -1, entry);
       return true;
     }
     const { router, tracing } = this.#context;

@@ -21,6 +21,7 @@ import {
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
 import { Outbound } from './outbound.ts';
+import type { OutboundMessage } from './outbound-message.ts';
 import { Permissions } from './permissions.ts';
 import { changeShare } from './quota.ts';
 import { RetainedDelivery } from './retained-delivery.ts';
@@ -374,11 +375,11 @@ export class Session implements Subscriber, TimerOwner, Waiting {
     return true;
   }
 
-  /** It does not get this message. `depth`: as of `Drops.drop`. */
-  lose(reason: DropReason, message: Message, depth = -1): void {
+  /** It does not get this message. `depth`: as of `Drops.drop`; `entry`: it was queued or in flight as that. */
+  lose(reason: DropReason, message: Message, depth = -1, entry?: OutboundMessage): void {
     const { publisher, topic } = message;
     const publisherId = publisher === null ? null : publisher.clientId;
-    this.#context.tracing.trace?.lost(this, message, reason);
+    this.#context.tracing.trace?.lost(this, message, reason, entry);
     this.#context.drops.drop(reason, this.clientId, topic.name, 1, publisherId, depth);
   }
 

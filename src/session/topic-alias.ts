@@ -54,9 +54,8 @@ export class OutboundAliases {
     return alias;
   }
 
-  /** What an alias stands for now. */
-  topicOf(wanted: number): string | undefined {
-    for (const [topic, alias] of this.#aliases) if (alias === wanted) return topic.name;
-    return undefined;
+  /** What each alias stands for now. */
+  topics(): ReadonlyMap<number, string> {
+    return new Map(Array.from(this.#aliases, ([topic, alias]) => [alias, topic.name]));
   }
 }

@@ -42,8 +42,11 @@ export interface Trace extends DropListener {
   acknowledged(session: Session, entry: OutboundMessage, reasonCode: number): void;
   /** Another member of its shared subscription has it now. */
   moved(session: Session, entry: OutboundMessage): void;
-  /** The client does not get it; `onDrop`, which knows the topic only, follows. */
-  lost(session: Session, message: Message, reason: DropReason): void;
+  /**
+   * The client does not get it; `onDrop`, which knows the topic only, follows. `entry`: it was queued or in flight as that; a
+   * client may have the message to come another way, too.
+   */
+  lost(session: Session, message: Message, reason: DropReason, entry?: OutboundMessage): void;
   /** The same of one that is in the store only, by its sequence number there. */
   lostStored(session: Session, sequence: number, reason: DropReason): void;
 }

@@ -10,7 +10,9 @@ import type { Output } from './output.ts';
 import type { OutboundAliases } from './topic-alias.ts';
 
 const QOS_BITS = 6;
+const PACKET_ID_BYTES = 2;
 const NO_TOPIC = new Uint8Array(0);
+const UTF_8 = new TextDecoder('utf-8', { ignoreBOM: true }); // it is kept [MQTT-1.5.4-3]
 
 /** Whose output it is. */
 interface Leaving {
@@ -29,11 +31,11 @@ export function dropUnsent(drops: Drops, leaving: Leaving): void {
   for (const piece of output.unwritten()) {
     framer.feed(piece, 0, piece.length);
     while (framer.next()) {
-      const isPublish = framer.header >> 4 === PacketType.Publish;
-      if (isPublish && (framer.header & QOS_BITS) === 0) found.add(framer.bytes, framer.start);
+      if (framer.header >> 4 !== PacketType.Publish) continue;
+      found.add((framer.header & QOS_BITS) === 0, framer.bytes, framer.start);
     }
   }
-  for (const [topicName, count] of found.byTopic((alias) => outboundAliases?.topicOf(alias))) {
+  for (const [topicName, count] of found.byTopic(outboundAliases)) {
     drops.drop(DropReason.Unsent, clientId, topicName, count);
   }
 }
@@ -52,27 +54,30 @@ class Unsent {
     this.#hasProperties = version === 5;
   }
 
-  /** A PUBLISH of our own making, from its topic on. */
-  add(bytes: Uint8Array, start: number): void {
+  /** A PUBLISH of our own making, from its topic on. One that is not lost may say what an alias stands for, too. */
+  add(isLost: boolean, bytes: Uint8Array, start: number): void {
     const end = start + 2 + ((bytes[start] << 8) | bytes[start + 1]);
-    const alias = this.#hasProperties ? aliasAt(bytes, end) : 0;
+    const alias = this.#hasProperties ? aliasAt(bytes, isLost ? end : end + PACKET_ID_BYTES) : 0;
     if (end > start + 2) {
+      if (!isLost && alias === 0) return;
       const name = this.#nameOf(bytes.subarray(start + 2, end));
       if (alias > 0) this.#name(alias, name);
-      this.#count(name, 1);
+      if (isLost) this.#count(name, 1);
       return;
     }
+    if (!isLost) return;
     const name = this.#aliases.get(alias);
     if (name === undefined) this.#aliased.set(alias, (this.#aliased.get(alias) ?? 0) + 1);
     else this.#count(name, 1);
   }
 
-  /** `topicOf`: what an alias stands for now. */
-  byTopic(
-    topicOf: (alias: number) => string | undefined,
-  ): Iterable<readonly [topicName: string, count: number]> {
-    for (const [alias, count] of this.#aliased) this.#count(topicOf(alias) ?? '', count);
-    this.#aliased.clear();
+  /** `aliases`: what they stand for now. */
+  byTopic(aliases: OutboundAliases | null): Iterable<readonly [topicName: string, count: number]> {
+    if (this.#aliased.size > 0) {
+      const topics = aliases?.topics();
+      for (const [alias, count] of this.#aliased) this.#count(topics?.get(alias) ?? '', count);
+      this.#aliased.clear();
+    }
     return this.#topics;
   }
 
@@ -94,12 +99,12 @@ class Unsent {
     const isSame = former.length === bytes.length && sameBytes(former, 0, former.length, bytes, 0);
     if (isSame) return this.#topicName;
     this.#topicBytes = bytes;
-    this.#topicName = new TextDecoder().decode(bytes);
+    this.#topicName = UTF_8.decode(bytes);
     return this.#topicName;
   }
 }
 
-/** Topic Alias of a PUBLISH without packet id, whose properties begin there; 0 for none. It is where publish-encoder.ts puts it. */
+/** Topic Alias of a PUBLISH whose properties begin there; 0 for none. It is where publish-encoder.ts puts it. */
 function aliasAt(bytes: Uint8Array, start: number): number {
   let position = start;
   while (bytes[position] > 127) position++;

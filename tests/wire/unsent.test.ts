@@ -72,6 +72,37 @@ test('without a topic where its alias is another topic’s by now', async () => 
   ]);
 });
 
+test('by what an alias stood for, also where a message of QoS 1 gave it to another topic', async () => {
+  const broker = await startServer();
+  const lost = listen(broker);
+  const deaf = await subscriberV5(broker, 'sub', '#', 1, '22 0001'); // Topic Alias Maximum 1
+  const publisher = await broker.v5('pub');
+  deaf.stream.pause();
+  await fill(broker, publisher, 'known/before');
+  await publisher.send(publishV5({ topicName: 'known/before' }));
+  await publisher.send(publishV5({ topicName: 'new/topic', qos: 1, packetId: 1 }));
+  await publisher.send(publishV5({ topicName: 'new/topic' }));
+  await deaf.drop();
+  expect(lost.filter(({ topicName }) => topicName === '')).toHaveLength(1);
+  expect(broker.server.stats().dropped).toMatchObject({ unsent: 2, session_ended: 1 });
+  expect(lost.filter(({ topicName }) => topicName === 'new/topic')).toEqual([
+    { clientId: 'sub', topicName: 'new/topic', count: 1 }, // of QoS 0
+    { clientId: 'sub', topicName: 'new/topic', count: 1 }, // of QoS 1, with the session
+  ]);
+});
+
+test('by its whole topic, a byte order mark included', async () => {
+  const broker = await startServer();
+  const lost = listen(broker);
+  const deaf = await subscriberV3(broker, 'sub', '#');
+  const publisher = await broker.v5('pub');
+  deaf.stream.pause();
+  await fill(broker, publisher, 't');
+  await publisher.send(publishV5({ topicName: '\ufefft' }));
+  await deaf.drop();
+  expect(lost).toEqual([{ clientId: 'sub', topicName: '\ufefft', count: 1 }]);
+});
+
 test('no message of QoS 1: its session has it, and sends it again', async () => {
   const broker = await startServer();
   const deaf = await subscriberV5(broker, 'sub', '#', 1, ONE_HOUR);

@@ -11,7 +11,7 @@ export const TRACING_FAMILIES: readonly Family[] = [
   counters(
     'iothub_trace_spans_dropped_total',
     ['reason'],
-    'Spans that it never got: rate (more than [tracing] spans_per_second_max; of a message that is not traced for it only the first counts), limit (more deliveries of one message, or unfinished ones, than are told), queue_full (queue_max), failed (the collector could not be reached, or refused the request), rejected (it took others of the same request).',
+    'Spans that it never got: rate (more than [tracing] spans_per_second_max; of a message that is not traced for it only the first counts), limit (more deliveries of one message than are told), queue_full (queue_max), failed (the collector could not be reached, or refused the request), rejected (it took others of the same request).',
     ({ server }) => byLabel('reason', server.spans.lost),
   ),
   gauge(

@@ -115,10 +115,10 @@ export class Bench {
     for (const one of this.#crew.publishers) one.end();
   }
 
-  /** More when anything was sent, done or received. */
+  /** More when anything was sent, done or received; what others publish there may come without end. */
   get #progress(): number {
-    const { sent, outstanding, received } = this.#tally;
-    return sent + (sent - outstanding) + received;
+    const { sent, outstanding, received, unnumbered } = this.#tally;
+    return sent + (sent - outstanding) + received - unnumbered;
   }
 
   #report(): IntervalReport {

@@ -73,14 +73,23 @@ export class Crew {
     const perSecond = connectionsPerSecond ?? Number.POSITIVE_INFINITY;
     const startMs = performance.now();
     const pending = new Set<Promise<void>>();
+    let onFree: (() => void) | null = null;
     for (let i = 0; i < clients && !this.#isHopeless && !this.#signal.aborted; i++) {
       const dueMs = startMs + (i * connectionsOfOne * 1_000) / perSecond;
       const waitMs = dueMs - performance.now();
       if (waitMs >= 1) await delay(waitMs, undefined, { signal: this.#signal }).catch(() => {});
       if (this.#signal.aborted) break;
-      const enlisted = this.#enlist(firstNumber + i).then(() => void pending.delete(enlisted));
+      const enlisted = this.#enlist(firstNumber + i).then(() => {
+        pending.delete(enlisted);
+        onFree?.();
+      });
       pending.add(enlisted);
-      if (pending.size >= PENDING_MAX) await this.#unlessStopped(Promise.race(pending));
+      if (pending.size < PENDING_MAX) continue;
+      // Not Promise.race: each call would leave something with every one of them until it has come about.
+      const free = new Promise<void>((resolve) => {
+        onFree = resolve;
+      });
+      await this.#unlessStopped(free);
     }
     await this.#unlessStopped(Promise.all(pending));
   }

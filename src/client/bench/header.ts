@@ -13,6 +13,9 @@ export interface MessageHeader {
 /** A payload of fewer bytes carries no header. */
 export const HEADER_BYTES = 24;
 const MARK = 0x696f_7462; // "iotb"
+/** Of the two numbers: at 100,000 messages a second those of four bytes would be used up in half a day. */
+const PUBLISHER_BYTES = 3;
+const SEQUENCE_BYTES = 5;
 
 /** Microseconds since 1970 that never jump within a process, whatever happens to the wall clock. */
 export function nowMicros(): number {
@@ -22,20 +25,21 @@ export function nowMicros(): number {
 export function writeHeader(payload: Buffer, header: MessageHeader): void {
   payload.writeUInt32BE(MARK, 0);
   payload.writeUInt32BE(header.run, 4);
-  payload.writeUInt32BE(header.publisher, 8);
-  payload.writeUInt32BE(header.sequence, 12);
+  payload.writeUIntBE(header.publisher, 8, PUBLISHER_BYTES);
+  payload.writeUIntBE(header.sequence, 8 + PUBLISHER_BYTES, SEQUENCE_BYTES);
   payload.writeDoubleBE(header.sentAtMicros, 16);
 }
 
 /** null: it is no message of a bench, or too short for a header. */
 export function readHeader(payload: Uint8Array): MessageHeader | null {
   if (payload.length < HEADER_BYTES) return null;
-  const view = new DataView(payload.buffer, payload.byteOffset, HEADER_BYTES);
-  if (view.getUint32(0) !== MARK) return null;
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, HEADER_BYTES);
+  const sentAtMicros = bytes.readDoubleBE(16);
+  if (bytes.readUInt32BE(0) !== MARK || Number.isNaN(sentAtMicros)) return null;
   return {
-    run: view.getUint32(4),
-    publisher: view.getUint32(8),
-    sequence: view.getUint32(12),
-    sentAtMicros: view.getFloat64(16),
+    run: bytes.readUInt32BE(4),
+    publisher: bytes.readUIntBE(8, PUBLISHER_BYTES),
+    sequence: bytes.readUIntBE(8 + PUBLISHER_BYTES, SEQUENCE_BYTES),
+    sentAtMicros,
   };
 }

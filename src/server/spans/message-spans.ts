@@ -18,7 +18,7 @@ import type { SpanIds } from './span-ids.ts';
 import { traceContextOf } from './trace-context.ts';
 import { type Delivery, TracedMessage } from './traced-message.ts';
 
-/** Spans that are not over. */
+/** Spans that are not over; beyond, the oldest are told as they are: one client that is away must not end all tracing. */
 const OPEN_MAX = 10_000;
 /** Deliveries of one message that have a span each. */
 const DELIVERIES_MAX = 100;
@@ -99,7 +99,7 @@ export class MessageSpans implements Trace, TimerOwner {
 
   queued({ clientId }: Session, { message, qos, sequence }: OutboundMessage): void {
     const traced = this.#find(message);
-    const delivery = traced === null ? null : this.#beginDelivery(traced, clientId);
+    const delivery = traced === null ? null : this.#beginDelivery(traced, clientId, qos);
     if (traced === null || delivery === null) return;
     delivery.span.attributes['mqtt.qos'] = qos;
     traced.note(delivery, 'queued', this.#parts.context.clock.now());
@@ -125,8 +125,8 @@ export class MessageSpans implements Trace, TimerOwner {
   ): void {
     const traced = this.#find(message);
     if (traced === null) return;
-    const known = waitingOf(traced, clientId, packetId);
-    const delivery = known ?? this.#beginDelivery(traced, clientId);
+    const known = waitingOf(traced, clientId, { qos, packetId });
+    const delivery = known ?? this.#beginDelivery(traced, clientId, qos);
     if (delivery === null) return;
     delivery.packetId = packetId;
     delivery.span.attributes['mqtt.qos'] = qos;
@@ -136,30 +136,29 @@ export class MessageSpans implements Trace, TimerOwner {
   }
 
   acknowledged({ clientId }: Session, entry: OutboundMessage, reasonCode: number): void {
-    const { message, packetId } = entry;
-    this.#end(this.#find(message), clientId, packetId, (traced, delivery) => {
+    this.#end(clientId, entry, (traced, delivery) => {
       if (reasonCode >= 0x80) this.#lose(traced, delivery, DropReason.Refused);
       else this.#endDelivery(traced, delivery, 'acknowledged');
     });
   }
 
-  moved({ clientId }: Session, { message, packetId }: OutboundMessage): void {
-    this.#end(this.#find(message), clientId, packetId, (traced, delivery) =>
-      this.#endDelivery(traced, delivery, 'moved'),
-    );
+  moved({ clientId }: Session, entry: OutboundMessage): void {
+    this.#end(clientId, entry, (traced, delivery) => this.#endDelivery(traced, delivery, 'moved'));
   }
 
-  lost({ clientId }: Session, message: Message, reason: DropReason): void {
+  lost({ clientId }: Session, message: Message, reason: DropReason, entry?: OutboundMessage): void {
     const traced = this.#find(message);
     if (traced === null || reason === DropReason.Refused) return; // which `acknowledged` tells
-    const known = traced.deliveries.find((one) => one.clientId === clientId);
-    const delivery = known ?? this.#beginDelivery(traced, clientId);
+    const known = entry === undefined ? undefined : waitingOf(traced, clientId, entry);
+    const delivery = known ?? this.#beginDelivery(traced, clientId, entry?.qos ?? 0);
     if (delivery !== null) this.#lose(traced, delivery, reason);
   }
 
   lostStored({ clientId }: Session, sequence: number, reason: DropReason): void {
     const traced = this.#stored.get(sequence);
-    const delivery = traced?.deliveries.find((one) => one.clientId === clientId);
+    const delivery = traced?.deliveries.find(
+      (one) => one.clientId === clientId && one.packetId === 0,
+    );
     if (traced !== undefined && delivery !== undefined) this.#lose(traced, delivery, reason);
   }
 
@@ -210,7 +209,7 @@ export class MessageSpans implements Trace, TimerOwner {
     const filter = selection.filterOf(message.publisher?.clientId ?? '', message.topic.name);
     if (filter === null) return;
     const nowMs = context.clock.now();
-    if (!this.#mayBegin(nowMs)) return;
+    if (!this.#mayBegin(nowMs, null)) return;
     const origin = {
       ...{ name, filter, follow: options.follow, context: traceContextOf(message) },
       wallOffsetMs: context.clock.wallNow() - nowMs,
@@ -222,34 +221,42 @@ export class MessageSpans implements Trace, TimerOwner {
   }
 
   /** null: it has no span. */
-  #beginDelivery(traced: TracedMessage, clientId: string): Delivery | null {
+  #beginDelivery(traced: TracedMessage, clientId: string, qos: QoS): Delivery | null {
     const nowMs = this.#parts.context.clock.now();
     if (traced.told >= DELIVERIES_MAX) {
       this.#parts.counts.lost.limit++;
       traced.untold++;
       return null;
     }
-    if (!this.#mayBegin(nowMs)) {
+    if (!this.#mayBegin(nowMs, traced)) {
       traced.untold++;
       return null;
     }
     traced.told++;
-    const delivery = traced.deliver(clientId, nowMs);
+    const delivery = traced.deliver(clientId, qos, nowMs);
     traced.deliveries.push(delivery);
     return delivery;
   }
 
-  /** Whether there may be one more; it is then. */
-  #mayBegin(nowMs: number): boolean {
-    const { lost } = this.#parts.counts;
-    if (this.#open >= OPEN_MAX) lost.limit++;
-    else if (!this.#bucket.has(1, nowMs)) lost.rate++;
-    else {
-      this.#bucket.take(1);
-      this.#open++;
-      return true;
+  /** Whether there may be one more, of that message; it is then. */
+  #mayBegin(nowMs: number, of: TracedMessage | null): boolean {
+    if (!this.#bucket.has(1, nowMs)) {
+      this.#parts.counts.lost.rate++;
+      return false;
     }
-    return false;
+    this.#bucket.take(1);
+    if (this.#open >= OPEN_MAX) this.#giveUpOldest(of);
+    this.#open++;
+    return true;
+  }
+
+  /** `but`: not this one, which may be old and moves to another client. */
+  #giveUpOldest(but: TracedMessage | null): void {
+    for (const traced of this.#messages.values()) {
+      if (traced === but) continue;
+      this.#giveUp(traced);
+      return;
+    }
   }
 
   #find({ sequence }: Message): TracedMessage | null {
@@ -263,12 +270,12 @@ export class MessageSpans implements Trace, TimerOwner {
   }
 
   #end(
-    traced: TracedMessage | null,
     clientId: string,
-    packetId: number,
+    entry: OutboundMessage,
     end: (traced: TracedMessage, delivery: Delivery) => void,
   ): void {
-    const delivery = traced === null ? undefined : waitingOf(traced, clientId, packetId);
+    const traced = this.#find(entry.message);
+    const delivery = traced === null ? undefined : waitingOf(traced, clientId, entry);
     if (traced !== null && delivery !== undefined) end(traced, delivery);
   }
 
@@ -322,13 +329,13 @@ const WHOLE_LOSSES: ReadonlySet<DropReason> = new Set([
   DropReason.Quota,
 ]);
 
-/** A delivery to that client that has this packet id, or none yet. */
+/** A delivery to that client, of that QoS, that has this packet id, or none yet: two subscriptions may bring it one each. */
 function waitingOf(
   { deliveries }: TracedMessage,
   clientId: string,
-  packetId: number,
+  { qos, packetId }: Pick<OutboundMessage, 'qos' | 'packetId'>,
 ): Delivery | undefined {
-  const ofClient = deliveries.filter((one) => one.clientId === clientId);
+  const ofClient = deliveries.filter((one) => one.clientId === clientId && one.qos === qos);
   return (
     ofClient.find((one) => one.packetId === packetId) ?? ofClient.find((one) => one.packetId === 0)
   );

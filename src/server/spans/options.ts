@@ -24,7 +24,7 @@ export interface TracingOptions {
 }
 
 /**
- * Why a span is not sent: `rate`, more than a second may have; `limit`, too many of one message or unfinished at a time;
+ * Why a span is not sent: `rate`, more than a second may have; `limit`, too many of one message;
  * `queue_full`; `failed`, the collector did not take it; `rejected`, it took others of the same request.
  */
 export type SpanLoss = 'rate' | 'limit' | 'queue_full' | 'failed' | 'rejected';

@@ -30,7 +30,7 @@ export function requestHeaders(headers: TracingOptions['headers']): Headers {
   return all;
 }
 
-/** Never rejects. `abort` ends it, and is what ends it when the time is over. */
+/** Never rejects. `abort` ends it, and is what ends it when the time is over; whoever else does ends tracing. */
 export async function post(
   { endpoint, timeoutMs }: Pick<TracingOptions, 'endpoint' | 'timeoutMs'>,
   headers: Headers,
@@ -38,7 +38,11 @@ export async function post(
   abort: AbortController,
   clock: Clock,
 ): Promise<CollectorAnswer> {
-  const deadline = setTimeout(() => abort.abort(), timeoutMs);
+  let isLate = false;
+  const deadline = setTimeout(() => {
+    isLate = true;
+    abort.abort();
+  }, timeoutMs);
   try {
     const response = await fetch(endpoint, {
       method: 'POST',
@@ -55,7 +59,8 @@ export async function post(
     const afterMs = retryAfterMs(response.headers.get('retry-after'), clock.wallNow());
     return { kind: 'later', problem, afterMs };
   } catch (error) {
-    return { kind: 'later', problem: problemOf(error, abort.signal, timeoutMs), afterMs: null };
+    const cut = isLate ? `no answer within ${timeoutMs} ms` : 'no answer by the end of tracing';
+    return { kind: 'later', problem: abort.signal.aborted ? cut : problemOf(error), afterMs: null };
   } finally {
     clearTimeout(deadline);
   }
@@ -69,18 +74,22 @@ function retryAfterMs(text: string | null, wallNowMs: number): number | null {
   return Number.isNaN(dateMs) ? null : Math.max(0, dateMs - wallNowMs);
 }
 
-/** Its first bytes: nobody makes the server keep more. */
+/** Its first bytes: nobody makes the server keep more. '' for one that breaks off, or does not end in time. Never rejects. */
 async function textOf({ body }: Response): Promise<string> {
   if (body === null) return '';
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let text = '';
-  while (text.length < ANSWER_MAX) {
-    const { done, value } = await reader.read();
-    if (done) return text;
-    text += decoder.decode(value, { stream: true });
+  try {
+    while (text.length < ANSWER_MAX) {
+      const { done, value } = await reader.read();
+      if (done) return text;
+      text += decoder.decode(value, { stream: true });
+    }
+    await reader.cancel();
+  } catch {
+    // Its status has come: sent again, the spans would be there twice.
   }
-  await reader.cancel();
   return '';
 }
 
@@ -108,8 +117,7 @@ function fieldOf(value: unknown, name: string): unknown {
 }
 
 /** The text of an error may hold a header. */
-function problemOf(error: unknown, signal: AbortSignal, timeoutMs: number): string {
-  if (signal.aborted) return `no answer within ${timeoutMs} ms`;
+function problemOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : null;
   return `no answer: ${cause?.code ?? 'the request failed'}`;
 }

@@ -30,7 +30,13 @@ export function parseTraceparent(text: string): Omit<TraceContext, 'traceState'>
   if (version === undefined || version === 'ff') return null;
   if (version === '00' && rest !== undefined) return null;
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return null;
-  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 };
+  const isSampled = (Number.parseInt(flags, 16) & 1) === 1;
+  return { traceId: copyOf(traceId), spanId: copyOf(spanId), isSampled };
+}
+
+/** A part of a text keeps all of it in memory, as long as a client likes to make it. */
+function copyOf(hex: string): string {
+  return Buffer.from(hex, 'latin1').toString('latin1');
 }
 
 /** What the publisher of a message says of its trace, or null. The message may be borrowed. */

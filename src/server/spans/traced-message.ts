@@ -3,6 +3,7 @@
 
 import { clip, clipName } from '../../lib/clip.ts';
 import type { Message } from '../../protocol/message.ts';
+import type { QoS } from '../../protocol/packet.ts';
 import { type Attributes, Span, SpanKind } from './span.ts';
 import type { SpanIds } from './span-ids.ts';
 import type { TraceContext } from './trace-context.ts';
@@ -15,6 +16,7 @@ const TOPIC_MAX = 1_024;
 /** One way to one client, that has not ended. */
 export interface Delivery {
   readonly clientId: string;
+  readonly qos: QoS;
   readonly span: Span;
   /** 0: it waits, or it is of QoS 0. */
   packetId: number;
@@ -84,7 +86,7 @@ export class TracedMessage {
   }
 
   /** A child, for that client. */
-  deliver(clientId: string, nowMs: number): Delivery {
+  deliver(clientId: string, qos: QoS, nowMs: number): Delivery {
     const { traceId, spanId, traceState } = this.span;
     const fields = {
       ...{ name: this.#nameOf('deliver'), kind: SpanKind.Producer },
@@ -92,7 +94,8 @@ export class TracedMessage {
       ...{ parentSpanId: spanId, isParentRemote: false },
     };
     const attributes = this.#common('deliver', 'send', clientId);
-    return { clientId, span: new Span(fields, this.wallMs(nowMs), attributes), packetId: 0 };
+    const span = new Span(fields, this.wallMs(nowMs), attributes);
+    return { clientId, qos, span, packetId: 0 };
   }
 
   note({ span }: Delivery, event: string, nowMs: number): void {

@@ -14,9 +14,15 @@ import type {
 import { BenchPublisher } from '../../../src/client/bench/publisher.ts';
 import { Tally } from '../../../src/client/bench/tally.ts';
 import type { ClientOptions } from '../../../src/client/client.ts';
-import { dial } from '../../../src/client/dial.ts';
-import { PacketType, type PublishPacket, type QoS } from '../../../src/protocol/index.ts';
+import { ConnectionError, dial } from '../../../src/client/dial.ts';
+import {
+  type Packet,
+  PacketType,
+  type PublishPacket,
+  type QoS,
+} from '../../../src/protocol/index.ts';
 import { Server } from '../../../src/server/server.ts';
+import { usedBytes } from '../../kit/resources.ts';
 import { until } from '../../kit/until.ts';
 import { type Misbehaviour, ScriptedBroker } from './scripted-broker.ts';
 
@@ -169,6 +175,24 @@ describe('told is', () => {
     });
   });
 
+  test('also while somebody else publishes there without end', async () => {
+    let subscriber = (_packet: Packet): void => {};
+    const { summary } = await against(
+      {
+        deliver: () => [],
+        after: (packet, say) => {
+          if (packet.type === PacketType.Subscribe) subscriber = say;
+          if (packet.type !== PacketType.Publish) return;
+          const foreign = { ...packet, qos: 0, packetId: 0, payload: Buffer.alloc(30) } as const;
+          const timer = setInterval(() => subscriber({ ...foreign, properties: {} }), 1);
+          onTestFinished(() => clearInterval(timer));
+        },
+      },
+      { messages: 1 },
+    );
+    expect(summary).toMatchObject({ isClean: false, sent: 1, acknowledged: 1, lost: 1 });
+  });
+
   test('what is never acknowledged', async () => {
     const { summary } = await against({ puback: () => null, deliver: () => [] });
     expect(summary).toMatchObject({ isClean: false, sent: 20, unacknowledged: 20, lost: 0 });
@@ -267,6 +291,28 @@ describe('a bench that is stopped', () => {
       expect(summary.isClean).toBe(stops === 1);
       expect(summary.received).toBe(summary.sent);
     }
+  });
+
+  test('while hundreds hang: those that come and go leave nothing with them', async () => {
+    const { open } = new ScriptedBroker();
+    let opened = 0;
+    let onMany = (): void => {};
+    const many = new Promise<void>((resolve) => {
+      onMany = resolve;
+    });
+    const openOne = (): ReturnType<typeof open> => {
+      if (++opened === 4_000) onMany();
+      if (opened === 1) return open();
+      return opened <= 500 ? new Promise(() => {}) : Promise.reject(new ConnectionError('gone'));
+    };
+    const plan = planOf({ kind: 'conn', clients: 5_000 });
+    const bench = new Bench(plan, openOne, { onFault: () => {}, onInterval: () => {} });
+    const before = await usedBytes();
+    const running = bench.run();
+    await many;
+    expect(await usedBytes()).toBeLessThan(before + 20_000_000);
+    bench.stop();
+    expect(await running).toMatchObject({ connections: 1 });
   });
 
   test('while it connects does not go on', async () => {

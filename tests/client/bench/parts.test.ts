@@ -18,6 +18,19 @@ describe('the header of a message', () => {
     expect(readHeader(room.subarray(5))).toEqual(HEADER);
   });
 
+  test('has room for a soak of many days, and for every client', () => {
+    const payload = Buffer.alloc(HEADER_BYTES);
+    const header = { ...HEADER, publisher: 1_100_000, sequence: 2 ** 39 };
+    writeHeader(payload, header);
+    expect(readHeader(payload)).toEqual(header);
+  });
+
+  test('without a time is none: somebody else wrote it', () => {
+    const payload = Buffer.alloc(HEADER_BYTES);
+    writeHeader(payload, { ...HEADER, sentAtMicros: Number.NaN });
+    expect(readHeader(payload)).toBe(null);
+  });
+
   test('is not found in other payloads, or in a part of it', () => {
     const payload = Buffer.alloc(HEADER_BYTES);
     expect(readHeader(payload)).toBe(null);

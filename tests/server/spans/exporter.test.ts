@@ -1,13 +1,16 @@
 // How spans get to a collector, and what happens when it is slow, down, overloaded or wrong: nothing grows, everything is counted,
 // nothing secret is said, and no message waits.
 
+import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { TracingOptions } from '../../../src/server/spans/options.ts';
-import { type Answer, deadUrl } from '../../kit/http-endpoint.ts';
+import { type Answer, deadUrl, rawEndpoint } from '../../kit/http-endpoint.ts';
 import { LogBook } from '../../kit/log-book.ts';
 import { OtlpCollector } from '../../kit/otlp-collector.ts';
+import { usedBytes } from '../../kit/resources.ts';
 import { publishV5 } from '../../kit/traffic.ts';
 import { until } from '../../kit/until.ts';
+import { publishWith } from '../../kit/user-properties.ts';
 import { settle, startServer, type TestServer, type WireClient } from '../../kit/wire.ts';
 
 const SECRET = 'Bearer s3cret';
@@ -102,6 +105,25 @@ describe('a collector that works', () => {
       expect(figures(one)).toEqual({ ...NONE, exported: 1 });
     },
   );
+});
+
+test.each([
+  ['breaks off', (socket: Socket) => socket.destroy()],
+  ['does not end in time', () => {}],
+])('has the spans once it says 200, also where what follows %s', async (_what, then) => {
+  let requests = 0;
+  const endpoint = await rawEndpoint((socket) => {
+    requests++;
+    socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{', () => then(socket));
+  });
+  const one = await traced(undefined, { endpoint, timeoutMs: 1_000 });
+  await publish(one.publisher);
+  await until(() => {
+    one.broker.clock.advance(50);
+    return one.broker.server.tracing.figures.waiting === 0;
+  });
+  expect(figures(one)).toEqual({ ...NONE, exported: 1 });
+  expect(requests).toBe(1);
 });
 
 function lineOf({ log }: Traced, part: string): LogBook['lines'][number] {
@@ -204,6 +226,17 @@ describe('a collector that does not', () => {
     expect(JSON.stringify([one.log.lines, one.broker.server.alarms.active])).not.toMatch(
       /k3y|s3cret/,
     );
+  });
+
+  test('is not there: what publishers say at length takes no room while spans wait', async () => {
+    const endpoint = await deadUrl();
+    const one = await traced(undefined, { endpoint, timeoutMs: 60_000 });
+    const text = `01-${'a'.repeat(32)}-${'b'.repeat(16)}-01-${'x'.repeat(50_000)}`;
+    const packet = publishWith('t', [['traceparent', text]]);
+    const before = await usedBytes();
+    for (let i = 0; i < 200; i++) await one.publisher.send(packet);
+    expect(figures(one)).toEqual({ ...NONE, waiting: 200 });
+    expect(await usedBytes()).toBeLessThan(before + 200 * 25_000);
   });
 
   test('does not answer in time', async () => {
@@ -309,5 +342,7 @@ describe('a stop', () => {
     one.broker.server.abort();
     await stopped;
     expect(figures(one)).toEqual({ ...NONE, failed: 1 });
+    const { problem } = lineOf(one, 'spans were dropped').fields as { problem: string };
+    expect(problem).toBe('no answer by the end of tracing');
   });
 });

@@ -10,6 +10,7 @@ import { OtlpCollector, type SpanTaken } from '../../kit/otlp-collector.ts';
 import { ReceiveOnly } from '../../kit/rules.ts';
 import { ONE_HOUR, startStored } from '../../kit/stored.ts';
 import {
+  joined,
   publishV3,
   publishV5,
   subscriberV3,
@@ -229,6 +230,29 @@ describe('what it comes to', () => {
     ]);
   });
 
+  test.each([
+    [1, 0],
+    [0, 1],
+  ])('it goes to one client two ways, at QoS %i and %i: each has a span', async (own, shared) => {
+    const { broker, collector } = await traced();
+    const subscriber = await subscriberV5(broker, 's', 't', own, '21 0001'); // Receive Maximum 1
+    await subscribeV5(subscriber, '$share/g/t', shared);
+    const publisher = await broker.v5('p');
+    await publisher.send(publishV5({ topicName: 't', qos: 1 }));
+    await publisher.send(publishV5({ topicName: 't', qos: 1, packetId: 2 }));
+    await subscriber.send('40 02 0001');
+    await subscriber.send('40 02 0002');
+    const spans = await collector.taken(broker, 6);
+    expect(spans.map(story).sort()).toEqual([
+      'deliver | s | acknowledged | queued sent',
+      'deliver | s | acknowledged | sent',
+      'deliver | s | sent | sent',
+      'deliver | s | sent | sent',
+      'publish | p',
+      'publish | p',
+    ]);
+  });
+
   test('nobody subscribes; nobody else; it may not be published', async () => {
     const { broker, collector } = await traced();
     const publisher = await broker.v5('p');
@@ -275,6 +299,22 @@ describe('what it comes to', () => {
     const [, delivered] = await collector.taken(broker, 2);
     expect(story(delivered)).toBe('deliver | s | unfinished | queued');
   });
+});
+
+test('one client that is away does not end all tracing: of too many the oldest are told as they are', async () => {
+  const limits = { queueMessagesMax: 20_000 };
+  const tracing = { spansPerSecondMax: 100_000, queueMax: 100_000 };
+  const { broker } = await traced(tracing, { limits });
+  await (await subscriberV5(broker, 's', 't', 1, ONE_HOUR)).drop();
+  const publisher = await broker.v5('p');
+  const hundred = joined(
+    Array.from({ length: 100 }, (_, i) => publishV5({ topicName: 't', qos: 1, packetId: i + 1 })),
+  );
+  for (let i = 0; i < 101; i++) await publisher.send(hundred);
+  const { exported, lost, waiting } = broker.server.tracing.figures;
+  expect(lost).toMatchObject({ limit: 0, rate: 0 });
+  const publishes = 10_100;
+  expect(exported + waiting).toBe(publishes + 101); // room for a delivery of each, and for one publish
 });
 
 describe('which messages', () => {
