@@ -180,7 +180,11 @@ test.each([
       await client.next(PacketType.Pingresp);
       answers++;
     }
-    const state = JSON.parse((await inProcess('log', '--json', '--data', data)).stdout);
+    // Clients are let in before commands are.
+    await until(() => existsSync(path.join(data, 'control.sock')));
+    const { stdout, stderr } = await inProcess('log', '--json', '--data', data);
+    expect(stderr).toBe('');
+    const state = JSON.parse(stdout);
     expect(state.lostLines).toBeGreaterThan(1_000);
   },
 );
