@@ -1,6 +1,24 @@
 import { describe, expect, test } from 'vitest';
-import { type Clock, FakeClock } from '../../src/lib/clock.ts';
+import { type Cancellable, type Clock, FakeClock } from '../../src/lib/clock.ts';
 import { LoopLag } from '../../src/transport/loop-lag.ts';
+
+/** Its timers are as late as the loop was blocked. */
+class BlockedClock implements Clock {
+  readonly fake = new FakeClock();
+  blockedMs = 0;
+
+  now(): number {
+    return this.fake.now() + this.blockedMs;
+  }
+
+  wallNow(): number {
+    return this.fake.wallNow();
+  }
+
+  every(intervalMs: number, callback: () => void): Cancellable {
+    return this.fake.every(intervalMs, callback);
+  }
+}
 
 describe('LoopLag', () => {
   test('one late turn below twice the maximum is no overload, two are', () => {
@@ -57,44 +75,32 @@ describe('LoopLag', () => {
   });
 
   test('what the start of the program took is no load', () => {
-    const fake = new FakeClock();
-    let blockedMs = 0;
-    const clock: Clock = {
-      now: () => fake.now() + blockedMs,
-      wallNow: () => fake.wallNow(),
-      every: (intervalMs, callback) => fake.every(intervalMs, callback),
-    };
+    const clock = new BlockedClock();
     const lag = new LoopLag(200);
     const sampling = lag.sample(clock);
-    blockedMs += 3_000;
-    fake.advance(200);
+    clock.blockedMs += 3_000;
+    clock.fake.advance(200);
     expect([lag.lagMs, lag.isOverloaded]).toEqual([0, false]);
-    blockedMs += 500;
-    fake.advance(100);
+    clock.blockedMs += 500;
+    clock.fake.advance(100);
     expect(lag.isOverloaded).toBe(true);
     sampling.cancel();
   });
 
   test('samples by a timer until it is cancelled', () => {
-    const fake = new FakeClock();
-    let blockedMs = 0;
-    const clock: Clock = {
-      now: () => fake.now() + blockedMs,
-      wallNow: () => fake.wallNow(),
-      every: (intervalMs, callback) => fake.every(intervalMs, callback),
-    };
+    const clock = new BlockedClock();
     const lag = new LoopLag(200);
     const sampling = lag.sample(clock);
-    fake.advance(1_000);
+    clock.fake.advance(1_000);
     expect(lag.lagMs).toBe(0);
-    blockedMs += 500;
-    fake.advance(100);
+    clock.blockedMs += 500;
+    clock.fake.advance(100);
     expect([lag.lagMs, lag.isOverloaded]).toEqual([250, true]);
-    fake.advance(100); // each sample is measured from the one before
+    clock.fake.advance(100); // each sample is measured from the one before
     expect(lag.lagMs).toBe(125);
     sampling.cancel();
-    blockedMs += 500;
-    fake.advance(1_000);
+    clock.blockedMs += 500;
+    clock.fake.advance(1_000);
     expect(lag.lagMs).toBe(125);
   });
 });
