@@ -73,7 +73,7 @@ export class Overload {
   #memoryBytes = 0;
   #heapBytes = 0;
 
-  /** `options` null: only the loop is watched. */
+  /** `options` null: only the loop is watched. Throws RangeError for a bound that is none. */
   constructor(
     context: Context,
     lag: LoopLag,
@@ -85,6 +85,9 @@ export class Overload {
     this.#queues = queues;
     this.#memory = options === null ? null : (options.memory ?? new ProcessMemory());
     this.#memoryMax = options === null ? 0 : (options.memoryMax ?? defaultMemoryMax());
+    if (options !== null && !(this.#memoryMax > 0)) {
+      throw new RangeError(`overload.memoryMax is a number of bytes, not ${options.memoryMax}`);
+    }
     this.#collect = options?.collect;
   }
 

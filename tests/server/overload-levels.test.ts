@@ -203,6 +203,10 @@ test('by default three quarters of the memory are the server’s: of the machine
   expect(new Watched(null).overload.state.memoryMaxBytes).toBe(defaultMemoryMax());
 });
 
+test.each([0, -1, Number.NaN])('%d bytes are no bound: nothing would ever be shed', (bytes) => {
+  expect(() => new Watched(bytes)).toThrow(/overload\.memoryMax is a number of bytes, not/);
+});
+
 test('resident memory is what no file is behind', () => {
   const status = 'VmRSS:\t  900 kB\nRssAnon:\t  500 kB\nRssFile:\t  390 kB\nRssShmem:\t   10 kB\n';
   expect(anonymousBytes(status)).toBe(510 * 1_024);
