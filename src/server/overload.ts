@@ -1,6 +1,7 @@
-// Looks ten times a second, and after every few megabytes that came, at memory, V8's heap and the lag of the event loop, and says what the server does without: the level
-// of `Shedding`. Up it goes at once, down one level at a time, after the load has been below the low-water mark of the level for
-// a while, so that it does not swing. docs/overload.md says what each level means.
+// Looks ten times a second, and after every few megabytes that came, at memory, V8's heap and the lag of the event loop, and
+// says what the server does without: the level of `Shedding`. Up it goes at once, down one level at a time, after the load has
+// been below the low-water mark of the level for a while, so that it does not swing. docs/overload.md says what each level
+// means.
 
 import type { Cancellable } from '../lib/clock.ts';
 import type { Context } from '../session/context.ts';
