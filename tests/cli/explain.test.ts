@@ -143,8 +143,10 @@ describe('trace', () => {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     onTestFinished(() => void child.kill('SIGKILL'));
+    // From its start on: it may have ended before a test comes to wait for that.
+    const exit = once(child, 'exit');
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    return { child, next: async () => String((await lines.next()).value) };
+    return { child, exit, next: async () => String((await lines.next()).value) };
   }
 
   test('shows lines for people, and JSON', async () => {
@@ -160,15 +162,14 @@ describe('trace', () => {
     const events: unknown[] = [];
     for (let i = 0; i < 3; i++) events.push(JSON.parse(await json.next()).event);
     expect(events).toEqual(['connect', 'subscribe', 'end']);
-    expect(await once(pretty.child, 'exit')).toEqual([0, null]);
+    expect(await pretty.exit).toEqual([0, null]);
   });
 
   test('ends when nobody reads it', async () => {
     const { data, port } = await start();
-    const { child, next } = traces(data);
+    const { child, exit, next } = traces(data);
     await next();
     child.stdout.destroy();
-    const exit = once(child, 'exit');
     const isOver = exit.then(() => true);
     for (let i = 0; !(await Promise.race([isOver, false])); i++) {
       const client = PacketClient.tcp(port);
@@ -180,11 +181,11 @@ describe('trace', () => {
 
   test('ends with the server, and says so', async () => {
     const { data, server } = await start();
-    const { child, next } = traces(data, '--json');
+    const { exit, next } = traces(data, '--json');
     await next();
     server.child.kill('SIGTERM');
     expect(JSON.parse(await next())).toMatchObject({ event: 'end', reason: 'shutdown' });
-    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(await exit).toEqual([0, null]);
   });
 
   test('a server that dies is said, too', async () => {
